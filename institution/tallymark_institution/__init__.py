@@ -1,0 +1,1 @@
+"""The credit institution's side of Tallymark."""

@@ -1,0 +1,1 @@
+"""The Tallymark phone: keeps the wallet and shows the code."""

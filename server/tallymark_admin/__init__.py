@@ -1,0 +1,1 @@
+"""The operator's command line: speaks OperatorService and nothing else."""

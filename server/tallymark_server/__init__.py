@@ -1,0 +1,1 @@
+"""The Tallymark server: decides what one scan sets off."""
