@@ -1,0 +1,1 @@
+"""What phone, terminal and server share: the code format, the reasons of refusal, signing."""
