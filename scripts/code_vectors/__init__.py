@@ -1,0 +1,1 @@
+"""What tests/vectors/code_format.json shows; make_vectors.py writes it."""
