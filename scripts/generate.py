@@ -66,14 +66,16 @@ def generate_into(output: Path) -> None:
     services = [name for name in messages if name.endswith("_service.proto")]
     _protoc(f"--python_out={output}", f"--mypy_out=quiet:{output}", *messages, VALIDATE_PROTO)
     if services:
-        _protoc(f"--grpc_python_out={output}", f"--mypy_grpc_out=only_async,quiet:{output}", *services)
+        _protoc(
+            f"--grpc_python_out={output}", f"--mypy_grpc_out=only_async,quiet:{output}", *services
+        )
     # Without these markers type checkers take every stub for untyped.
     for package in output.iterdir():
         (package / "py.typed").touch()
 
 
 def replace_tree(target: Path, source: Path) -> None:
-    """Make target equal to source; leave unchanged files alone, so that nothing is imported half."""
+    """Make target equal to source; leave unchanged files alone, and with them their time."""
     wanted = {path.relative_to(source) for path in source.rglob("*") if path.is_file()}
     for relative in wanted:
         content = (source / relative).read_bytes()

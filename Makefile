@@ -1,0 +1,127 @@
+# Needs make and Python 3.11 or newer; everything else goes into .venv and build.
+# `make` alone lists the targets. PYTHON=... chooses another interpreter, ARGS=... goes to pytest.
+
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+UV_INSTALL := $(UV) pip install --quiet
+CODEGEN := build/codegen-venv
+MEMBERS := protos server terminal_client phone_client institution
+VALIDATE_PROTO := build/proto-deps/buf/validate/validate.proto
+EXPORT := $(UV) export --quiet --preview-features package-conflicts --no-emit-workspace \
+	--no-header --no-annotate --format requirements.txt
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+##@ Use
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: install
+install: $(VENV)/.installed ## Install programs and tools into .venv
+
+.PHONY: demo
+demo: install ## Play the whole story on this machine: server, phone, terminal
+	$(BIN)/python scripts/demo.py
+
+##@ Check
+
+.PHONY: test
+test: install ## Run the tests
+	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: check
+check: static test ## Run everything that CI runs
+
+.PHONY: static
+static: lint types proto-check check-generated imports-check ## Run every check but the tests
+
+.PHONY: lint
+lint: install ## Check format and style
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/ruff check --quiet
+
+.PHONY: types
+types: install ## Check the types
+	$(BIN)/mypy
+
+.PHONY: proto-check
+proto-check: install $(VALIDATE_PROTO) ## Check the contracts: style, format, compatibility
+	$(BIN)/buf lint
+	$(BIN)/buf format protos --diff --exit-code
+	$(BIN)/python scripts/check_breaking.py
+
+.PHONY: check-generated
+check-generated: generate ## Check that protos/gen is what the contracts generate
+	git diff --exit-code -- protos/gen
+	@new="$$(git ls-files --others --exclude-standard -- protos/gen)"; \
+		test -z "$$new" || { printf 'Not committed:\n%s\n' "$$new"; exit 1; }
+
+.PHONY: imports-check
+imports-check: install ## Install each program alone and import all of it
+	$(BIN)/python scripts/check_imports.py
+
+.PHONY: coverage
+coverage: install ## Measure what the tests reach
+	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage report
+	$(BIN)/coverage report --include='*/tallymark_protocol/*,*/domain/*' --fail-under=100
+
+##@ Change
+
+.PHONY: format
+format: install ## Format code and contracts, fix what can be fixed
+	$(BIN)/ruff check --fix --quiet --exit-zero
+	$(BIN)/ruff format --quiet
+	$(BIN)/buf format protos --write
+
+.PHONY: generate
+generate: $(CODEGEN)/.installed ## Generate protos/gen from the contracts
+	$(CODEGEN)/bin/python scripts/generate.py
+
+.PHONY: lock
+lock: $(UV) ## Move the locks to the newest versions that fit
+	$(UV) lock --quiet --preview-features package-conflicts --upgrade
+	$(EXPORT) --only-group bootstrap --output-file requirements-bootstrap.lock >/dev/null
+	$(EXPORT) --only-group codegen --output-file requirements-codegen.lock >/dev/null
+	$(EXPORT) --all-packages --all-extras --group dev --output-file requirements.lock >/dev/null
+
+.PHONY: clean
+clean: ## Remove everything that make made
+	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Environments. Each leaves a stamp, so that the second time costs nothing.
+
+$(UV): requirements-bootstrap.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Tallymark needs Python 3.11 or newer; '$(PYTHON)' is not. Try: make PYTHON=python3.12"; \
+		exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "'$(PYTHON)' cannot make environments. On Debian: apt-get install python3-venv"; \
+		exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+$(VENV)/.installed: $(UV) requirements.lock $(MEMBERS:%=%/pyproject.toml)
+	$(UV_INSTALL) --python $(BIN)/python --require-hashes -r requirements.lock
+	$(UV_INSTALL) --python $(BIN)/python --no-deps --no-build-isolation $(MEMBERS:%=--editable %)
+	@touch $@
+
+$(CODEGEN)/.installed: $(UV) requirements-codegen.lock
+	$(UV) venv --quiet --clear --python $(BIN)/python $(CODEGEN)
+	$(UV_INSTALL) --python $(CODEGEN)/bin/python --require-hashes -r requirements-codegen.lock
+	@touch $@
+
+$(VALIDATE_PROTO): $(CODEGEN)/.installed scripts/generate.py
+	$(CODEGEN)/bin/python scripts/generate.py --dependencies-only
+	@touch $@
