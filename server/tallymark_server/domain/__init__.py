@@ -1,0 +1,1 @@
+"""The rules of Tallymark: pure functions over rows, without network, disk, clock or chance."""

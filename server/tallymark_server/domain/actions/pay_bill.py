@@ -1,0 +1,82 @@
+"""Paying a bill: it is held when granted, paid when the process completes, open again when it is given up or undone."""
+
+import msgspec
+
+from tallymark_server.domain.actions.refused import ActionRefused
+from tallymark_server.domain.model.actions import PayBillAsk, PayBillGrant, RefusalReason
+from tallymark_server.domain.model.people import BillReference, Customer
+from tallymark_server.domain.model.processes import Process
+from tallymark_server.domain.model.registrations import Bill, BillState
+from tallymark_server.domain.state import Draft
+
+__all__ = ["grant", "post", "release", "undo"]
+
+
+def grant(draft: Draft, process: Process, customer: Customer, ask: PayBillAsk) -> PayBillGrant:
+    """Choose the bill and hold it."""
+    bill = _choose(draft, process, customer, ask.bill_reference)
+    if bill is None or bill.customer_id != customer.customer_id:
+        raise ActionRefused(RefusalReason.BILL_NOT_FOUND)
+    if bill.state is BillState.PAID:
+        raise ActionRefused(RefusalReason.BILL_ALREADY_PAID)
+    if bill.state is BillState.HELD:
+        raise ActionRefused(RefusalReason.BILL_IN_USE)
+    draft.put(msgspec.structs.replace(bill, state=BillState.HELD, process_id=process.process_id))
+    return PayBillGrant(
+        bill_reference=bill.bill_reference,
+        amount=bill.amount,
+        description=bill.description,
+        due_on=bill.due_on,
+        funding=ask.funding,
+    )
+
+
+def post(draft: Draft, process: Process, customer: Customer, granted: PayBillGrant) -> None:
+    """Mark the held bill as paid, and take it off the customer's open ones."""
+    _set_state(draft, process, granted, BillState.PAID, process.process_id)
+    bills = tuple(bill for bill in customer.bills if bill != _reference(process, granted))
+    draft.put(msgspec.structs.replace(customer, bills=bills))
+
+
+def release(draft: Draft, process: Process, granted: PayBillGrant) -> None:
+    """Open the held bill again."""
+    _set_state(draft, process, granted, BillState.OPEN, "")
+
+
+def undo(draft: Draft, process: Process, customer: Customer, granted: PayBillGrant) -> None:
+    """Open the paid bill again, as if it had never been paid."""
+    _set_state(draft, process, granted, BillState.OPEN, "")
+    bills = (*customer.bills, _reference(process, granted))
+    draft.put(msgspec.structs.replace(customer, bills=bills))
+
+
+def _choose(draft: Draft, process: Process, customer: Customer, reference: str) -> Bill | None:
+    """Return the bill named by the terminal, else the one the code was issued for, else the only open one."""
+    if not reference and process.bill and process.bill.merchant_id == process.merchant_id:
+        reference = process.bill.bill_reference
+    if reference:
+        return draft.get(Bill.key_of(customer.partition, process.merchant_id, reference))
+    keys = [
+        Bill.key_of(customer.partition, bill.merchant_id, bill.bill_reference)
+        for bill in customer.bills
+        if bill.merchant_id == process.merchant_id
+    ]
+    draft.fetch(*keys)
+    bills = [bill for key in keys if (bill := draft.get(key)) and bill.state is BillState.OPEN]
+    if len(bills) > 1:
+        references = tuple(bill.bill_reference for bill in bills)
+        raise ActionRefused(RefusalReason.BILL_REFERENCE_NEEDED, bill_references=references)
+    return bills[0] if bills else None
+
+
+def _reference(process: Process, granted: PayBillGrant) -> BillReference:
+    return BillReference(merchant_id=process.merchant_id, bill_reference=granted.bill_reference)
+
+
+def _set_state(
+    draft: Draft, process: Process, granted: PayBillGrant, state: BillState, process_id: str
+) -> None:
+    key = Bill.key_of(process.partition, process.merchant_id, granted.bill_reference)
+    bill = draft.get(key)
+    assert bill is not None, "a granted bill exists"
+    draft.put(msgspec.structs.replace(bill, state=state, process_id=process_id))

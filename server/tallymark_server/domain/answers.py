@@ -1,0 +1,126 @@
+"""What the rules answer. Answers are stored as JSON, so that a repeated request gets the same one."""
+
+from enum import IntEnum
+
+import msgspec
+
+from tallymark_server.domain.model.people import Card
+from tallymark_server.domain.model.processes import Process
+
+__all__ = [
+    "Answer",
+    "CardAnswer",
+    "CodeAnswer",
+    "Done",
+    "NumberAnswer",
+    "ProcessAnswer",
+    "RefusedAnswer",
+    "ReversalAnswer",
+    "ReversalOutcome",
+    "ReversalRefusal",
+    "RowAnswer",
+    "SeenProcess",
+    "SessionAnswer",
+]
+
+
+class RefusedAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
+    """No, finally for this request: a value of `Reason` and its metadata."""
+
+    reason: str
+    metadata: dict[str, str] = {}
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
+    """Yes; how many things it concerned, where that is of interest."""
+
+    count: int = 0
+
+
+class SessionAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="session"):
+    """A session was opened; its token is not stored but made again from the request."""
+
+    customer_id: str
+    device_id: str
+    session_expires_at: int
+    number_code_sent: bool = False
+
+
+class NumberAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="number"):
+    """The number is verified."""
+
+    telephone_number: str
+
+
+class CardAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="card"):
+    """The card is registered."""
+
+    card: Card
+    is_default: bool
+
+
+class CodeAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="code"):
+    """A code was issued; its text is not stored but made again from the request."""
+
+    cti_hash: str
+    expires_at_seconds: int
+    issued_at: int
+
+
+class ProcessAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="process"):
+    """The process as it was after the decision."""
+
+    process: Process
+
+
+class SeenProcess(msgspec.Struct, frozen=True, kw_only=True, tag="seen_process"):
+    """The process of a ResolveCode; it may have advanced since, so only its id is stored."""
+
+    process_id: str
+
+
+class ReversalOutcome(IntEnum):
+    """What became of a reversal; numbers as in the contract."""
+
+    NEVER_SEEN = 1
+    RELEASED = 2
+    COMPENSATED = 3
+    COMPENSATING = 4
+    REFUSED = 5
+
+
+class ReversalRefusal(IntEnum):
+    """Why a reversal was refused; numbers as in the contract."""
+
+    NONE = 0
+    WINDOW_OVER = 1
+    IS_REVERSAL = 2
+
+
+class ReversalAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="reversal"):
+    """What became of a reversal, with the processes as they were then."""
+
+    outcome: ReversalOutcome
+    refused_because: ReversalRefusal = ReversalRefusal.NONE
+    process: Process | None = None
+    reversal: Process | None = None
+
+
+class RowAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="row"):
+    """A row was created, or was there already, the same."""
+
+    is_new: bool
+
+
+Answer = (
+    RefusedAnswer
+    | Done
+    | SessionAnswer
+    | NumberAnswer
+    | CardAnswer
+    | CodeAnswer
+    | ProcessAnswer
+    | SeenProcess
+    | ReversalAnswer
+    | RowAnswer
+)

@@ -1,0 +1,171 @@
+"""The one entrance to the rules: a command, the rows that are known, and the time, in; an answer and changes, out.
+
+Pure: the same rows, command and time give the same decision. It either decides, or raises `Need` for rows it was not given.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from tallymark_protocol.reasons import Reason
+from tallymark_server.domain import codes, commands, customers, directory, policy
+from tallymark_server.domain.answers import (
+    Answer,
+    ProcessAnswer,
+    RefusedAnswer,
+    ReversalAnswer,
+    SeenProcess,
+)
+from tallymark_server.domain.commands import Command
+from tallymark_server.domain.model.journal import Record
+from tallymark_server.domain.model.processes import Process, Request
+from tallymark_server.domain.processes import confirm, finish, outcomes, resolve
+from tallymark_server.domain.refused import Refused
+from tallymark_server.domain.state import Draft, Key, Row, Rows
+
+__all__ = ["Decision", "decide"]
+
+
+class Decision(NamedTuple):
+    """What was decided: the answer, the changed rows (None: removed), and what the journal keeps, if anything changed."""
+
+    answer: Answer
+    changes: Mapping[Key[Any], Row | None]
+    record: Record | None
+
+
+_Rule = Callable[[Draft, Any, int], Answer]
+
+
+def _timeless(rule: Callable[[Draft, Any], Answer]) -> _Rule:
+    return lambda draft, command, _: rule(draft, command)
+
+
+_RULES: dict[type[Command], _Rule] = {
+    commands.RegisterCustomer: customers.register_customer,
+    commands.VerifyNumber: _timeless(customers.verify_number),
+    commands.OpenSession: customers.open_session,
+    commands.AddDevice: customers.add_device,
+    commands.RemoveDevice: _timeless(customers.remove_device),
+    commands.RegisterCard: _timeless(customers.register_card),
+    commands.RemoveCard: _timeless(customers.remove_card),
+    commands.IssueCode: codes.issue_code,
+    commands.RevokeCode: _timeless(codes.revoke_code),
+    commands.ResolveCode: resolve.resolve,
+    commands.ConfirmProcess: confirm.confirm,
+    commands.DisputeProcess: confirm.dispute,
+    commands.CompleteProcess: finish.complete,
+    commands.UpdatePoints: _timeless(finish.update_points),
+    commands.ReverseProcess: finish.reverse,
+    commands.SettleProcess: finish.settle,
+    commands.FireTimer: outcomes.fire_timer,
+    commands.RecordAuthorisation: outcomes.record_authorisation,
+    commands.RecordSettlement: outcomes.record_settlement,
+    commands.Enrol: directory.enrol,
+    commands.CreateOperator: _timeless(directory.create_operator),
+    commands.CreateMerchant: _timeless(directory.create_merchant),
+    commands.CreateTerminal: _timeless(directory.create_terminal),
+    commands.RevokeTerminal: _timeless(directory.revoke_terminal),
+    commands.CreateEvent: _timeless(directory.create_event),
+    commands.CreateProgramme: _timeless(directory.create_programme),
+    commands.AddBill: _timeless(directory.add_bill),
+    commands.AddTicket: _timeless(directory.add_ticket),
+    commands.GrantPoints: directory.grant_points,
+    commands.SetPolicy: _timeless(policy.set_policy),
+}
+
+_ANSWER_ENCODER = msgspec.json.Encoder()
+_ANSWER_DECODER: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(Answer)
+
+
+def decide(rows: Rows, command: Command, now: int) -> Decision:
+    """Decide a command. Raises `Need`; any other exception is a fault of the rules."""
+    draft = Draft(rows)
+    earlier = _earlier_answer(draft, command)
+    if earlier is not None:
+        return Decision(earlier, {}, None)
+    answer, draft = _apply_rule(draft, command, now)
+    if command.request is not None:
+        draft.put(_request_row(command, answer, now))
+    changes = dict(draft.changes())
+    record = _record(command, answer, now, changes) if changes else None
+    return Decision(answer, changes, record)
+
+
+def _earlier_answer(draft: Draft, command: Command) -> Answer | None:
+    """Return the answer that this request got before, if it did."""
+    key = _request_key(command)
+    earlier = draft.get(key) if key is not None else None
+    if earlier is None or command.request is None:
+        return None
+    if earlier.is_reversed:
+        return RefusedAnswer(reason=Reason.REQUEST_REVERSED)
+    if earlier.fingerprint != command.request.fingerprint:
+        return RefusedAnswer(reason=Reason.REQUEST_ID_REUSED)
+    return _ANSWER_DECODER.decode(earlier.answer)
+
+
+def _apply_rule(draft: Draft, command: Command, now: int) -> tuple[Answer, Draft]:
+    trial = Draft(draft)
+    try:
+        answer = _RULES[type(command)](trial, command, now)
+    except Refused as no:
+        return RefusedAnswer(reason=no.reason, metadata=no.metadata), draft
+    draft.absorb(trial)
+    return answer, draft
+
+
+def _request_key(command: Command) -> Key[Request] | None:
+    request = command.request
+    if request is None:
+        return None
+    return Request.key_of(command.partition, request.request_id, request.rpc, command.caller.name)
+
+
+def _request_row(command: Command, answer: Answer, now: int) -> Request:
+    request = command.request
+    assert request is not None, "the caller has checked it"
+    return Request(
+        partition=command.partition,
+        request_id=request.request_id,
+        caller_id=command.caller.name,
+        rpc=request.rpc,
+        fingerprint=request.fingerprint,
+        decided_at=now,
+        answer=_ANSWER_ENCODER.encode(answer).decode(),
+        process_id=answer.process_id if isinstance(answer, SeenProcess) else "",
+        refused=answer.reason if isinstance(answer, RefusedAnswer) else "",
+    )
+
+
+def _record(
+    command: Command, answer: Answer, now: int, changes: Mapping[Key[Any], Row | None]
+) -> Record:
+    """Say what was decided, without secrets: ids, states, postings and the reason of a refusal."""
+    process = _process_of(answer, changes)
+    facts: dict[str, object] = {"changed": sorted({key.table.table for key in changes})}
+    if isinstance(answer, RefusedAnswer):
+        facts["refused"] = answer.reason
+    if command.request is not None:
+        facts["request_id"] = command.request.request_id
+    if process is not None and process.postings:
+        facts["postings"] = [msgspec.to_builtins(posting) for posting in process.postings]
+    return Record(
+        decided_at=now,
+        command=type(command).__name__,
+        caller=command.caller.name,
+        process_id=process.process_id if process else "",
+        state=process.state if process else 0,
+        payload=_ANSWER_ENCODER.encode(facts).decode(),
+    )
+
+
+def _process_of(answer: Answer, changes: Mapping[Key[Any], Row | None]) -> Process | None:
+    """Return the process that the decision is about: the answered one, else the changed one."""
+    if isinstance(answer, ProcessAnswer | ReversalAnswer) and answer.process is not None:
+        return answer.process
+    for row in changes.values():
+        if isinstance(row, Process):
+            return row
+    return None

@@ -1,0 +1,244 @@
+"""What the operator keeps: merchants, terminals, events, programmes, bills, tickets, points.
+
+Everything has an id chosen by the operator. Creating the same thing again changes nothing; another thing under an existing
+id is refused. So lists can be imported again and again.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from tallymark_protocol.reasons import Reason
+from tallymark_server.domain import ledger
+from tallymark_server.domain.answers import Done, RowAnswer
+from tallymark_server.domain.commands import (
+    AddBill,
+    AddTicket,
+    CreateEvent,
+    CreateMerchant,
+    CreateOperator,
+    CreateProgramme,
+    CreateTerminal,
+    Enrol,
+    GrantPoints,
+    RevokeTerminal,
+)
+from tallymark_server.domain.identifiers import DIRECTORY
+from tallymark_server.domain.model.merchants import (
+    CallerKind,
+    Credential,
+    Enrolment,
+    Event,
+    Merchant,
+    Operator,
+    PointsProgramme,
+    Terminal,
+    TerminalState,
+)
+from tallymark_server.domain.model.people import (
+    BillReference,
+    Customer,
+    Login,
+    TicketReference,
+)
+from tallymark_server.domain.refused import Refused
+from tallymark_server.domain.state import Draft, Key, Row
+
+__all__ = [
+    "REGISTRATIONS_MAX",
+    "add_bill",
+    "add_ticket",
+    "create_event",
+    "create_merchant",
+    "create_operator",
+    "create_programme",
+    "create_terminal",
+    "enrol",
+    "grant_points",
+    "revoke_terminal",
+]
+
+REGISTRATIONS_MAX: Final = 500
+"""Open bills, and tickets, of one customer."""
+
+
+def enrol(draft: Draft, command: Enrol, now: int) -> Done:
+    """Exchange a one-time code for a secret. The code is gone afterwards."""
+    key = Enrolment.key_of(command.code_hash)
+    enrolment = draft.get(key)
+    if enrolment is None or enrolment.kind is not command.kind:
+        raise Refused(Reason.ENROLMENT_CODE_INVALID)
+    if command.kind is CallerKind.TERMINAL:
+        terminal = draft.get(Terminal.key_of(enrolment.owner_id))
+        if terminal is None or terminal.state is not TerminalState.CREATED:
+            raise Refused(Reason.ENROLMENT_CODE_INVALID)
+        draft.put(
+            msgspec.structs.replace(
+                terminal,
+                state=TerminalState.ENROLLED,
+                enrolled_at=now,
+                secret_hash=command.secret_hash,
+            )
+        )
+    draft.put(
+        Credential(
+            partition=DIRECTORY,
+            secret_hash=command.secret_hash,
+            kind=command.kind,
+            owner_id=enrolment.owner_id,
+        )
+    )
+    draft.delete(key)
+    return Done()
+
+
+def create_operator(draft: Draft, command: CreateOperator) -> RowAnswer:
+    """Add an operator with a right to enrol."""
+    operator = Operator(partition=DIRECTORY, operator_id=command.operator_id)
+    if draft.get(operator.key) is not None:
+        raise Refused(Reason.ALREADY_EXISTS_DIFFERENT)
+    draft.put(operator)
+    _put_enrolment(draft, command.code_hash, CallerKind.OPERATOR, command.operator_id)
+    return RowAnswer(is_new=True)
+
+
+def create_merchant(draft: Draft, command: CreateMerchant) -> RowAnswer:
+    """Add a merchant."""
+    programme_id = command.merchant.programme_id
+    if programme_id and draft.get(PointsProgramme.key_of(programme_id)) is None:
+        raise Refused(Reason.PROGRAMME_NOT_FOUND)
+    return _create(draft, command.merchant)
+
+
+def create_terminal(draft: Draft, command: CreateTerminal) -> RowAnswer:
+    """Add a terminal with a right to enrol."""
+    if draft.get(Merchant.key_of(command.merchant_id)) is None:
+        raise Refused(Reason.MERCHANT_NOT_FOUND)
+    terminal = Terminal(
+        partition=DIRECTORY, terminal_id=command.terminal_id, merchant_id=command.merchant_id
+    )
+    existing = draft.get(terminal.key)
+    if existing is not None:
+        if existing.merchant_id != terminal.merchant_id:
+            raise Refused(Reason.ALREADY_EXISTS_DIFFERENT)
+        return RowAnswer(is_new=False)
+    draft.put(terminal)
+    _put_enrolment(draft, command.code_hash, CallerKind.TERMINAL, command.terminal_id)
+    return RowAnswer(is_new=True)
+
+
+def revoke_terminal(draft: Draft, command: RevokeTerminal) -> RowAnswer:
+    """Shut a terminal out for good."""
+    terminal = draft.get(Terminal.key_of(command.terminal_id))
+    if terminal is None:
+        raise Refused(Reason.TERMINAL_NOT_FOUND)
+    if terminal.state is TerminalState.REVOKED:
+        return RowAnswer(is_new=False)
+    if terminal.secret_hash:
+        draft.delete(Credential.key_of(terminal.secret_hash))
+    draft.put(msgspec.structs.replace(terminal, state=TerminalState.REVOKED, secret_hash=""))
+    return RowAnswer(is_new=True)
+
+
+def create_event(draft: Draft, command: CreateEvent) -> RowAnswer:
+    """Add an event."""
+    if draft.get(Merchant.key_of(command.event.merchant_id)) is None:
+        raise Refused(Reason.MERCHANT_NOT_FOUND)
+    return _create(draft, command.event)
+
+
+def create_programme(draft: Draft, command: CreateProgramme) -> RowAnswer:
+    """Add a points programme."""
+    return _create(draft, command.programme)
+
+
+def add_bill(draft: Draft, command: AddBill) -> RowAnswer:
+    """Add a bill for a customer."""
+    customer = _customer_named(draft, command.bill.login_name)
+    if draft.get(Merchant.key_of(command.bill.merchant_id)) is None:
+        raise Refused(Reason.MERCHANT_NOT_FOUND)
+    bill = msgspec.structs.replace(
+        command.bill, partition=customer.partition, customer_id=customer.customer_id
+    )
+    existing = draft.get(bill.key)
+    if existing is not None:
+        same = msgspec.structs.replace(bill, state=existing.state, process_id=existing.process_id)
+        return _unchanged(same, existing)
+    _check_room(len(customer.bills), "bills")
+    reference = BillReference(merchant_id=bill.merchant_id, bill_reference=bill.bill_reference)
+    draft.put(bill)
+    draft.put(msgspec.structs.replace(customer, bills=(*customer.bills, reference)))
+    return RowAnswer(is_new=True)
+
+
+def add_ticket(draft: Draft, command: AddTicket) -> RowAnswer:
+    """Add a ticket for a customer."""
+    customer = _customer_named(draft, command.ticket.login_name)
+    if draft.get(Event.key_of(command.ticket.event_id)) is None:
+        raise Refused(Reason.EVENT_NOT_FOUND)
+    ticket = msgspec.structs.replace(
+        command.ticket, partition=customer.partition, customer_id=customer.customer_id
+    )
+    existing = draft.get(ticket.key)
+    if existing is not None:
+        same = msgspec.structs.replace(ticket, uses=existing.uses, held_by=existing.held_by)
+        return _unchanged(same, existing)
+    _check_room(len(customer.tickets), "tickets")
+    reference = TicketReference(event_id=ticket.event_id, ticket_id=ticket.ticket_id)
+    draft.put(ticket)
+    draft.put(msgspec.structs.replace(customer, tickets=(*customer.tickets, reference)))
+    return RowAnswer(is_new=True)
+
+
+def grant_points(draft: Draft, command: GrantPoints, now: int) -> RowAnswer:
+    """Add points to a customer's account, once for each reference."""
+    customer = _customer_named(draft, command.login_name)
+    if draft.get(PointsProgramme.key_of(command.grant.programme_id)) is None:
+        raise Refused(Reason.PROGRAMME_NOT_FOUND)
+    grant = msgspec.structs.replace(
+        command.grant,
+        partition=customer.partition,
+        holder_id=customer.customer_id,
+        granted_at=now,
+    )
+    existing = draft.get(grant.key)
+    if existing is not None:
+        return _unchanged(msgspec.structs.replace(grant, granted_at=existing.granted_at), existing)
+    if grant.programme_id not in customer.programme_ids:
+        _check_room(len(customer.programme_ids), "accounts", ledger.PROGRAMMES_MAX)
+    draft.put(grant)
+    ledger.post(draft, customer, grant.programme_id, grant.points)
+    return RowAnswer(is_new=True)
+
+
+def _create(draft: Draft, row: Row) -> RowAnswer:
+    key: Key[Any] = row.key
+    existing = draft.get(key)
+    if existing is not None:
+        return _unchanged(row, existing)
+    draft.put(row)
+    return RowAnswer(is_new=True)
+
+
+def _unchanged(row: Row, existing: Row) -> RowAnswer:
+    if row != existing:
+        raise Refused(Reason.ALREADY_EXISTS_DIFFERENT)
+    return RowAnswer(is_new=False)
+
+
+def _customer_named(draft: Draft, login_name: str) -> Customer:
+    login = draft.get(Login.key_of(login_name))
+    if login is None:
+        raise Refused(Reason.CUSTOMER_NOT_FOUND)
+    customer = draft.get(Customer.key_of(login.customer_partition, login.customer_id))
+    assert customer is not None, "the directory leads to customers"
+    return customer
+
+
+def _check_room(count: int, what: str, limit: int = REGISTRATIONS_MAX) -> None:
+    if count >= limit:
+        raise Refused(Reason.TOO_MANY_REGISTRATIONS, limit=str(limit), what=what)
+
+
+def _put_enrolment(draft: Draft, code_hash: str, kind: CallerKind, owner_id: str) -> None:
+    draft.put(Enrolment(partition=DIRECTORY, code_hash=code_hash, kind=kind, owner_id=owner_id))

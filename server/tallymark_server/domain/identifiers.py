@@ -1,0 +1,22 @@
+"""Ids: two hexadecimal digits of partition, then a UUIDv7 in hexadecimal, so that rows sort by birth (RFC 9562)."""
+
+__all__ = ["DIRECTORY", "make_id", "partition_of_id"]
+
+# Partition of everything that belongs to no customer: merchants, terminals, names, policy.
+DIRECTORY = 0
+
+
+def make_id(partition: int, now: int, random_bytes: bytes) -> str:
+    """Return an id born at `now` (milliseconds) with 10 random bytes."""
+    if len(random_bytes) != 10:
+        message = "an id takes 10 random bytes"
+        raise ValueError(message)
+    value = bytearray(now.to_bytes(6, "big") + random_bytes)
+    value[6] = 0x70 | value[6] & 0x0F
+    value[8] = 0x80 | value[8] & 0x3F
+    return f"{partition:02x}{value.hex()}"
+
+
+def partition_of_id(identifier: str) -> int:
+    """Return the partition that an id carries."""
+    return int(identifier[:2], 16)

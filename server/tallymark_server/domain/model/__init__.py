@@ -1,0 +1,1 @@
+"""The rows that the rules read and write."""

@@ -1,0 +1,249 @@
+"""Codes, processes, the requests that made them, and the work that is still to be done for them."""
+
+from enum import IntEnum
+from typing import ClassVar
+
+import msgspec
+
+from tallymark_server.domain.identifiers import partition_of_id
+from tallymark_server.domain.model.actions import Action, Refusal
+from tallymark_server.domain.model.people import BillReference, TicketReference
+from tallymark_server.domain.money import Money
+from tallymark_server.domain.state import Key, Row
+
+__all__ = [
+    "FINAL_STATES",
+    "Code",
+    "CodePurpose",
+    "CodeState",
+    "CustomerProcess",
+    "Due",
+    "Posting",
+    "Process",
+    "ProcessState",
+    "Request",
+    "StagedBalance",
+    "Unresolved",
+]
+
+
+class CodePurpose(IntEnum):
+    """What a code may be used for; numbers as in the contract."""
+
+    GENERAL = 1
+    POINTS = 2
+    TICKET = 3
+
+
+class CodeState(IntEnum):
+    """ISSUED, then CLAIMED and CONSUMED, or REVOKED. A code that is over its time stays ISSUED and is refused."""
+
+    ISSUED = 1
+    CLAIMED = 2
+    CONSUMED = 3
+    REVOKED = 4
+
+
+class Code(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """An issued code, found by its expiry and the SHA-256 of its cti. The expiry first keeps new rows together."""
+
+    table: ClassVar[str] = "codes"
+
+    expires_at_seconds: int
+    cti_hash: str
+    text_hash: str
+    customer_id: str
+    device_id: str
+    purpose: CodePurpose
+    issued_at: int
+    audience: str = ""
+    card_id: str = ""
+    bill: BillReference | None = None
+    ticket: TicketReference | None = None
+    state: CodeState = CodeState.ISSUED
+    process_id: str = ""
+
+    @property
+    def text(self) -> str:
+        """Key text: expiry and hash."""
+        return f"{self.expires_at_seconds:08x}{self.cti_hash}"
+
+    @staticmethod
+    def key_of(partition: int, expires_at_seconds: int, cti_hash: str) -> "Key[Code]":
+        """Return the key of the code with this expiry and hash."""
+        return Key(Code, partition, f"{expires_at_seconds:08x}{cti_hash}")
+
+
+class ProcessState(IntEnum):
+    """Where a process stands; numbers as in the contract."""
+
+    AWAITING_CUSTOMER = 1
+    AUTHORISING = 2
+    INSTRUCTED = 3
+    OVERDUE = 4
+    CONTESTED = 5
+    COMPLETED = 6
+    DECLINED = 7
+    RELEASED = 8
+    EXPIRED = 9
+
+
+FINAL_STATES = frozenset(
+    {
+        ProcessState.COMPLETED,
+        ProcessState.DECLINED,
+        ProcessState.RELEASED,
+        ProcessState.EXPIRED,
+    }
+)
+
+
+class StagedBalance(msgspec.Struct, frozen=True, kw_only=True):
+    """A balance that UpdatePoints staged: the difference is posted on completion."""
+
+    programme_id: str
+    new_balance: int
+    difference: int
+    held: int
+
+
+class Posting(msgspec.Struct, frozen=True, kw_only=True):
+    """A change of a points account."""
+
+    programme_id: str
+    points: int
+    balance_after: int
+
+
+class Process(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """Everything that one scan set off. Without a customer it stands for an unknown telephone number."""
+
+    table: ClassVar[str] = "processes"
+
+    process_id: str
+    customer_id: str
+    merchant_id: str
+    merchant_name: str
+    terminal_id: str
+    request_id: str
+    state: ProcessState
+    created_at: int
+    policy_version: int
+    actions: tuple[Action, ...]
+    version: int = 0
+    programme_id: str = ""
+    sale_total: Money | None = None
+    card_total: Money | None = None
+    completes_on_instruction: bool = False
+    execute_within_seconds: int = 0
+    confirm_within_seconds: int = 0
+    closes_at: int = 0
+    confirm_by: int = 0
+    execute_by: int = 0
+    ended_at: int = 0
+    timer_at: int = 0
+    refusal: Refusal | None = None
+    purpose: CodePurpose = CodePurpose.GENERAL
+    code_text: str = ""
+    card_id: str = ""
+    bill: BillReference | None = None
+    ticket: TicketReference | None = None
+    by_telephone: bool = False
+    digits: str = ""
+    is_confirmed: bool = False
+    is_contested: bool = False
+    is_disputed: bool = False
+    statement: str = ""
+    staged: StagedBalance | None = None
+    postings: tuple[Posting, ...] = ()
+    reverses: str = ""
+    reversed_by: str = ""
+    debt: int = 0
+    event: int = 0
+    note: str = ""
+
+    @property
+    def text(self) -> str:
+        """Key text: the process's id, which sorts by birth."""
+        return self.process_id
+
+    @staticmethod
+    def key_of(process_id: str) -> "Key[Process]":
+        """Return the key of the process with this id."""
+        return Key(Process, partition_of_id(process_id), process_id)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it has ended."""
+        return self.state in FINAL_STATES
+
+
+class Request(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """A changing request that was decided, so that its repetition gets the same answer.
+
+    `answer` is the JSON of a domain answer. A reversed one stands for a request that had not arrived when it was given up.
+    """
+
+    table: ClassVar[str] = "requests"
+
+    request_id: str
+    caller_id: str
+    rpc: str
+    fingerprint: str
+    decided_at: int
+    answer: str = ""
+    process_id: str = ""
+    refused: str = ""
+    is_reversed: bool = False
+
+    @property
+    def text(self) -> str:
+        """Key text: the request's id first, because a UUIDv7 sorts by time."""
+        return f"{self.request_id}/{self.rpc}/{self.caller_id}"
+
+    @staticmethod
+    def key_of(partition: int, request_id: str, rpc: str, caller_id: str) -> "Key[Request]":
+        """Return the key of the caller's request with this id."""
+        return Key(Request, partition, f"{request_id}/{rpc}/{caller_id}")
+
+
+class Due(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """Work to be done at a time: a process's own timer (action -1), or telling the institution about an action."""
+
+    table: ClassVar[str] = "due"
+
+    due_at: int
+    process_id: str
+    action: int = -1
+
+    @property
+    def text(self) -> str:
+        """Key text: the time first, so that what is due stands first."""
+        return f"{self.due_at:013d}/{self.process_id}/{self.action}"
+
+
+class CustomerProcess(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """The index from a customer to the processes, by birth."""
+
+    table: ClassVar[str] = "customer_processes"
+
+    customer_id: str
+    process_id: str
+
+    @property
+    def text(self) -> str:
+        """Key text: customer and process."""
+        return f"{self.customer_id}/{self.process_id}"
+
+
+class Unresolved(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """The index of processes that wait for a person."""
+
+    table: ClassVar[str] = "unresolved"
+
+    process_id: str
+
+    @property
+    def text(self) -> str:
+        """Key text: the process's id."""
+        return self.process_id

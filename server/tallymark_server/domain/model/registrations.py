@@ -1,0 +1,164 @@
+"""Bills, tickets and points accounts."""
+
+from enum import IntEnum
+from typing import ClassVar
+
+import msgspec
+
+from tallymark_server.domain.money import Money
+from tallymark_server.domain.state import Key, Row
+
+__all__ = [
+    "ISSUER",
+    "AdmitDirection",
+    "Bill",
+    "BillState",
+    "PointsAccount",
+    "PointsGrant",
+    "Ticket",
+    "TicketUse",
+]
+
+ISSUER = "issuer"
+"""Holder of the account that every posting is balanced against, one for each programme and partition."""
+
+
+class BillState(IntEnum):
+    """Where a bill stands; numbers as in the contract."""
+
+    OPEN = 1
+    HELD = 2
+    PAID = 3
+
+
+class Bill(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """Something a customer owes a merchant."""
+
+    table: ClassVar[str] = "bills"
+
+    merchant_id: str
+    bill_reference: str
+    customer_id: str
+    login_name: str
+    amount: Money
+    description: str = ""
+    due_on: str = ""
+    state: BillState = BillState.OPEN
+    process_id: str = ""
+
+    @property
+    def text(self) -> str:
+        """Key text: merchant and reference."""
+        return f"{self.merchant_id}/{self.bill_reference}"
+
+    @staticmethod
+    def key_of(partition: int, merchant_id: str, bill_reference: str) -> "Key[Bill]":
+        """Return the key of the merchant's bill with this reference."""
+        return Key(Bill, partition, f"{merchant_id}/{bill_reference}")
+
+
+class AdmitDirection(IntEnum):
+    """Which way through the gate; numbers as in the contract."""
+
+    ENTRY = 1
+    EXIT = 2
+
+
+class TicketUse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One pass through a gate. A free one came back after an exit and used no entry."""
+
+    used_at: int
+    terminal_id: str
+    direction: AdmitDirection
+    process_id: str
+    is_free: bool = False
+
+
+class Ticket(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """The right to enter an event a number of times. The uses are the truth; everything else follows from them."""
+
+    table: ClassVar[str] = "tickets"
+
+    event_id: str
+    ticket_id: str
+    customer_id: str
+    login_name: str
+    entries: int
+    valid_from: int = 0
+    valid_until: int = 0
+    place: str = ""
+    uses: tuple[TicketUse, ...] = ()
+    held_by: str = ""
+
+    @property
+    def text(self) -> str:
+        """Key text: event and reference."""
+        return f"{self.event_id}/{self.ticket_id}"
+
+    @staticmethod
+    def key_of(partition: int, event_id: str, ticket_id: str) -> "Key[Ticket]":
+        """Return the key of the event's ticket with this reference."""
+        return Key(Ticket, partition, f"{event_id}/{ticket_id}")
+
+    @property
+    def entries_used(self) -> int:
+        """Entries that counted."""
+        return sum(use.direction is AdmitDirection.ENTRY and not use.is_free for use in self.uses)
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether the last pass was an entry."""
+        return bool(self.uses) and self.uses[-1].direction is AdmitDirection.ENTRY
+
+
+class PointsAccount(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """Points of one holder in one programme. The issuer's balance is what all customers hold, negated."""
+
+    table: ClassVar[str] = "points_accounts"
+
+    holder_id: str
+    programme_id: str
+    login_name: str = ""
+    balance: int = 0
+    held: int = 0
+    debt: int = 0
+    version: int = 0
+
+    @property
+    def text(self) -> str:
+        """Key text: holder and programme."""
+        return f"{self.holder_id}/{self.programme_id}"
+
+    @staticmethod
+    def key_of(partition: int, holder_id: str, programme_id: str) -> "Key[PointsAccount]":
+        """Return the key of the holder's account in this programme."""
+        return Key(PointsAccount, partition, f"{holder_id}/{programme_id}")
+
+    @property
+    def available(self) -> int:
+        """Points that no process holds."""
+        return self.balance - self.held
+
+
+class PointsGrant(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """Points added by an operator, so that the same reference adds only once."""
+
+    table: ClassVar[str] = "points_grants"
+
+    holder_id: str
+    programme_id: str
+    grant_reference: str
+    points: int
+    granted_at: int
+
+    @property
+    def text(self) -> str:
+        """Key text: holder, programme and reference."""
+        return f"{self.holder_id}/{self.programme_id}/{self.grant_reference}"
+
+    @staticmethod
+    def key_of(
+        partition: int, holder_id: str, programme_id: str, grant_reference: str
+    ) -> "Key[PointsGrant]":
+        """Return the key of the grant with this reference."""
+        return Key(PointsGrant, partition, f"{holder_id}/{programme_id}/{grant_reference}")

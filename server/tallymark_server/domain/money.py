@@ -1,0 +1,16 @@
+"""Amounts of money: an ISO 4217 currency and a number of its minor units."""
+
+import msgspec
+
+__all__ = ["Money"]
+
+
+class Money(msgspec.Struct, frozen=True, kw_only=True):
+    """An amount, never negative."""
+
+    currency_code: str
+    minor_units: int
+
+    def plus(self, minor_units: int) -> "Money":
+        """Return this amount changed by a number of minor units."""
+        return Money(currency_code=self.currency_code, minor_units=self.minor_units + minor_units)

@@ -1,0 +1,67 @@
+"""What the operator's policy says about a code or a process."""
+
+import msgspec
+
+from tallymark_protocol.reasons import Reason
+from tallymark_server.domain.answers import RowAnswer
+from tallymark_server.domain.commands import SetPolicy
+from tallymark_server.domain.model.actions import AdmitAsk, BurnPointsGrant
+from tallymark_server.domain.model.merchants import PasswordRule, Policy
+from tallymark_server.domain.model.processes import CodePurpose, Process
+from tallymark_server.domain.refused import Refused
+from tallymark_server.domain.state import Draft
+
+__all__ = [
+    "code_life_seconds",
+    "current_policy",
+    "needs_confirmation",
+    "needs_password",
+    "set_policy",
+]
+
+
+def current_policy(draft: Draft) -> Policy:
+    """Return the policy in force: the operator's, or the default."""
+    return draft.get(Policy.key_of_current()) or Policy()
+
+
+def code_life_seconds(policy: Policy, purpose: CodePurpose) -> int:
+    """Return how long a code of this purpose lives."""
+    if purpose is CodePurpose.POINTS:
+        return policy.points_code_life_seconds
+    return policy.code_life_seconds
+
+
+def needs_password(policy: Policy, purpose: CodePurpose) -> bool:
+    """Say whether issuing a code of this purpose needs the password besides the session."""
+    if policy.password_rule is PasswordRule.GENERAL_CODES:
+        return purpose is CodePurpose.GENERAL
+    return policy.password_rule is PasswordRule.ALWAYS
+
+
+def needs_confirmation(policy: Policy, process: Process) -> bool:
+    """Say whether the customer must confirm the granted actions on the phone."""
+    if process.by_telephone:
+        return True
+    if process.card_total and process.card_total.minor_units >= policy.confirm_money_from:
+        return True
+    for action in process.actions:
+        if policy.confirm_admission and isinstance(action.ask, AdmitAsk):
+            return True
+        if isinstance(action.grant, BurnPointsGrant):
+            if action.grant.points >= policy.confirm_points_from:
+                return True
+    return False
+
+
+def set_policy(draft: Draft, command: SetPolicy) -> RowAnswer:
+    """Put the next version in force and keep the one before."""
+    current = current_policy(draft)
+    wanted = command.policy
+    if msgspec.structs.replace(wanted, version=current.version) == current:
+        return RowAnswer(is_new=False)
+    if wanted.version != current.version:
+        raise Refused(Reason.POLICY_VERSION_CONFLICT, version=str(current.version))
+    draft.put(msgspec.structs.replace(current, is_current=False))
+    draft.put(msgspec.structs.replace(wanted, version=current.version + 1))
+    return RowAnswer(is_new=True)

@@ -1,0 +1,78 @@
+"""What the customer says about a process: yes, no, or "that was not me"."""
+
+import msgspec
+
+from tallymark_protocol.reasons import Reason
+from tallymark_server.domain.answers import ProcessAnswer
+from tallymark_server.domain.commands import ConfirmProcess, DisputeProcess
+from tallymark_server.domain.model.actions import Action, RefusalReason
+from tallymark_server.domain.model.processes import Process, ProcessState
+from tallymark_server.domain.processes.lifecycle import end, instruct, proceed, save
+from tallymark_server.domain.processes.resolve import grant
+from tallymark_server.domain.refused import Refused
+from tallymark_server.domain.state import Draft
+
+__all__ = ["confirm", "dispute"]
+
+
+def confirm(draft: Draft, command: ConfirmProcess, now: int) -> ProcessAnswer:
+    """Decide a ConfirmProcess."""
+    before = _own_process(draft, command.caller.caller_id, command.process_id)
+    is_open = before.state is ProcessState.AWAITING_CUSTOMER and now < before.confirm_by
+    if not is_open and before.state is not ProcessState.CONTESTED:
+        raise Refused(Reason.PROCESS_NOT_AWAITING, state=before.state.name)
+    if before.state is ProcessState.CONTESTED:
+        after = _answer_contest(draft, before, approve=command.approve, now=now)
+    elif not command.approve:
+        after = end(draft, before, ProcessState.DECLINED, RefusalReason.CUSTOMER_DECLINED, now)
+    elif before.by_telephone and command.digits != before.digits:
+        after = end(draft, before, ProcessState.DECLINED, RefusalReason.DIGITS_WRONG, now)
+    else:
+        after = _approve(draft, before, now)
+    return ProcessAnswer(process=save(draft, before, after))
+
+
+def dispute(draft: Draft, command: DisputeProcess, now: int) -> ProcessAnswer:
+    """Decide a DisputeProcess: what is open is stopped, what is instructed is frozen, what is done is marked."""
+    before = _own_process(draft, command.caller.caller_id, command.process_id)
+    after = msgspec.structs.replace(before, is_disputed=True, statement=command.statement)
+    match before.state:
+        case ProcessState.AWAITING_CUSTOMER:
+            after = end(draft, after, ProcessState.DECLINED, RefusalReason.CUSTOMER_DECLINED, now)
+        case ProcessState.AUTHORISING:
+            after = msgspec.structs.replace(after, is_contested=True)
+        case ProcessState.INSTRUCTED | ProcessState.OVERDUE:
+            after = msgspec.structs.replace(
+                after, is_contested=True, state=ProcessState.CONTESTED, timer_at=0
+            )
+        case _:
+            pass
+    return ProcessAnswer(process=save(draft, before, after))
+
+
+def _answer_contest(draft: Draft, before: Process, *, approve: bool, now: int) -> Process:
+    if not approve:
+        return end(draft, before, ProcessState.RELEASED, RefusalReason.CUSTOMER_DECLINED, now)
+    confirmed = msgspec.structs.replace(
+        before, is_contested=False, is_confirmed=True, is_disputed=False
+    )
+    return instruct(draft, confirmed, now)
+
+
+def _approve(draft: Draft, before: Process, now: int) -> Process:
+    confirmed = msgspec.structs.replace(before, is_confirmed=True)
+    if not before.by_telephone:
+        return proceed(draft, confirmed, now)
+    asked = tuple(Action(ask=action.ask) for action in before.actions)
+    granted = grant(draft, msgspec.structs.replace(confirmed, actions=asked), now)
+    refusals = [action.refusal for action in granted.actions if action.refusal]
+    if refusals:
+        return end(draft, granted, ProcessState.DECLINED, refusals[0], now)
+    return proceed(draft, granted, now)
+
+
+def _own_process(draft: Draft, customer_id: str, process_id: str) -> Process:
+    process = draft.get(Process.key_of(process_id))
+    if process is None or process.customer_id != customer_id:
+        raise Refused(Reason.PROCESS_NOT_FOUND)
+    return process

@@ -1,0 +1,171 @@
+"""The steps from state to state. Each returns the process as it is after the step; `save` writes it once, at the end."""
+
+from typing import Final
+
+import msgspec
+
+from tallymark_server.domain import actions
+from tallymark_server.domain.actions import charge
+from tallymark_server.domain.model.actions import (
+    Refusal,
+    RefusalReason,
+    Settlement,
+    SettlementTask,
+)
+from tallymark_server.domain.model.people import Customer
+from tallymark_server.domain.model.processes import (
+    Code,
+    CodeState,
+    CustomerProcess,
+    Due,
+    Process,
+    ProcessState,
+    Unresolved,
+)
+from tallymark_server.domain.state import Draft, Key
+
+__all__ = ["AUTHORISE_HARD_SECONDS", "complete", "end", "instruct", "proceed", "save"]
+
+AUTHORISE_HARD_SECONDS: Final = 120
+"""After this long without an answer the institution counts as unreachable (design: soft 30 s, hard 120 s)."""
+
+_WAIT_FOR_A_PERSON = {ProcessState.OVERDUE, ProcessState.CONTESTED}
+
+
+def proceed(draft: Draft, process: Process, now: int) -> Process:
+    """Go on from a granted and, where needed, confirmed process: authorise the card, or instruct at once."""
+    for place, action in enumerate(process.actions):
+        if action.authorisation is not None:
+            asked = charge.open_task(action, SettlementTask.AUTHORISE, now)
+            authorising = msgspec.structs.replace(
+                process,
+                state=ProcessState.AUTHORISING,
+                actions=(*process.actions[:place], asked, *process.actions[place + 1 :]),
+                timer_at=min(process.closes_at, now + AUTHORISE_HARD_SECONDS * 1000),
+                confirm_by=0,
+            )
+            return authorising
+    return instruct(draft, process, now)
+
+
+def instruct(draft: Draft, process: Process, now: int) -> Process:
+    """Tell the terminal what to do, unless the code is contested."""
+    if process.is_contested:
+        return msgspec.structs.replace(
+            process, state=ProcessState.CONTESTED, timer_at=0, confirm_by=0
+        )
+    execute_by = now + process.execute_within_seconds * 1000
+    instructed = msgspec.structs.replace(
+        process,
+        state=ProcessState.INSTRUCTED,
+        execute_by=execute_by,
+        timer_at=execute_by,
+        confirm_by=0,
+    )
+    if process.completes_on_instruction:
+        return complete(draft, instructed, now)
+    return instructed
+
+
+def complete(draft: Draft, process: Process, now: int) -> Process:
+    """Make everything final."""
+    _consume_code(draft, process)
+    return msgspec.structs.replace(
+        actions.post_all(draft, process, now),
+        state=ProcessState.COMPLETED,
+        ended_at=now,
+        timer_at=0,
+        is_contested=False,
+    )
+
+
+def end(
+    draft: Draft, process: Process, state: ProcessState, refusal: Refusal | RefusalReason, now: int
+) -> Process:
+    """End the process without any effect: everything held is let go, the code is dead."""
+    if isinstance(refusal, RefusalReason):
+        refusal = Refusal(reason=refusal)
+    _consume_code(draft, process)
+    return msgspec.structs.replace(
+        actions.release_all(draft, process, now),
+        state=state,
+        refusal=refusal,
+        ended_at=now,
+        timer_at=0,
+        confirm_by=0,
+        is_contested=False,
+    )
+
+
+def save(draft: Draft, before: Process | None, after: Process) -> Process:
+    """Write the process with its version, its customer's event, its open work and its place in the indexes."""
+    after = msgspec.structs.replace(after, version=after.version + 1)
+    if after.customer_id:
+        after = _tell_customer(draft, before, after)
+    old, new = _due(before), _due(after)
+    for key in old.keys() - new.keys():
+        draft.delete(key)
+    for key in new.keys() - old.keys():
+        draft.put(new[key])
+    _index_unresolved(draft, before, after)
+    draft.put(after)
+    return after
+
+
+def _tell_customer(draft: Draft, before: Process | None, after: Process) -> Process:
+    """Number the change in the customer's own count, and remember an open telephone prompt."""
+    customer = draft.get(Customer.key_of(after.partition, after.customer_id))
+    assert customer is not None, "a process's customer exists"
+    prompt = customer.prompt_process_id
+    if after.by_telephone and after.state is ProcessState.AWAITING_CUSTOMER:
+        prompt = after.process_id
+    elif prompt == after.process_id:
+        prompt = ""
+    event = customer.last_event + 1
+    draft.put(msgspec.structs.replace(customer, last_event=event, prompt_process_id=prompt))
+    if before is None:
+        draft.put(
+            CustomerProcess(
+                partition=after.partition,
+                customer_id=after.customer_id,
+                process_id=after.process_id,
+            )
+        )
+    return msgspec.structs.replace(after, event=event)
+
+
+def _due(process: Process | None) -> dict[Key[Due], Due]:
+    """Return the work that a process leaves open: its timer, and what the institution is to be told."""
+    if process is None:
+        return {}
+    times = {-1: process.timer_at}
+    for place, action in enumerate(process.actions):
+        if action.authorisation is not None and action.authorisation.task is not None:
+            times[place] = action.authorisation.due_at
+    rows = [
+        Due(partition=process.partition, due_at=at, process_id=process.process_id, action=place)
+        for place, at in times.items()
+        if at
+    ]
+    return {row.key: row for row in rows}
+
+
+def _index_unresolved(draft: Draft, before: Process | None, after: Process) -> None:
+    row = Unresolved(partition=after.partition, process_id=after.process_id)
+    was = before is not None and _is_unresolved(before)
+    if _is_unresolved(after) and not was:
+        draft.put(row)
+    elif was and not _is_unresolved(after):
+        draft.delete(row.key)
+
+
+def _is_unresolved(process: Process) -> bool:
+    manual = any(action.settlement is Settlement.MANUAL for action in process.actions)
+    return manual or process.is_disputed or process.state in _WAIT_FOR_A_PERSON
+
+
+def _consume_code(draft: Draft, process: Process) -> None:
+    if process.code_text:
+        code = draft.get(Key(Code, process.partition, process.code_text))
+        assert code is not None, "a process's code exists"
+        draft.put(msgspec.structs.replace(code, state=CodeState.CONSUMED))

@@ -1,0 +1,216 @@
+"""ResolveCode: who stands at the terminal, and may everything that is asked be done?
+
+1. Find the code and check that it is good now, here (audience), for the first time.
+2. Claim it for this request; its siblings on the phone die.
+3. Grant every action, or decline.
+4. Ask the customer if the policy wants it, else proceed.
+
+A telephone number goes another way: nobody may learn from the answer whether a number is known, so the process always waits
+for the customer first, and nothing is held before the answer.
+"""
+
+import msgspec
+
+from tallymark_protocol.reasons import Reason
+from tallymark_server.domain import actions
+from tallymark_server.domain.answers import RefusedAnswer, SeenProcess
+from tallymark_server.domain.commands import (
+    CodeIdentification,
+    ResolveCode,
+    TelephoneIdentification,
+)
+from tallymark_server.domain.identifiers import make_id
+from tallymark_server.domain.model.actions import (
+    Action,
+    AdmitAsk,
+    ChargeGrant,
+    PayBillAsk,
+    PayBillGrant,
+)
+from tallymark_server.domain.model.merchants import Event, Merchant, Policy, PointsProgramme
+from tallymark_server.domain.model.people import Customer, Device, LiveCode, NumberOwner
+from tallymark_server.domain.model.processes import Code, CodeState, Process, ProcessState
+from tallymark_server.domain.policy import current_policy, needs_confirmation
+from tallymark_server.domain.processes.lifecycle import end, proceed, save
+from tallymark_server.domain.refused import Refused
+from tallymark_server.domain.state import Draft, Key
+
+__all__ = ["grant", "resolve"]
+
+
+def resolve(draft: Draft, command: ResolveCode, now: int) -> SeenProcess | RefusedAnswer:
+    """Decide a ResolveCode."""
+    merchant = _fetch_merchant(draft, command)
+    process = _new_process(command, merchant, current_policy(draft), now)
+    match command.identification:
+        case CodeIdentification() as code:
+            return _resolve_code(draft, process, code, now)
+        case TelephoneIdentification() as number:
+            return _resolve_number(draft, process, number, command.digits)
+
+
+def grant(draft: Draft, process: Process, now: int) -> Process:
+    """Grant every action and sum up what the card pays."""
+    granted = actions.grant_all(draft, process, now)
+    for action in granted.actions:
+        if isinstance(action.grant, ChargeGrant):
+            return msgspec.structs.replace(granted, card_total=action.grant.amount)
+    return granted
+
+
+def _resolve_code(
+    draft: Draft, process: Process, identification: CodeIdentification, now: int
+) -> SeenProcess | RefusedAnswer:
+    key = Code.key_of(process.partition, identification.expires_at_seconds, identification.cti_hash)
+    code = draft.get(key)
+    if code is None:
+        raise Refused(Reason.CODE_NOT_FOUND)
+    if code.text_hash != identification.text_hash:  # the MAC cannot cover the signature
+        raise Refused(Reason.CODE_NOT_GENUINE)
+    if code.audience and code.audience != process.terminal_id:
+        raise Refused(Reason.CODE_FOR_OTHER_TERMINAL)
+    if code.state is CodeState.REVOKED:
+        raise Refused(Reason.CODE_REVOKED)
+    if code.state is not CodeState.ISSUED:
+        _contest(draft, code, process.terminal_id)
+        return RefusedAnswer(reason=Reason.CODE_ALREADY_CLAIMED)
+    if now >= code.expires_at_seconds * 1000:
+        raise Refused(Reason.CODE_EXPIRED)
+    _claim(draft, code, process.process_id)
+    process = msgspec.structs.replace(
+        process,
+        customer_id=code.customer_id,
+        purpose=code.purpose,
+        code_text=code.text,
+        card_id=code.card_id,
+        bill=code.bill,
+        ticket=code.ticket,
+    )
+    process = grant(draft, process, now)
+    return SeenProcess(process_id=save(draft, None, _after_grant(draft, process, now)).process_id)
+
+
+def _after_grant(draft: Draft, process: Process, now: int) -> Process:
+    refusals = [action.refusal for action in process.actions if action.refusal]
+    if refusals:
+        return end(draft, process, ProcessState.DECLINED, refusals[0], now)
+    if needs_confirmation(current_policy(draft), process):
+        return _await_customer(process)
+    return proceed(draft, process, now)
+
+
+def _resolve_number(
+    draft: Draft, process: Process, identification: TelephoneIdentification, digits: str
+) -> SeenProcess:
+    """Wait for the customer, or for nobody if the number is unknown or its owner is already being asked."""
+    process = _await_customer(msgspec.structs.replace(process, by_telephone=True, digits=digits))
+    owner = draft.get(NumberOwner.key_of(identification.number_hash))
+    customer_key = owner and Customer.key_of(owner.customer_partition, owner.customer_id)
+    customer = customer_key and draft.get(customer_key)
+    if customer and not customer.prompt_process_id:
+        process = msgspec.structs.replace(process, customer_id=customer.customer_id)
+        process = _preview(draft, process)
+    return SeenProcess(process_id=save(draft, None, process).process_id)
+
+
+def _preview(draft: Draft, process: Process) -> Process:
+    """Show the customer what would be done, holding nothing. The bill that is shown is the one that will be paid."""
+    shown = grant(Draft(draft), process, process.created_at)
+    asked = []
+    for action in shown.actions:
+        ask = action.ask
+        if isinstance(ask, PayBillAsk) and isinstance(action.grant, PayBillGrant):
+            ask = msgspec.structs.replace(ask, bill_reference=action.grant.bill_reference)
+        asked.append(Action(ask=ask, grant=action.grant, refusal=action.refusal))
+    return msgspec.structs.replace(shown, actions=tuple(asked))
+
+
+def _await_customer(process: Process) -> Process:
+    confirm_by = process.created_at + process.confirm_within_seconds * 1000
+    return msgspec.structs.replace(
+        process,
+        state=ProcessState.AWAITING_CUSTOMER,
+        confirm_by=confirm_by,
+        timer_at=confirm_by,
+    )
+
+
+def _claim(draft: Draft, code: Code, process_id: str) -> None:
+    """Give the code to this process, and revoke the device's other codes of the same purpose."""
+    draft.put(msgspec.structs.replace(code, state=CodeState.CLAIMED, process_id=process_id))
+    device = draft.get(Device.key_of(code.partition, code.device_id))
+    assert device is not None, "a code's device exists"
+    siblings = [
+        Key(Code, code.partition, live.code_text)
+        for live in device.live_codes
+        if live.purpose == code.purpose and live.code_text != code.text
+    ]
+    draft.fetch(*siblings)
+    for key in siblings:
+        sibling = draft.get(key)
+        if sibling is not None and sibling.state is CodeState.ISSUED:
+            draft.put(msgspec.structs.replace(sibling, state=CodeState.REVOKED))
+    left: tuple[LiveCode, ...] = tuple(
+        live for live in device.live_codes if live.purpose != code.purpose
+    )
+    draft.put(msgspec.structs.replace(device, live_codes=left))
+
+
+def _contest(draft: Draft, code: Code, terminal_id: str) -> None:
+    """Freeze a process that takes money unconfirmed, when another terminal shows its code before it is executed."""
+    before = draft.get(Process.key_of(code.process_id))
+    assert before is not None, "a claimed code has a process"
+    unconfirmed_money = before.card_total is not None and not before.is_confirmed
+    if before.terminal_id == terminal_id or not unconfirmed_money or before.is_contested:
+        return
+    if before.state is ProcessState.INSTRUCTED:
+        contested = msgspec.structs.replace(
+            before, state=ProcessState.CONTESTED, is_contested=True, timer_at=0
+        )
+        save(draft, before, contested)
+    elif before.state is ProcessState.AUTHORISING:
+        save(draft, before, msgspec.structs.replace(before, is_contested=True))
+
+
+def _fetch_merchant(draft: Draft, command: ResolveCode) -> Merchant:
+    """Ask for everything that the command names at once, so that a batch loads it together."""
+    events = [Event.key_of(ask.event_id) for ask in command.asks if isinstance(ask, AdmitAsk)]
+    key = Merchant.key_of(command.caller.merchant_id)
+    named = _named_key(command)
+    draft.fetch(key, Policy.key_of_current(), named, *events)
+    merchant = draft.get(key)
+    assert merchant is not None, "a terminal's merchant exists"
+    if merchant.programme_id:
+        draft.fetch(PointsProgramme.key_of(merchant.programme_id))
+    return merchant
+
+
+def _named_key(command: ResolveCode) -> Key[Code] | Key[NumberOwner]:
+    match command.identification:
+        case CodeIdentification() as code:
+            return Code.key_of(command.partition, code.expires_at_seconds, code.cti_hash)
+        case TelephoneIdentification() as number:
+            return NumberOwner.key_of(number.number_hash)
+
+
+def _new_process(command: ResolveCode, merchant: Merchant, policy: Policy, now: int) -> Process:
+    assert command.request is not None, "ResolveCode always has a request_id"
+    return Process(
+        partition=command.partition,
+        process_id=make_id(command.partition, now, command.fresh),
+        customer_id="",
+        merchant_id=merchant.merchant_id,
+        merchant_name=merchant.name,
+        terminal_id=command.caller.caller_id,
+        request_id=command.request.request_id,
+        state=ProcessState.AWAITING_CUSTOMER,
+        created_at=now,
+        policy_version=policy.version,
+        actions=tuple(Action(ask=ask) for ask in command.asks),
+        programme_id=merchant.programme_id,
+        sale_total=command.sale_total,
+        completes_on_instruction=command.complete_on_instruction,
+        execute_within_seconds=policy.execute_within_seconds,
+        confirm_within_seconds=policy.confirm_within_seconds,
+        closes_at=now + policy.close_after_seconds * 1000,
+    )

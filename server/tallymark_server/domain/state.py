@@ -1,0 +1,103 @@
+"""What a decision may read and write: rows by key, seen through a draft that remembers the changes.
+
+A decision is a pure function of the rows it is given. It asks a `Draft` for rows and puts changed ones back. A row that
+was not loaded is not the same as a row that does not exist: asking for it raises `Need`, the lane loads it and decides
+again from the start. So no list of "rows this command will touch" can ever be out of step with the rules.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
+
+import msgspec
+
+__all__ = ["Draft", "Key", "Need", "Row", "Rows"]
+
+R = TypeVar("R", bound="Row")
+
+
+class Key(NamedTuple, Generic[R]):
+    """Place of a row: its table (a row class), its partition (0 to 255), and its text within both."""
+
+    table: type[R]
+    partition: int
+    text: str
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A stored fact. Each subclass is one table, and its `key` says where the row lives."""
+
+    table: ClassVar[str]
+
+    partition: int
+
+    @property
+    def key(self) -> Key[Self]:
+        """Place of this row."""
+        return Key(type(self), self.partition, self.text)
+
+    @property
+    def text(self) -> str:
+        """Text of the key within table and partition."""
+        raise NotImplementedError
+
+
+Rows = Mapping[Key[Any], Row | None]
+"""Loaded rows; None stands for a row that is known not to exist."""
+
+
+class Need(Exception):  # noqa: N818 -- a request for rows, not an error
+    """A decision needs these rows before it can go on."""
+
+    def __init__(self, keys: Iterable[Key[Any]]) -> None:
+        """Take the keys that are not loaded."""
+        super().__init__()
+        self.keys = tuple(keys)
+
+
+class Draft:
+    """Rows under change. A draft over a draft can be dropped, which undoes everything put into it."""
+
+    def __init__(self, base: "Rows | Draft") -> None:
+        """Look through to `base` wherever nothing was changed here."""
+        self._base = base
+        self._changed: dict[Key[Any], Row | None] = {}
+
+    def fetch(self, *keys: Key[Any]) -> None:
+        """Make sure that all keys are loaded, asking for every missing one at once. Raises `Need`."""
+        missing = [key for key in keys if not self._knows(key)]
+        if missing:
+            raise Need(missing)
+
+    def get(self, key: Key[R]) -> R | None:
+        """Return the row as it stands in this draft, or None. Raises `Need`."""
+        if key in self._changed:
+            return self._changed[key]  # type: ignore[return-value]  # the key's table is the row's class
+        if isinstance(self._base, Draft):
+            return self._base.get(key)
+        try:
+            return self._base[key]  # type: ignore[return-value]  # the key's table is the row's class
+        except KeyError:
+            raise Need([key]) from None
+
+    def put(self, row: Row) -> None:
+        """Add the row or replace the one with its key."""
+        self._changed[row.key] = row
+
+    def delete(self, key: Key[Any]) -> None:
+        """Remove the row with this key."""
+        self._changed[key] = None
+
+    def absorb(self, other: "Draft") -> None:
+        """Take over the changes of a draft that was made over this one."""
+        self._changed.update(other._changed)
+
+    def changes(self) -> Iterator[tuple[Key[Any], Row | None]]:
+        """Yield every changed key with its new row, None for a removed one."""
+        yield from self._changed.items()
+
+    def _knows(self, key: Key[Any]) -> bool:
+        if key in self._changed:
+            return True
+        if isinstance(self._base, Draft):
+            return self._base._knows(key)
+        return key in self._base

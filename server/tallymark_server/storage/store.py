@@ -1,0 +1,66 @@
+"""What the lanes and services ask of a store."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+from tallymark_server.domain.model.journal import JournalEntry, JournalHead
+from tallymark_server.domain.state import Key, Row, Rows
+
+__all__ = ["Store", "StoreFailed"]
+
+R = TypeVar("R", bound=Row)
+
+
+class StoreFailed(Exception):
+    """The store failed. What was being saved may or may not be there: stop serving and recover by a restart."""
+
+
+class Store(Protocol):
+    """Rows by key, and a journal. One lane saves; anybody reads. What `save` has returned from survives a power cut."""
+
+    async def load(self, keys: Iterable[Key[Any]]) -> Rows:
+        """Return a row or None for every key, with a number of statements that depends on the tables only.
+
+        Raises:
+            StoreFailed: the store failed.
+
+        """
+        ...
+
+    async def save(
+        self, changes: Mapping[Key[Any], Row | None], entries: Sequence[JournalEntry]
+    ) -> None:
+        """Put the rows (remove those given as None) and append the entries, all or nothing, durably.
+
+        Raises:
+            StoreFailed: the store failed.
+
+        """
+        ...
+
+    async def scan(  # noqa: PLR0913 -- the bounds of one range
+        self,
+        table: type[R],
+        partition: int,
+        *,
+        first: str = "",
+        last: str = "\U0010ffff",
+        limit: int,
+        newest_first: bool = False,
+    ) -> list[R]:
+        """Return up to `limit` rows with first <= key text < last, in the order of the texts or against it."""
+        ...
+
+    async def journal(
+        self, partition: int, *, after_sequence: int, limit: int
+    ) -> list[JournalEntry]:
+        """Return up to `limit` entries after a sequence, oldest first."""
+        ...
+
+    async def journal_head(self, partition: int) -> JournalHead:
+        """Return the end of the partition's journal; GENESIS when it is empty."""
+        ...
+
+    async def close(self) -> None:
+        """Finish and release the store. Closing twice is harmless."""
+        ...
