@@ -14,6 +14,9 @@ VALIDATE_PROTO := build/proto-deps/buf/validate/validate.proto
 EXPORT := $(UV) export --quiet --preview-features package-conflicts --no-emit-workspace \
 	--no-header --no-annotate --format requirements.txt
 
+# Trust the certificates that the system trusts, as pip does.
+export UV_SYSTEM_CERTS ?= true
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -96,8 +99,8 @@ lock: $(UV) ## Move the locks to the newest versions that fit
 
 .PHONY: clean
 clean: ## Remove everything that make made
-	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
-	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf $(VENV) build .hypothesis .coverage
+	find . -type d '(' -name __pycache__ -o -name '.*_cache' ')' -prune -exec rm -rf {} +
 
 # Environments. Each leaves a stamp, so that the second time costs nothing.
 

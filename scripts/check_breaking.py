@@ -8,9 +8,9 @@ import io
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import tomllib
+import zipfile
 from pathlib import Path
 from typing import Final
 
@@ -54,10 +54,13 @@ def check_out_contracts(base: str, folder: Path) -> None:
     Buf can read a commit itself, but then it misses validate.proto, which is in none.
     """
     archive = subprocess.run(
-        ["git", "archive", base, CONTRACTS], cwd=ROOT, check=True, stdout=subprocess.PIPE
+        ["git", "archive", "--format=zip", base, CONTRACTS],
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.PIPE,
     )
-    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as members:
-        members.extractall(folder, filter="data")
+    with zipfile.ZipFile(io.BytesIO(archive.stdout)) as files:
+        files.extractall(folder)
     shutil.copy(ROOT / "buf.yaml", folder)
     shutil.copytree(ROOT / PROTO_DEPENDENCIES, folder / PROTO_DEPENDENCIES)
 

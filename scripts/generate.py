@@ -93,11 +93,14 @@ def _protoc(*arguments: str) -> None:
     include = [f"--proto_path={CONTRACTS}", f"--proto_path={PROTO_DEPENDENCIES}"]
     # The plugins of mypy-protobuf lie beside this environment's Python.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    subprocess.run(
+    generated = subprocess.run(
         [sys.executable, "-m", "grpc_tools.protoc", *include, *arguments],
-        check=True,
+        check=False,
         env={**os.environ, "PATH": path},
     )
+    if generated.returncode != 0:
+        # protoc has said which line of which contract is wrong.
+        sys.exit(generated.returncode)
 
 
 def _download_source_release(folder: Path) -> Path:
