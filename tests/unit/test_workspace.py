@@ -88,12 +88,18 @@ def test_each_dependency_says_why_it_is_there(project_file: str) -> None:
 
 
 @pytest.mark.parametrize("member", MEMBERS)
+def test_the_lock_knows_each_dependency(member: str) -> None:
+    lock = (ROOT / "requirements.lock").read_text("utf-8")
+    locked = set(re.findall(r"^([\w.-]+)==", lock, re.MULTILINE))
+
+    unknown = declared_distributions(member) - locked - {"tallymark-protos"}
+
+    assert unknown == set(), "run make lock"
+
+
+@pytest.mark.parametrize("member", MEMBERS)
 def test_each_program_declares_what_it_imports(member: str) -> None:
-    project = tomllib.loads((ROOT / member / "pyproject.toml").read_text("utf-8"))["project"]
-    optional = project.get("optional-dependencies", {}).values()
-    requirements = [*project["dependencies"], *(each for extra in optional for each in extra)]
-    names = [re.match(r"[\w.-]+", requirement) for requirement in requirements]
-    declared = {name.group().lower() for name in names if name} | SHARED_DISTRIBUTIONS
+    declared = declared_distributions(member) | SHARED_DISTRIBUTIONS
     own = {path.parent.name for path in (ROOT / member).glob("*/__init__.py")} | SHARED_PACKAGES
     distributions = packages_distributions()
 
@@ -117,6 +123,15 @@ def test_the_domain_imports_no_network_no_database_and_no_message() -> None:
     }
 
     assert importing == set()
+
+
+def declared_distributions(member: str) -> set[str]:
+    """Return the names in a member's dependencies and extras."""
+    project = tomllib.loads((ROOT / member / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project.get("optional-dependencies", {}).values()
+    requirements = [*project["dependencies"], *(each for extra in extras for each in extra)]
+    names = [re.match(r"[\w.-]+", requirement) for requirement in requirements]
+    return {name.group().lower() for name in names if name}
 
 
 def python_files(folder: Path) -> Iterator[Path]:
