@@ -107,7 +107,7 @@ class RegisteredCard(msgspec.Struct, frozen=True, kw_only=True):
         return f"RegisteredCard(brand={self.brand!r}, last_four={self.last_four!r})"
 
 
-class InstitutionSilent(Exception):  # noqa: N818 - an outcome, not an error
+class InstitutionSilent(Exception):
     """The outcome of a call is unknown: no answer, or a broken connection."""
 
 
@@ -115,9 +115,9 @@ class InstitutionDisagrees(InstitutionSilent):
     """The institution rejects the call itself, or its answer breaks the contract."""
 
 
-class InstitutionUnavailable(Exception):  # noqa: N818 - an outcome, not an error
+class InstitutionUnavailable(Exception):
     """The institution cannot register a card now. Repeat it with the same request_id."""
 
 
-class CardRejected(Exception):  # noqa: N818 - an outcome, not an error
+class CardRejected(Exception):
     """The institution does not accept this card."""
