@@ -1,0 +1,1 @@
+"""The commands, one module per part of an operator's work."""

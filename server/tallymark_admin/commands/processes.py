@@ -1,0 +1,117 @@
+"""Commands that look at what happened, and settle what needs a person."""
+
+import click
+
+from tallymark_admin import listings
+from tallymark_admin.app import Admin, pass_admin
+from tallymark_admin.commands.shared import example, list_options
+
+__all__ = ["customers", "journal", "keys", "processes", "unresolved"]
+
+NEWEST_SHOWN = 100
+"""Rows that a list which grows with every sale shows unless asked for more."""
+
+
+@click.group()
+def customers() -> None:
+    """List people who registered themselves with a phone."""
+
+
+@customers.command("list", epilog=example("customers list"))
+@list_options()
+@pass_admin
+def list_customers(admin: Admin, *, as_json: bool, limit: int) -> None:
+    """List customers by id."""
+    admin.show(listings.CUSTOMERS, lambda lists: lists.customers(), as_json=as_json, limit=limit)
+
+
+@click.group()
+def keys() -> None:
+    """List the keys that verify codes."""
+
+
+@keys.command("list", epilog=example("keys list"))
+@list_options()
+@pass_admin
+def list_keys(admin: Admin, *, as_json: bool, limit: int) -> None:
+    """List the public keys, with the epoch that is part of what they sign."""
+    admin.show(listings.KEYS, lambda lists: lists.keys(), as_json=as_json, limit=limit)
+
+
+@click.group()
+def processes() -> None:
+    """List what scans have set off."""
+
+
+@processes.command("list", epilog=example("processes list --limit 20"))
+@list_options(limit=NEWEST_SHOWN)
+@pass_admin
+def list_processes(admin: Admin, *, as_json: bool, limit: int) -> None:
+    """List processes, newest first."""
+    admin.show(listings.PROCESSES, lambda lists: lists.processes(), as_json=as_json, limit=limit)
+
+
+@click.group()
+def unresolved() -> None:
+    """List and settle processes that wait for a person."""
+
+
+@unresolved.command("list", epilog=example("unresolved list"))
+@list_options()
+@pass_admin
+def list_unresolved(admin: Admin, *, as_json: bool, limit: int) -> None:
+    """List processes that are overdue, contested, disputed or not settled."""
+    admin.show(
+        listings.UNRESOLVED,
+        lambda lists: lists.unresolved_processes(),
+        as_json=as_json,
+        limit=limit,
+    )
+
+
+@unresolved.command(
+    "settle",
+    epilog=example(
+        "unresolved settle 00018f3c5a7e4b2d9c6f1e8a7b3d5c9f01 executed "
+        '--note "Till roll shows it as paid"'
+    ),
+)
+@click.argument("process_id")
+@click.argument("settlement", type=click.Choice(["executed", "not-executed"]))
+@click.option("--note", required=True, help="Why, for the record; at most 500 characters.")
+@pass_admin
+def settle(admin: Admin, process_id: str, settlement: str, note: str) -> None:
+    """Settle an overdue or contested process by what the terminal really did.
+
+    An executed process becomes COMPLETED, one that was not becomes RELEASED.
+    """
+    process = admin.ask(
+        lambda connection: connection.settle_process(process_id, settlement=settlement, note=note)
+    )
+    click.echo(f"Process {process_id} is {process['state']}.")
+
+
+@click.group()
+def journal() -> None:
+    """Read the append-only record of what was decided."""
+
+
+@journal.command("list", epilog=example("journal list --after 1200 --limit 50 --json"))
+@click.option(
+    "--after",
+    "after_sequence",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Start after the entry with this number.",
+)
+@list_options(limit=NEWEST_SHOWN)
+@pass_admin
+def list_journal(admin: Admin, *, after_sequence: int, as_json: bool, limit: int) -> None:
+    """List entries of the journal, oldest first. With --json they carry what was recorded."""
+    admin.show(
+        listings.JOURNAL,
+        lambda lists: lists.journal(after_sequence=after_sequence),
+        as_json=as_json,
+        limit=limit,
+    )

@@ -1,0 +1,163 @@
+"""Which columns each list shows. With --json the whole rows are shown instead."""
+
+from typing import Final
+
+from tallymark_admin.plain import Plain, Row
+from tallymark_admin.tables import TableColumn, amount_of, moment, money, text
+
+__all__ = [
+    "BILLS",
+    "CUSTOMERS",
+    "EVENTS",
+    "JOURNAL",
+    "KEYS",
+    "MERCHANTS",
+    "POINTS_ACCOUNTS",
+    "PROCESSES",
+    "PROGRAMMES",
+    "TERMINALS",
+    "TICKETS",
+    "UNRESOLVED",
+]
+
+MERCHANTS: Final = (text("merchant_id"), text("name"), text("programme_id"))
+
+TERMINALS: Final = (
+    text("terminal_id"),
+    text("merchant_id"),
+    text("state"),
+    moment("enrolled_at"),
+)
+
+EVENTS: Final = (text("event_id"), text("merchant_id"), text("name"), text("reentry_rule"))
+
+PROGRAMMES: Final = (
+    text("programme_id"),
+    text("name"),
+    money("point_value"),
+    text("earn_points_max", is_number=True),
+)
+
+BILLS: Final = (
+    text("merchant_id"),
+    text("bill_reference"),
+    text("login_name"),
+    money("amount"),
+    text("state"),
+    text("due_on"),
+    text("description"),
+)
+
+TICKETS: Final = (
+    text("event_id"),
+    text("ticket_id"),
+    text("login_name"),
+    TableColumn(
+        title="used",
+        cell=lambda row: f"{row['entries_used']} of {row['entries']}",
+        is_number=True,
+    ),
+    moment("valid_from"),
+    moment("valid_until"),
+    text("place"),
+)
+
+POINTS_ACCOUNTS: Final = (
+    text("login_name"),
+    text("programme_id"),
+    text("balance", is_number=True),
+    text("held", is_number=True),
+    text("debt", is_number=True),
+    text("version", is_number=True),
+)
+
+CUSTOMERS: Final = (
+    text("customer_id"),
+    text("login_name"),
+    moment("registered_at"),
+    text("devices", is_number=True),
+    text("cards", is_number=True),
+    text("number_verified"),
+)
+
+KEYS: Final = (
+    text("key_id", is_number=True),
+    TableColumn(title="algorithm", cell=lambda row: str(_dict(row["public_key"])["algorithm"])),
+    TableColumn(title="key_bytes", cell=lambda row: str(_dict(row["public_key"])["key_bytes"])),
+    moment("valid_from"),
+    moment("valid_until"),
+    text("epoch", is_number=True),
+)
+
+JOURNAL: Final = (
+    text("sequence", is_number=True),
+    moment("decided_at"),
+    text("command"),
+    text("caller"),
+    text("process_id"),
+    text("state"),
+)
+
+
+def _dict(value: Plain) -> Row:
+    return value if isinstance(value, dict) else {}
+
+
+def _outcomes(process: Row) -> list[Row]:
+    outcomes = process["actions"]
+    return [_dict(outcome) for outcome in outcomes] if isinstance(outcomes, list) else []
+
+
+def _action(outcome: Row) -> str:
+    """Return an action in few words, such as "charge 4.20 EUR" or "earn points 5"."""
+    for kind, asked in _dict(outcome["action"]).items():
+        told = _dict(_dict(outcome["instruction"]).get(kind))
+        values = _dict(asked) | told
+        points, event = values.get("points"), values.get("event_id")
+        amount = amount_of(values.get("amount"))
+        bill = values.get("bill_reference")
+        parts = (kind.replace("_", " "), event, bill, amount, points)
+        return " ".join(str(part) for part in parts if part)
+    return ""
+
+
+def _open_questions(process: Row) -> str:
+    """Return why a person has to look at a process."""
+    questions = [str(process["state"]).lower()] if _is_stuck(process) else []
+    questions += ["disputed"] if process["disputed"] else []
+    questions += [
+        f"{_action(outcome)} not settled"
+        for outcome in _outcomes(process)
+        if outcome["settlement"] == "MANUAL"
+    ]
+    return ", ".join(questions)
+
+
+def _is_stuck(process: Row) -> bool:
+    return process["state"] in {"OVERDUE", "CONTESTED"}
+
+
+_ACTIONS: Final = TableColumn(
+    title="actions", cell=lambda process: ", ".join(map(_action, _outcomes(process)))
+)
+
+PROCESSES: Final = (
+    text("process_id"),
+    text("state"),
+    moment("created_at"),
+    text("merchant_id"),
+    text("terminal_id"),
+    _ACTIONS,
+    TableColumn(title="refusal", cell=lambda row: str(_dict(row["refusal"]).get("reason") or "")),
+)
+
+UNRESOLVED: Final = (
+    text("process_id"),
+    text("state"),
+    moment("created_at"),
+    moment("execute_by"),
+    text("merchant_id"),
+    text("terminal_id"),
+    _ACTIONS,
+    TableColumn(title="open", cell=_open_questions),
+)

@@ -1,0 +1,24 @@
+"""The form of a server's address on the command line."""
+
+import re
+from typing import Final
+
+import click
+
+__all__ = ["ServerAddress"]
+
+_ADDRESS: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):(?P<port>[0-9]{1,5})")
+_PORT_MAX: Final = 65535
+
+
+class ServerAddress(click.ParamType[str]):
+    """HOST:PORT, with an IPv6 address in brackets."""
+
+    name = "HOST:PORT"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the address, or fail."""
+        found = _ADDRESS.fullmatch(value)
+        if found is None or not 1 <= int(found["port"]) <= _PORT_MAX:
+            self.fail("Write HOST:PORT, for example 127.0.0.1:7402.", param, ctx)
+        return value
