@@ -12,8 +12,8 @@ from tallymark_server.domain.model.merchants import (
     CallerKind,
     Event,
     Merchant,
-    Policy,
     PointsProgramme,
+    Policy,
 )
 from tallymark_server.domain.model.people import BillReference, Card, TicketReference
 from tallymark_server.domain.model.processes import CodePurpose

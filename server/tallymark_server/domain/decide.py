@@ -126,6 +126,9 @@ def _request_key(command: Command) -> Key[Request] | None:
 def _request_row(command: Command, answer: Answer, now: int) -> Request:
     request = command.request
     assert request is not None, "the caller has checked it"
+    stored = answer
+    if isinstance(command, commands.ResolveCode) and isinstance(answer, ProcessAnswer):
+        stored = SeenProcess(process_id=answer.process.process_id)  # its state may advance
     return Request(
         partition=command.partition,
         request_id=request.request_id,
@@ -133,8 +136,8 @@ def _request_row(command: Command, answer: Answer, now: int) -> Request:
         rpc=request.rpc,
         fingerprint=request.fingerprint,
         decided_at=now,
-        answer=_ANSWER_ENCODER.encode(answer).decode(),
-        process_id=answer.process_id if isinstance(answer, SeenProcess) else "",
+        answer=_ANSWER_ENCODER.encode(stored).decode(),
+        process_id=stored.process_id if isinstance(stored, SeenProcess) else "",
         refused=answer.reason if isinstance(answer, RefusedAnswer) else "",
     )
 

@@ -5,7 +5,7 @@ from tallymark_protocol.reasons import Reason
 __all__ = ["Refused"]
 
 
-class Refused(Exception):  # noqa: N818 -- an answer, not an error
+class Refused(Exception):
     """The call is answered with no, and nothing that the rule put into its draft is kept."""
 
     def __init__(self, reason: Reason, **metadata: str) -> None:

@@ -45,7 +45,7 @@ Rows = Mapping[Key[Any], Row | None]
 """Loaded rows; None stands for a row that is known not to exist."""
 
 
-class Need(Exception):  # noqa: N818 -- a request for rows, not an error
+class Need(Exception):
     """A decision needs these rows before it can go on."""
 
     def __init__(self, keys: Iterable[Key[Any]]) -> None:

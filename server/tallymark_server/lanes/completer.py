@@ -195,9 +195,7 @@ class Completer:
         is_capture = authorisation.task is SettlementTask.CAPTURE
         try:
             if is_capture:
-                return await self._institution.capture(
-                    identifier, deadline_seconds=SOFT_SECONDS
-                )
+                return await self._institution.capture(identifier, deadline_seconds=SOFT_SECONDS)
             note = "reversed" if process.reverses else process.state.name.lower()
             return await self._institution.reverse(
                 identifier, note=note, deadline_seconds=SOFT_SECONDS

@@ -73,9 +73,7 @@ class _Batch:
 class Lane:
     """Decides commands in batches. `run` it in a task; `submit` from anywhere on the same loop."""
 
-    def __init__(
-        self, *, store: Store, clock: Clock, on_commit: Callable[[Changes], None]
-    ) -> None:
+    def __init__(self, *, store: Store, clock: Clock, on_commit: Callable[[Changes], None]) -> None:
         """Take the store, and whom to tell of every committed batch of changes."""
         self._store = store
         self._clock = clock

@@ -5,7 +5,7 @@ from tallymark_server.domain.model.actions import Refusal, RefusalReason
 __all__ = ["ActionRefused"]
 
 
-class ActionRefused(Exception):  # noqa: N818 -- an answer, not an error
+class ActionRefused(Exception):
     """The action cannot be granted; the refusal says why."""
 
     def __init__(self, reason: RefusalReason, **details: object) -> None:

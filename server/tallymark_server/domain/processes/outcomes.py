@@ -112,8 +112,10 @@ def _waiting(
     process: Process | None, place: int, attempt: int, tasks: set[SettlementTask]
 ) -> Action | None:
     """Return the action if this attempt at one of these tasks is the one that is open."""
-    action = process.actions[place] if process else None
-    authorisation = action.authorisation if action else None
+    if process is None:
+        return None
+    action = process.actions[place]
+    authorisation = action.authorisation
     if authorisation is None or authorisation.task not in tasks:
         return None
     return action if authorisation.attempts == attempt else None

@@ -13,7 +13,7 @@ import msgspec
 
 from tallymark_protocol.reasons import Reason
 from tallymark_server.domain import actions
-from tallymark_server.domain.answers import RefusedAnswer, SeenProcess
+from tallymark_server.domain.answers import ProcessAnswer, RefusedAnswer
 from tallymark_server.domain.commands import (
     CodeIdentification,
     ResolveCode,
@@ -27,7 +27,7 @@ from tallymark_server.domain.model.actions import (
     PayBillAsk,
     PayBillGrant,
 )
-from tallymark_server.domain.model.merchants import Event, Merchant, Policy, PointsProgramme
+from tallymark_server.domain.model.merchants import Event, Merchant, PointsProgramme, Policy
 from tallymark_server.domain.model.people import Customer, Device, LiveCode, NumberOwner
 from tallymark_server.domain.model.processes import Code, CodeState, Process, ProcessState
 from tallymark_server.domain.policy import current_policy, needs_confirmation
@@ -38,7 +38,7 @@ from tallymark_server.domain.state import Draft, Key
 __all__ = ["grant", "resolve"]
 
 
-def resolve(draft: Draft, command: ResolveCode, now: int) -> SeenProcess | RefusedAnswer:
+def resolve(draft: Draft, command: ResolveCode, now: int) -> ProcessAnswer | RefusedAnswer:
     """Decide a ResolveCode."""
     merchant = _fetch_merchant(draft, command)
     process = _new_process(command, merchant, current_policy(draft), now)
@@ -60,7 +60,7 @@ def grant(draft: Draft, process: Process, now: int) -> Process:
 
 def _resolve_code(
     draft: Draft, process: Process, identification: CodeIdentification, now: int
-) -> SeenProcess | RefusedAnswer:
+) -> ProcessAnswer | RefusedAnswer:
     key = Code.key_of(process.partition, identification.expires_at_seconds, identification.cti_hash)
     code = draft.get(key)
     if code is None:
@@ -87,7 +87,7 @@ def _resolve_code(
         ticket=code.ticket,
     )
     process = grant(draft, process, now)
-    return SeenProcess(process_id=save(draft, None, _after_grant(draft, process, now)).process_id)
+    return ProcessAnswer(process=save(draft, None, _after_grant(draft, process, now)))
 
 
 def _after_grant(draft: Draft, process: Process, now: int) -> Process:
@@ -101,7 +101,7 @@ def _after_grant(draft: Draft, process: Process, now: int) -> Process:
 
 def _resolve_number(
     draft: Draft, process: Process, identification: TelephoneIdentification, digits: str
-) -> SeenProcess:
+) -> ProcessAnswer:
     """Wait for the customer, or for nobody if the number is unknown or its owner is already being asked."""
     process = _await_customer(msgspec.structs.replace(process, by_telephone=True, digits=digits))
     owner = draft.get(NumberOwner.key_of(identification.number_hash))
@@ -110,7 +110,7 @@ def _resolve_number(
     if customer and not customer.prompt_process_id:
         process = msgspec.structs.replace(process, customer_id=customer.customer_id)
         process = _preview(draft, process)
-    return SeenProcess(process_id=save(draft, None, process).process_id)
+    return ProcessAnswer(process=save(draft, None, process))
 
 
 def _preview(draft: Draft, process: Process) -> Process:

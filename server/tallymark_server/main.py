@@ -1,0 +1,161 @@
+"""The command `tallymark-server`.
+
+Exit codes: 0 stopped on SIGTERM or SIGINT, 1 could not start, 2 wrong usage, 3 the store failed while serving (start again; everything
+that was acknowledged is there).
+"""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Final
+
+import click
+import uvloop
+
+from tallymark_server.app import App, Parts, serve
+from tallymark_server.clock import SystemClock
+from tallymark_server.institution import CreditInstitution, open_institution_channel
+from tallymark_server.keyring import Keyring
+from tallymark_server.passwords import OWASP
+from tallymark_server.services.number_sender import LogNumberSender
+from tallymark_server.storage.sqlite import SqliteStore
+
+__all__ = ["main"]
+
+EXIT_CANNOT_START: Final = 1
+EXIT_STORE_FAILED: Final = 3
+
+_log = logging.getLogger("tallymark_server")
+
+
+@click.command()
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder for the database and the keys; made if it is not there.",
+)
+@click.option(
+    "--listen",
+    default="127.0.0.1:7420",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Where phones and terminals call; port 0 takes a free one.",
+)
+@click.option(
+    "--operator-listen",
+    default="127.0.0.1:7421",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Where operators call; port 0 takes a free one.",
+)
+@click.option(
+    "--institution",
+    default="127.0.0.1:7430",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Where the credit institution answers.",
+)
+@click.option(
+    "--ready-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write when serving: JSON with ports and pid.",
+)
+@click.version_option(package_name="tallymark-server")
+def main(
+    data: Path, listen: str, operator_listen: str, institution: str, ready_file: Path | None
+) -> None:
+    """Run the Tallymark server.
+
+    It stores everything in DATA: the database, the keys in DATA/keys, and at first the one-time code of the first operator in
+    DATA/operator-enrolment-code (see tallymark-admin init). Stop it with SIGTERM: calls under way are finished.
+
+    \b
+    Example:
+      tallymark-server --data ./data --institution 127.0.0.1:7430
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    try:
+        code = uvloop.run(
+            _run(
+                data,
+                listen=listen,
+                operator_listen=operator_listen,
+                institution=institution,
+                ready_file=ready_file,
+            )
+        )
+    except Exception as error:
+        _log.exception("the server cannot start or run")
+        click.echo(f"tallymark-server: {error}", err=True)
+        code = EXIT_CANNOT_START
+    sys.exit(code)
+
+
+async def _run(
+    data: Path,
+    *,
+    listen: str,
+    operator_listen: str,
+    institution: str,
+    ready_file: Path | None,
+) -> int:
+    async with AsyncExitStack() as stack:
+        store = await SqliteStore.open(data / "tallymark.sqlite3")
+        stack.push_async_callback(store.close)
+        channel = open_institution_channel(institution)
+        stack.push_async_callback(channel.close)
+        parts = Parts(
+            store=store,
+            clock=SystemClock(),
+            keyring=Keyring.open(data / "keys"),
+            institution=CreditInstitution(channel),
+            number_sender=LogNumberSender(),
+            password_profile=OWASP,
+        )
+        app = await stack.enter_async_context(
+            serve(parts, listen=listen, operator_listen=operator_listen)
+        )
+        _write_operator_code(data / "operator-enrolment-code", app.operator_code)
+        if ready_file is not None:
+            _write_ready_file(ready_file, app)
+        _log.info("serving on port %d, operators on port %d", app.port, app.operator_port)
+        was_told = await _told_to_stop_or(app.stopped)
+        _log.info("stopping")
+    return 0 if was_told else EXIT_STORE_FAILED
+
+
+async def _told_to_stop_or(stopped: asyncio.Event) -> bool:
+    """Wait for a signal (True) or for the server's own end (False)."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    waits = [asyncio.create_task(told.wait()), asyncio.create_task(stopped.wait())]
+    _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    return told.is_set()
+
+
+def _write_operator_code(path: Path, code: str) -> None:
+    """Keep the first operator's code in a file for the owner only, while it can be used."""
+    if not code:
+        path.unlink(missing_ok=True)
+        return
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(f"{code}\n")
+    _log.info("the first operator enrols with the code in %s", path)
+
+
+def _write_ready_file(path: Path, app: App) -> None:
+    facts = {"port": app.port, "operator_port": app.operator_port, "pid": os.getpid()}
+    temporary = path.with_name(f"{path.name}.new")
+    temporary.write_text(json.dumps(facts))
+    temporary.rename(path)

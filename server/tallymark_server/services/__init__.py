@@ -1,0 +1,1 @@
+"""The gRPC services: messages in, commands to the lane, messages out. No rules live here."""

@@ -1,0 +1,73 @@
+"""What every service does the same way: give a request its identity, and take an answer from the lane."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from google.protobuf.message import Message
+
+from tallymark_protocol.errors import Refused
+from tallymark_protocol.reasons import Reason
+from tallymark_server.domain.answers import Answer, RefusedAnswer
+from tallymark_server.domain.commands import Command, RequestKey
+from tallymark_server.domain.state import Key, Row
+from tallymark_server.keyring import Keyring
+from tallymark_server.lanes.lane import Lane
+from tallymark_server.storage.store import Store
+
+__all__ = ["decided", "first_of_page", "load_one", "page", "refusal", "request_key"]
+
+A = TypeVar("A", bound=Answer)
+R = TypeVar("R", bound=Row)
+
+
+def request_key(keyring: Keyring, rpc: str, request: Message, request_id: str) -> RequestKey:
+    """Return the identity of a request: its id, and a keyed hash of everything else in it."""
+    body = type(request)()
+    body.CopyFrom(request)
+    body.ClearField("request_id")
+    return RequestKey(
+        rpc=rpc,
+        request_id=request_id.lower(),
+        fingerprint=keyring.fingerprint(body.SerializeToString(deterministic=True)),
+    )
+
+
+async def decided(lane: Lane, command: Command, kind: type[A]) -> A:
+    """Have a command decided and return its answer of this kind.
+
+    Raises:
+        Refused: the answer was no.
+
+    """
+    answer = await lane.submit(command)
+    if isinstance(answer, RefusedAnswer):
+        raise refusal(answer)
+    assert isinstance(answer, kind), "each command has one kind of answer"
+    return answer
+
+
+def refusal(answer: RefusedAnswer) -> Refused:
+    """Return the answer as the error that the caller gets."""
+    metadata: dict[str, Any] = dict(answer.metadata)
+    return Refused(Reason(answer.reason), **metadata)
+
+
+async def load_one(store: Store, key: Key[R]) -> R | None:
+    """Return one row."""
+    return (await store.load([key]))[key]  # type: ignore[return-value]  # the key's table is the row's class
+
+
+def first_of_page(token: str) -> str:
+    """Return the key text that a page starts with. Raises `Refused` PAGE_TOKEN_INVALID for what no list gives out."""
+    try:
+        return urlsafe_b64decode(token.encode()).decode()
+    except ValueError:
+        raise Refused(Reason.PAGE_TOKEN_INVALID) from None
+
+
+def page(rows: Sequence[R], size: int) -> tuple[Sequence[R], str]:
+    """Return the first `size` of the rows, which were asked for with one more, and the token of the next page."""
+    if len(rows) <= size:
+        return rows, ""
+    return rows[:size], urlsafe_b64encode(rows[size].text.encode()).decode()

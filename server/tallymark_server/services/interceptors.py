@@ -1,0 +1,153 @@
+"""What happens to every call before and after its handler, in one place:
+
+1. find out who calls (only here is the caller's identity made),
+2. check the request against the rules of the contract,
+3. after the handler, send every error as the contract says; an unexpected one as INTERNAL, with a fixed text and nothing of its own.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final
+
+import grpc
+import protovalidate
+from google.protobuf.message import Message
+from grpc_status import rpc_status
+
+from tallymark_protocol.errors import (
+    RETRY_PUSHBACK_KEY,
+    Refused,
+    TallymarkError,
+    UnknownOutcome,
+    to_status,
+)
+from tallymark_protocol.reasons import Reason
+from tallymark_server.domain.commands import Caller
+from tallymark_server.domain.model.merchants import CallerKind
+from tallymark_server.services.callers import CALLER, Callers
+
+__all__ = ["Interceptor"]
+
+_CALLER_OF_SERVICE: Final = {
+    "tallymark.v1.CustomerService": CallerKind.CUSTOMER,
+    "tallymark.v1.TerminalService": CallerKind.TERMINAL,
+    "tallymark.v1.OperatorService": CallerKind.OPERATOR,
+}
+
+_WITHOUT_CREDENTIALS: Final = {
+    "/tallymark.v1.CustomerService/RegisterCustomer",
+    "/tallymark.v1.CustomerService/AddDevice",
+    "/tallymark.v1.CustomerService/SignIn",
+    "/tallymark.v1.TerminalService/Enroll",
+    "/tallymark.v1.OperatorService/EnrollOperator",
+}
+
+_ANYONE: Final = Caller(kind=CallerKind.ANYONE, caller_id="anyone")
+
+_Context = grpc.aio.ServicerContext[Any, Any]
+
+_log = logging.getLogger(__name__)
+
+
+class Interceptor(grpc.aio.ServerInterceptor):
+    """Wraps every handler of the project's services; health and reflection pass untouched."""
+
+    def __init__(self, callers: Callers) -> None:
+        """Take the register of callers."""
+        self._callers = callers
+
+    async def intercept_service(
+        self,
+        continuation: Callable[
+            [grpc.HandlerCallDetails], Awaitable["grpc.RpcMethodHandler[Any, Any] | None"]
+        ],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> "grpc.RpcMethodHandler[Any, Any] | None":
+        """Return the handler with the steps around it."""
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method
+        needed = _CALLER_OF_SERVICE.get(method.strip("/").split("/")[0])
+        if handler is None or needed is None:
+            return handler
+        metadata = dict(handler_call_details.invocation_metadata)
+        authorization = str(metadata.get("authorization", ""))
+        if handler.response_streaming:
+            stream = self._around_stream(handler.unary_stream, method, needed, authorization)
+            return grpc.unary_stream_rpc_method_handler(
+                stream, handler.request_deserializer, handler.response_serializer
+            )
+        unary = self._around_unary(handler.unary_unary, method, needed, authorization)
+        return grpc.unary_unary_rpc_method_handler(
+            unary, handler.request_deserializer, handler.response_serializer
+        )
+
+    def _around_unary(
+        self, handle: Any, method: str, needed: CallerKind, authorization: str
+    ) -> Callable[[Message, _Context], Awaitable[Message]]:
+        async def around(request: Message, context: _Context) -> Message:
+            try:
+                await self._enter(request, method, needed, authorization)
+                response: Message = await handle(request, context)
+            except Exception as error:
+                await _abort(context, error, method)
+                raise
+            return response
+
+        return around
+
+    def _around_stream(
+        self, handle: Any, method: str, needed: CallerKind, authorization: str
+    ) -> Callable[[Message, _Context], AsyncIterator[Message]]:
+        async def around(request: Message, context: _Context) -> AsyncIterator[Message]:
+            try:
+                await self._enter(request, method, needed, authorization)
+                async for response in handle(request, context):
+                    yield response
+            except Exception as error:
+                await _abort(context, error, method)
+                raise
+
+        return around
+
+    async def _enter(
+        self, request: Message, method: str, needed: CallerKind, authorization: str
+    ) -> None:
+        if method in _WITHOUT_CREDENTIALS:
+            CALLER.set(_ANYONE)
+        else:
+            CALLER.set(await self._callers.identify(authorization, needed))
+        _check(request)
+
+
+def _check(request: Message) -> None:
+    """Check the rules that the contract states. Values stay out of the answer: one of them may be a secret."""
+    try:
+        protovalidate.validate(request)
+    except protovalidate.ValidationError as error:
+        violations = [
+            (_path_of(violation.proto), violation.proto.message) for violation in error.violations
+        ]
+        raise Refused(Reason.REQUEST_INVALID, violations=violations) from None
+
+
+def _path_of(violation: Any) -> str:
+    """Return the field's path as in `actions[1].admit.event_id`; empty for a rule about the whole request."""
+    path = ""
+    for element in violation.field.elements if violation.field else ():
+        path += f".{element.field_name}"
+        if element.subscript is not None:
+            path += f"[{element.subscript.value}]"
+    return path.lstrip(".")
+
+
+async def _abort(context: _Context, error: Exception, method: str) -> None:
+    """End the call with the error's status. Raises, as grpc wants it."""
+    if isinstance(error, grpc.aio.AbortError):
+        return
+    if not isinstance(error, TallymarkError):
+        _log.error("%s failed", method, exc_info=error)
+        error = UnknownOutcome(Reason.INTERNAL)
+    if error.retry_after_seconds:
+        pushback = str(round(error.retry_after_seconds * 1000))
+        context.set_trailing_metadata(((RETRY_PUSHBACK_KEY, pushback),))
+    await context.abort_with_status(rpc_status.to_status(to_status(error)))

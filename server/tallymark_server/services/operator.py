@@ -1,0 +1,260 @@
+"""OperatorService: what the person who runs the server calls."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import grpc
+
+from tallymark.v1 import operator_service_pb2 as contract
+from tallymark.v1 import operator_service_pb2_grpc as contract_grpc
+from tallymark_protocol.errors import Refused
+from tallymark_protocol.reasons import DESCRIPTIONS, Reason
+from tallymark_server.domain import commands
+from tallymark_server.domain.answers import (
+    Answer,
+    Done,
+    ProcessAnswer,
+    RefusedAnswer,
+    RowAnswer,
+)
+from tallymark_server.domain.commands import Caller, Command
+from tallymark_server.domain.identifiers import DIRECTORY, partition_of_id
+from tallymark_server.domain.model.merchants import (
+    CallerKind,
+    Credential,
+    Policy,
+    Terminal,
+    TerminalState,
+)
+from tallymark_server.domain.model.registrations import PointsGrant
+from tallymark_server.keyring import Keyring, secret_hash
+from tallymark_server.lanes.lane import Lane
+from tallymark_server.services import messages_in
+from tallymark_server.services import messages_out as out
+from tallymark_server.services.answering import decided, load_one, request_key
+from tallymark_server.services.callers import CALLER
+from tallymark_server.services.operator_lists import OperatorLists
+from tallymark_server.storage.store import Store
+
+__all__ = ["OperatorService", "first_operator"]
+
+FIRST_OPERATOR = "first"
+
+_Context = grpc.aio.ServicerContext[Any, Any]
+
+
+def first_operator(keyring: Keyring) -> tuple[commands.CreateOperator, str]:
+    """Return the command that creates the first operator, and the one-time code to enrol with."""
+    code = keyring.derive_secret("tme", "operator", FIRST_OPERATOR)
+    command = commands.CreateOperator(
+        caller=Caller(kind=CallerKind.SERVER, caller_id="start"),
+        partition=DIRECTORY,
+        operator_id=FIRST_OPERATOR,
+        code_hash=secret_hash(code),
+    )
+    return command, code
+
+
+class OperatorService(OperatorLists, contract_grpc.OperatorServiceServicer):
+    """The changing calls, over the lists of `OperatorLists`."""
+
+    def __init__(self, *, lane: Lane, store: Store, keyring: Keyring) -> None:
+        """Take the parts it works with."""
+        super().__init__(store=store, keyring=keyring)
+        self._lane = lane
+
+    async def EnrollOperator(
+        self, request: contract.EnrollOperatorRequest, context: _Context
+    ) -> contract.EnrollOperatorResponse:
+        """Exchange an enrolment code for an operator's secret."""
+        code_hash = secret_hash(request.enrolment_code)
+        secret = self._keyring.derive_secret("tmo", code_hash, request.request_id.lower())
+        command = commands.Enrol(
+            caller=Caller(kind=CallerKind.ANYONE, caller_id=code_hash),
+            partition=DIRECTORY,
+            request=request_key(self._keyring, "EnrollOperator", request, request.request_id),
+            kind=CallerKind.OPERATOR,
+            code_hash=code_hash,
+            secret_hash=secret_hash(secret),
+        )
+        await decided(self._lane, command, Done)
+        credential = await load_one(self._store, Credential.key_of(command.secret_hash))
+        if credential is None:
+            raise Refused(Reason.ENROLMENT_CODE_INVALID)
+        return contract.EnrollOperatorResponse(
+            operator_id=credential.owner_id, operator_secret=secret
+        )
+
+    async def CreateOperator(
+        self, request: contract.CreateOperatorRequest, context: _Context
+    ) -> contract.CreateOperatorResponse:
+        """Create another operator."""
+        code = self._keyring.derive_secret("tme", "operator", request.operator_id)
+        command = commands.CreateOperator(
+            caller=CALLER.get(),
+            partition=DIRECTORY,
+            operator_id=request.operator_id,
+            code_hash=secret_hash(code),
+        )
+        await decided(self._lane, command, RowAnswer)
+        return contract.CreateOperatorResponse(enrolment_code=code)
+
+    async def CreateMerchant(
+        self, request: contract.CreateMerchantRequest, context: _Context
+    ) -> contract.CreateMerchantResponse:
+        """Create a merchant."""
+        merchant = messages_in.merchant_from(request.merchant)
+        command = commands.CreateMerchant(
+            caller=CALLER.get(), partition=DIRECTORY, merchant=merchant
+        )
+        await decided(self._lane, command, RowAnswer)
+        return contract.CreateMerchantResponse(merchant=request.merchant)
+
+    async def CreateTerminal(
+        self, request: contract.CreateTerminalRequest, context: _Context
+    ) -> contract.CreateTerminalResponse:
+        """Create a terminal; the enrolment code is shown again until it is used."""
+        code = self._keyring.derive_secret("tme", "terminal", request.terminal_id)
+        command = commands.CreateTerminal(
+            caller=CALLER.get(),
+            partition=DIRECTORY,
+            terminal_id=request.terminal_id,
+            merchant_id=request.merchant_id,
+            code_hash=secret_hash(code),
+        )
+        await decided(self._lane, command, RowAnswer)
+        terminal = await self._terminal(request.terminal_id)
+        is_open = terminal.state is TerminalState.CREATED
+        return contract.CreateTerminalResponse(
+            terminal=out.terminal_message(terminal), enrolment_code=code if is_open else ""
+        )
+
+    async def RevokeTerminal(
+        self, request: contract.RevokeTerminalRequest, context: _Context
+    ) -> contract.RevokeTerminalResponse:
+        """Shut a terminal out."""
+        command = commands.RevokeTerminal(
+            caller=CALLER.get(), partition=DIRECTORY, terminal_id=request.terminal_id
+        )
+        await decided(self._lane, command, RowAnswer)
+        terminal = await self._terminal(request.terminal_id)
+        return contract.RevokeTerminalResponse(terminal=out.terminal_message(terminal))
+
+    async def CreateEvent(
+        self, request: contract.CreateEventRequest, context: _Context
+    ) -> contract.CreateEventResponse:
+        """Create an event."""
+        event = messages_in.event_from(request.event)
+        command = commands.CreateEvent(caller=CALLER.get(), partition=DIRECTORY, event=event)
+        await decided(self._lane, command, RowAnswer)
+        return contract.CreateEventResponse(event=request.event)
+
+    async def CreateProgramme(
+        self, request: contract.CreateProgrammeRequest, context: _Context
+    ) -> contract.CreateProgrammeResponse:
+        """Create a points programme."""
+        programme = messages_in.programme_from(request.programme)
+        command = commands.CreateProgramme(
+            caller=CALLER.get(), partition=DIRECTORY, programme=programme
+        )
+        await decided(self._lane, command, RowAnswer)
+        return contract.CreateProgrammeResponse(programme=request.programme)
+
+    async def AddBills(
+        self, request: contract.AddBillsRequest, context: _Context
+    ) -> contract.AddBillsResponse:
+        """Add bills, each with an outcome of its own."""
+        caller = CALLER.get()
+        added = await self._add(
+            commands.AddBill(caller=caller, partition=DIRECTORY, bill=messages_in.bill_from(bill))
+            for bill in request.bills
+        )
+        return contract.AddBillsResponse(outcomes=added)
+
+    async def AddTickets(
+        self, request: contract.AddTicketsRequest, context: _Context
+    ) -> contract.AddTicketsResponse:
+        """Add tickets, each with an outcome of its own."""
+        caller = CALLER.get()
+        added = await self._add(
+            commands.AddTicket(
+                caller=caller, partition=DIRECTORY, ticket=messages_in.ticket_from(ticket)
+            )
+            for ticket in request.tickets
+        )
+        return contract.AddTicketsResponse(outcomes=added)
+
+    async def AddPoints(
+        self, request: contract.AddPointsRequest, context: _Context
+    ) -> contract.AddPointsResponse:
+        """Add points, each grant with an outcome of its own."""
+        caller = CALLER.get()
+        added = await self._add(
+            commands.GrantPoints(
+                caller=caller,
+                partition=DIRECTORY,
+                login_name=grant.login_name,
+                grant=PointsGrant(
+                    partition=DIRECTORY,
+                    holder_id="",
+                    programme_id=grant.programme_id,
+                    grant_reference=grant.grant_reference,
+                    points=grant.points,
+                    granted_at=0,
+                ),
+            )
+            for grant in request.grants
+        )
+        return contract.AddPointsResponse(outcomes=added)
+
+    async def SetPolicy(
+        self, request: contract.SetPolicyRequest, context: _Context
+    ) -> contract.SetPolicyResponse:
+        """Set the next version of the policy."""
+        command = commands.SetPolicy(
+            caller=CALLER.get(),
+            partition=DIRECTORY,
+            policy=messages_in.policy_from(request.policy),
+        )
+        await decided(self._lane, command, RowAnswer)
+        policy = await load_one(self._store, Policy.key_of_current()) or Policy()
+        return contract.SetPolicyResponse(policy=out.policy_message(policy))
+
+    async def SettleProcess(
+        self, request: contract.SettleProcessRequest, context: _Context
+    ) -> contract.SettleProcessResponse:
+        """Settle a process that waits for a person."""
+        command = commands.SettleProcess(
+            caller=CALLER.get(),
+            partition=partition_of_id(request.process_id),
+            process_id=request.process_id,
+            executed=request.settlement == contract.PROCESS_SETTLEMENT_EXECUTED,
+            note=request.note,
+        )
+        answer = await decided(self._lane, command, ProcessAnswer)
+        message = out.process_message(answer.process, customer_reference=answer.process.customer_id)
+        return contract.SettleProcessResponse(process=message)
+
+    async def _add(self, rows: Iterable[Command]) -> list[contract.RowOutcome]:
+        """Have every row decided by itself, all in one batch, in their order."""
+        answers = await asyncio.gather(*(self._lane.submit(row) for row in rows))
+        return [_row_outcome(answer) for answer in answers]
+
+    async def _terminal(self, terminal_id: str) -> Terminal:
+        terminal = await load_one(self._store, Terminal.key_of(terminal_id))
+        assert terminal is not None, "the terminal was just decided about"
+        return terminal
+
+
+def _row_outcome(answer: Answer) -> contract.RowOutcome:
+    if isinstance(answer, RefusedAnswer):
+        sentence = DESCRIPTIONS[Reason(answer.reason)].sentence
+        return contract.RowOutcome(
+            result=contract.ROW_RESULT_REFUSED,
+            reason=answer.reason,
+            message=sentence.format_map(answer.metadata),
+        )
+    is_new = isinstance(answer, RowAnswer) and answer.is_new
+    result = contract.ROW_RESULT_ADDED if is_new else contract.ROW_RESULT_UNCHANGED
+    return contract.RowOutcome(result=result)

@@ -1,0 +1,345 @@
+"""TerminalService: what a till, gate or kiosk calls."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator, Collection
+from typing import Any, Final
+
+import grpc
+
+from tallymark.v1 import identification_pb2, process_pb2
+from tallymark.v1 import terminal_service_pb2 as contract
+from tallymark.v1 import terminal_service_pb2_grpc as contract_grpc
+from tallymark_protocol.errors import Refused
+from tallymark_protocol.reasons import Reason
+from tallymark_server.clock import Clock
+from tallymark_server.domain import commands
+from tallymark_server.domain.answers import (
+    Answer,
+    Done,
+    ProcessAnswer,
+    RefusedAnswer,
+    ReversalAnswer,
+    SeenProcess,
+)
+from tallymark_server.domain.commands import (
+    Caller,
+    CodeIdentification,
+    TelephoneIdentification,
+)
+from tallymark_server.domain.identifiers import DIRECTORY, partition_of_id
+from tallymark_server.domain.model.merchants import (
+    CallerKind,
+    Credential,
+    Merchant,
+    Terminal,
+)
+from tallymark_server.domain.model.people import NumberOwner
+from tallymark_server.domain.model.processes import Process, ProcessState, Request
+from tallymark_server.domain.processes.finish import RESOLVE_RPC
+from tallymark_server.keyring import Keyring, secret_hash
+from tallymark_server.lanes.feed import Feed
+from tallymark_server.lanes.lane import Lane
+from tallymark_server.services.answering import decided, load_one, refusal, request_key
+from tallymark_server.services.callers import CALLER
+from tallymark_server.services.code_maker import CodeMaker
+from tallymark_server.services.messages_in import ask_from, money_from, process_name_from
+from tallymark_server.services.messages_out import (
+    number_in_contract,
+    process_message,
+    receipt_message,
+    time_message,
+    verification_key_message,
+)
+from tallymark_server.storage.store import Store
+
+__all__ = ["TerminalService"]
+
+WAIT_MILLISECONDS: Final = 5_000
+"""How long ResolveCode waits for a decision unless the terminal says otherwise."""
+
+MARGIN_SECONDS: Final = 0.3
+"""Kept back of the caller's deadline, so that the answer arrives before it."""
+
+_UNDECIDED: Final = {ProcessState.AWAITING_CUSTOMER, ProcessState.AUTHORISING}
+
+_Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class TerminalService(contract_grpc.TerminalServiceServicer):
+    """Turns each call into a command, and shows each terminal its own processes only."""
+
+    def __init__(  # noqa: PLR0913 -- a service takes what it needs
+        self,
+        *,
+        lane: Lane,
+        store: Store,
+        clock: Clock,
+        keyring: Keyring,
+        codes: CodeMaker,
+        feed: Feed,
+        partitions: Collection[int],
+    ) -> None:
+        """Take the parts it works with, and the partitions that this server owns."""
+        self._lane = lane
+        self._store = store
+        self._clock = clock
+        self._keyring = keyring
+        self._codes = codes
+        self._feed = feed
+        self._partitions = partitions
+
+    async def Enroll(
+        self, request: contract.EnrollRequest, context: _Context
+    ) -> contract.EnrollResponse:
+        """Exchange the enrolment code for the terminal's secret."""
+        code_hash = secret_hash(request.enrolment_code)
+        secret = self._keyring.derive_secret("tmt", code_hash, request.request_id.lower())
+        command = commands.Enrol(
+            caller=Caller(kind=CallerKind.ANYONE, caller_id=code_hash),
+            partition=DIRECTORY,
+            request=request_key(self._keyring, "Enroll", request, request.request_id),
+            kind=CallerKind.TERMINAL,
+            code_hash=code_hash,
+            secret_hash=secret_hash(secret),
+        )
+        await decided(self._lane, command, Done)
+        credential = await load_one(self._store, Credential.key_of(command.secret_hash))
+        if credential is None:  # enrolled long ago and revoked since
+            raise Refused(Reason.ENROLMENT_CODE_INVALID)
+        terminal = await load_one(self._store, Terminal.key_of(credential.owner_id))
+        assert terminal is not None, "a credential's terminal exists"
+        merchant = await load_one(self._store, Merchant.key_of(terminal.merchant_id))
+        assert merchant is not None, "a terminal's merchant exists"
+        return contract.EnrollResponse(
+            terminal_id=terminal.terminal_id,
+            merchant_id=merchant.merchant_id,
+            merchant_name=merchant.name,
+            terminal_secret=secret,
+        )
+
+    async def ListVerificationKeys(
+        self, request: contract.ListVerificationKeysRequest, context: _Context
+    ) -> contract.ListVerificationKeysResponse:
+        """Tell what verifies codes, and the time."""
+        return contract.ListVerificationKeysResponse(
+            keys=[verification_key_message(key) for key in self._keyring.verification_keys()],
+            epoch=self._keyring.epoch,
+            server_time=time_message(self._clock.now()),
+        )
+
+    async def ResolveCode(
+        self, request: contract.ResolveCodeRequest, context: _Context
+    ) -> contract.ResolveCodeResponse:
+        """Claim the code, decide, and wait a while for what is undecided."""
+        caller = CALLER.get()
+        partition, identification = await self._identify(request.identification)
+        command = commands.ResolveCode(
+            caller=caller,
+            partition=partition,
+            request=request_key(
+                self._keyring, RESOLVE_RPC, _without_wait(request), request.request_id
+            ),
+            identification=identification,
+            asks=tuple(ask_from(action) for action in request.actions),
+            sale_total=(money_from(request.sale_total) if request.HasField("sale_total") else None),
+            complete_on_instruction=request.complete_on_instruction,
+            fresh=os.urandom(10),
+            digits=f"{secrets.randbelow(100):02d}",
+        )
+        process = await self._resolved(await self._lane.submit(command))
+        wait_seconds = (request.wait_milliseconds or WAIT_MILLISECONDS) / 1000
+        remaining_seconds = context.time_remaining()
+        if remaining_seconds is not None:
+            wait_seconds = min(wait_seconds, remaining_seconds - MARGIN_SECONDS)
+        if process.state in _UNDECIDED:
+            process = await self._wait_for_decision(process, wait_seconds)
+        return contract.ResolveCodeResponse(process=self._message(process))
+
+    async def GetProcess(
+        self, request: contract.GetProcessRequest, context: _Context
+    ) -> contract.GetProcessResponse:
+        """Tell what is known of a process or of a request."""
+        caller = CALLER.get()
+        name = process_name_from(request.reference)
+        if not name.process_id:
+            known = await self._request(caller, request.reference)
+            if known is None:
+                return contract.GetProcessResponse(knowledge=contract.PROCESS_KNOWLEDGE_NEVER_SEEN)
+            if known.is_reversed:
+                return contract.GetProcessResponse(
+                    knowledge=contract.PROCESS_KNOWLEDGE_REVERSED_UNSEEN
+                )
+            if known.refused:
+                return contract.GetProcessResponse(
+                    knowledge=contract.PROCESS_KNOWLEDGE_FAILED, failed_reason=known.refused
+                )
+        process = await self._own_process(caller, request.reference)
+        is_completed = process.state is ProcessState.COMPLETED
+        return contract.GetProcessResponse(
+            knowledge=contract.PROCESS_KNOWLEDGE_FOUND,
+            process=self._message(process),
+            receipt=receipt_message(process) if is_completed else None,
+        )
+
+    async def WatchProcess(
+        self, request: contract.WatchProcessRequest, context: _Context
+    ) -> AsyncIterator[contract.WatchProcessResponse]:
+        """Stream the states of one process until the final one."""
+        process = await self._own_process(CALLER.get(), request.reference)
+        with self._feed.subscribe(process.process_id) as subscription:
+            news = [await self._load(process.process_id)]
+            while True:
+                for process in news:
+                    yield contract.WatchProcessResponse(process=self._message(process))
+                    if process.is_final:
+                        return
+                news = await subscription.next()
+
+    async def CompleteProcess(
+        self, request: contract.CompleteProcessRequest, context: _Context
+    ) -> contract.CompleteProcessResponse:
+        """Take the report that everything was executed."""
+        command = commands.CompleteProcess(
+            caller=CALLER.get(),
+            partition=await self._partition(request.reference.identification),
+            request=request_key(self._keyring, "CompleteProcess", request, request.request_id),
+            name=process_name_from(request.reference),
+        )
+        answer = await decided(self._lane, command, ProcessAnswer)
+        return contract.CompleteProcessResponse(
+            process=self._message(answer.process), receipt=receipt_message(answer.process)
+        )
+
+    async def ReverseProcess(
+        self, request: contract.ReverseProcessRequest, context: _Context
+    ) -> contract.ReverseProcessResponse:
+        """Give up or take back."""
+        command = commands.ReverseProcess(
+            caller=CALLER.get(),
+            partition=await self._partition(request.reference.identification),
+            request=request_key(self._keyring, "ReverseProcess", request, request.request_id),
+            name=process_name_from(request.reference),
+            note=request.note,
+            fresh=os.urandom(10),
+        )
+        answer = await decided(self._lane, command, ReversalAnswer)
+        return contract.ReverseProcessResponse(
+            outcome=number_in_contract(answer.outcome),
+            refused_because=number_in_contract(answer.refused_because),
+            process=self._message(answer.process) if answer.process else None,
+            reversal=self._message(answer.reversal) if answer.reversal else None,
+        )
+
+    async def UpdatePoints(
+        self, request: contract.UpdatePointsRequest, context: _Context
+    ) -> contract.UpdatePointsResponse:
+        """Stage a changed number of points."""
+        command = commands.UpdatePoints(
+            caller=CALLER.get(),
+            partition=await self._partition(request.reference.identification),
+            request=request_key(self._keyring, "UpdatePoints", request, request.request_id),
+            name=process_name_from(request.reference),
+            version=request.version,
+            new_balance=request.new_balance,
+        )
+        answer = await decided(self._lane, command, ProcessAnswer)
+        return contract.UpdatePointsResponse(process=self._message(answer.process))
+
+    async def _identify(
+        self, message: identification_pb2.Identification
+    ) -> tuple[int, CodeIdentification | TelephoneIdentification]:
+        """Return where the customer's data is and how the rules find it."""
+        if message.WhichOneof("by") == "code":
+            read = self._codes.read(message.code)
+            return read.partition, CodeIdentification(
+                expires_at_seconds=read.expires_at_seconds,
+                cti_hash=read.cti_hash,
+                text_hash=read.text_hash,
+            )
+        number_hash = self._keyring.number_hash(message.telephone_number)
+        partition = await self._partition(message)
+        return partition, TelephoneIdentification(number_hash=number_hash)
+
+    async def _partition(self, message: identification_pb2.Identification) -> int:
+        """Return the partition of an identification. One that this server does not own knows no process."""
+        match message.WhichOneof("by"):
+            case "code":
+                partition = self._codes.read(message.code).partition
+            case "code_reference":
+                partition = message.code_reference.partition
+            case "process_id":
+                partition = partition_of_id(message.process_id)
+            case _:
+                number_hash = self._keyring.number_hash(message.telephone_number)
+                owner = await load_one(self._store, NumberOwner.key_of(number_hash))
+                partition = owner.customer_partition if owner else DIRECTORY
+        if partition not in self._partitions:
+            raise Refused(Reason.PROCESS_NOT_FOUND)
+        return partition
+
+    async def _resolved(self, answer: Answer) -> Process:
+        match answer:
+            case ProcessAnswer():
+                return answer.process
+            case SeenProcess():
+                return await self._load(answer.process_id)
+            case RefusedAnswer():
+                raise refusal(answer)
+            case _:
+                message = "ResolveCode has no other answers"
+                raise AssertionError(message)
+
+    async def _wait_for_decision(self, process: Process, wait_seconds: float) -> Process:
+        """Return the process when it is decided, or as it stands when the time is over."""
+        with self._feed.subscribe(process.process_id) as subscription:
+            try:
+                async with asyncio.timeout(wait_seconds):
+                    process = await self._load(process.process_id)
+                    while process.state in _UNDECIDED:
+                        process = (await subscription.next())[-1]
+            except TimeoutError:
+                pass
+        return process
+
+    async def _request(
+        self, caller: Caller, reference: identification_pb2.ProcessReference
+    ) -> Request | None:
+        partition = await self._partition(reference.identification)
+        request_id = reference.resolve_request_id.lower()
+        key = Request.key_of(partition, request_id, RESOLVE_RPC, caller.name)
+        return await load_one(self._store, key)
+
+    async def _own_process(
+        self, caller: Caller, reference: identification_pb2.ProcessReference
+    ) -> Process:
+        process_id = reference.identification.process_id
+        if not process_id:
+            known = await self._request(caller, reference)
+            process_id = known.process_id if known else ""
+        process = None
+        if process_id:
+            process = await load_one(self._store, Process.key_of(process_id))
+        if process is None or process.terminal_id != caller.caller_id:
+            raise Refused(Reason.PROCESS_NOT_FOUND)
+        return process
+
+    async def _load(self, process_id: str) -> Process:
+        process = await load_one(self._store, Process.key_of(process_id))
+        assert process is not None, "an answered process exists"
+        return process
+
+    def _message(self, process: Process) -> process_pb2.Process:
+        reference = ""
+        if process.customer_id:
+            reference = self._keyring.customer_reference(process.merchant_id, process.customer_id)
+        return process_message(process, customer_reference=reference)
+
+
+def _without_wait(request: contract.ResolveCodeRequest) -> contract.ResolveCodeRequest:
+    """Return the request without what may differ when it is repeated: how long the caller waits."""
+    copy = contract.ResolveCodeRequest()
+    copy.CopyFrom(request)
+    copy.ClearField("wait_milliseconds")
+    return copy

@@ -1,0 +1,383 @@
+"""The world and its actors."""
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import grpc
+
+from tallymark.v1 import (
+    action_pb2,
+    customer_service_pb2,
+    customer_service_pb2_grpc,
+    identification_pb2,
+    merchant_pb2,
+    money_pb2,
+    operator_service_pb2,
+    operator_service_pb2_grpc,
+    policy_pb2,
+    process_pb2,
+    registration_pb2,
+    terminal_service_pb2,
+    terminal_service_pb2_grpc,
+)
+from tallymark_institution.app import Clock as InstitutionClock
+from tallymark_institution.app import Options, serving
+from tallymark_protocol.errors import TallymarkError, from_call
+from tallymark_server.app import App, Parts, serve
+from tallymark_server.institution import CreditInstitution, open_institution_channel
+from tallymark_server.keyring import Keyring
+from tallymark_server.passwords import UNSAFE_FAST_FOR_TESTS
+from tallymark_server.storage.store import Store
+from tests.contract.institution_fixtures import StoppedClock
+from tests.world.clock import MovedClock
+
+__all__ = ["Operator", "Phone", "Terminal", "World", "euro", "new_id", "world"]
+
+DEADLINE_SECONDS = 20.0
+"""Never reached by a test that passes."""
+
+GOOD_CARD = "4242424242424242"
+
+
+def new_id() -> str:
+    """Return a fresh request_id."""
+    return str(uuid.uuid4())
+
+
+def euro(minor_units: int) -> money_pb2.Money:
+    """Return an amount in EUR."""
+    return money_pb2.Money(currency_code="EUR", minor_units=minor_units)
+
+
+class SentNumbers:
+    """Keeps the verification codes that were sent."""
+
+    def __init__(self) -> None:
+        self.codes: dict[str, str] = {}
+
+    async def send(self, telephone_number: str, number_code: str) -> None:
+        self.codes[telephone_number] = number_code
+
+
+class Actor:
+    """Somebody who calls with a secret; failed calls raise the library's errors."""
+
+    def __init__(self, stub: Any, secret: str = "") -> None:
+        self.stub = stub
+        self.secret = secret
+
+    async def call(self, rpc: str, request: Any, *, deadline: float = DEADLINE_SECONDS) -> Any:
+        metadata = (("authorization", f"Bearer {self.secret}"),) if self.secret else ()
+        try:
+            return await getattr(self.stub, rpc)(request, metadata=metadata, timeout=deadline)
+        except grpc.aio.AioRpcError as error:
+            raise from_call(error) from None
+
+    async def reason(self, rpc: str, request: Any) -> str:
+        """Return the reason that the call fails with; "OK" if it does not."""
+        try:
+            await self.call(rpc, request)
+        except TallymarkError as error:
+            return str(error.reason)
+        return "OK"
+
+    def watch(self, rpc: str, request: Any) -> Any:
+        metadata = (("authorization", f"Bearer {self.secret}"),)
+        return getattr(self.stub, rpc)(request, metadata=metadata, timeout=DEADLINE_SECONDS)
+
+
+class Phone(Actor):
+    """A customer's phone."""
+
+    customer_id = ""
+    device_id = ""
+    login_name = ""
+
+    async def add_card(self, number: str = GOOD_CARD) -> registration_pb2.Card:
+        request = customer_service_pb2.RegisterCardRequest(
+            request_id=new_id(), card_number=number, expires_on="2030-12"
+        )
+        return (await self.call("RegisterCard", request)).card
+
+    async def issue(self, purpose: int = 1, **more: Any) -> str:
+        request = customer_service_pb2.IssueCodeRequest(
+            request_id=new_id(), purpose=purpose, **more
+        )
+        return str((await self.call("IssueCode", request)).code)
+
+    async def confirm(
+        self, process_id: str, *, approve: bool = True, digits: str = ""
+    ) -> process_pb2.Process:
+        request = customer_service_pb2.ConfirmProcessRequest(
+            request_id=new_id(),
+            process_id=process_id,
+            decision=1 if approve else 2,
+            confirmation_digits=digits,
+        )
+        return (await self.call("ConfirmProcess", request)).process
+
+    async def wallet(self) -> customer_service_pb2.GetWalletResponse:
+        return await self.call("GetWallet", customer_service_pb2.GetWalletRequest())
+
+    async def points(self) -> int:
+        accounts = (await self.wallet()).points_accounts
+        return int(accounts[0].balance) if accounts else 0
+
+
+class Terminal(Actor):
+    """A till or gate."""
+
+    terminal_id = ""
+    merchant_id = ""
+
+    def resolve_request(
+        self, code: str, *actions: action_pb2.Action, **more: Any
+    ) -> terminal_service_pb2.ResolveCodeRequest:
+        more.setdefault("request_id", new_id())
+        return terminal_service_pb2.ResolveCodeRequest(
+            identification=identification_pb2.Identification(code=code), actions=actions, **more
+        )
+
+    async def resolve(self, code: str, *actions: action_pb2.Action, **more: Any) -> Any:
+        request = self.resolve_request(code, *actions, **more)
+        return (await self.call("ResolveCode", request)).process
+
+    async def complete(self, process_id: str, **more: Any) -> Any:
+        more.setdefault("request_id", new_id())
+        request = terminal_service_pb2.CompleteProcessRequest(
+            reference=by_process(process_id), **more
+        )
+        return await self.call("CompleteProcess", request)
+
+    async def reverse(self, process_id: str, **more: Any) -> Any:
+        more.setdefault("request_id", new_id())
+        request = terminal_service_pb2.ReverseProcessRequest(
+            reference=by_process(process_id), **more
+        )
+        return await self.call("ReverseProcess", request)
+
+    async def get(self, process_id: str) -> Any:
+        request = terminal_service_pb2.GetProcessRequest(reference=by_process(process_id))
+        return (await self.call("GetProcess", request)).process
+
+    async def update_points(self, process_id: str, version: int, new_balance: int) -> Any:
+        request = terminal_service_pb2.UpdatePointsRequest(
+            request_id=new_id(),
+            reference=by_process(process_id),
+            version=version,
+            new_balance=new_balance,
+        )
+        return (await self.call("UpdatePoints", request)).process
+
+
+def by_process(process_id: str) -> identification_pb2.ProcessReference:
+    """Return the reference of a process by its id."""
+    return identification_pb2.ProcessReference(
+        identification=identification_pb2.Identification(process_id=process_id)
+    )
+
+
+def by_request(code: str, request_id: str) -> identification_pb2.ProcessReference:
+    """Return the reference of a process by the code and the terminal's own request_id."""
+    return identification_pb2.ProcessReference(
+        identification=identification_pb2.Identification(code=code),
+        resolve_request_id=request_id,
+    )
+
+
+class Operator(Actor):
+    """The person who runs the server."""
+
+    async def set_policy(self, **changes: Any) -> policy_pb2.Policy:
+        policy = (await self.call("GetPolicy", operator_service_pb2.GetPolicyRequest())).policy
+        for name, value in changes.items():
+            setattr(policy, name, value)
+        request = operator_service_pb2.SetPolicyRequest(policy=policy)
+        return (await self.call("SetPolicy", request)).policy
+
+    async def add_bill(
+        self, phone: Phone, reference: str, minor_units: int, merchant_id: str = "cafe"
+    ) -> operator_service_pb2.RowOutcome:
+        bill = registration_pb2.Bill(
+            merchant_id=merchant_id,
+            bill_reference=reference,
+            login_name=phone.login_name,
+            amount=euro(minor_units),
+            description="water",
+        )
+        request = operator_service_pb2.AddBillsRequest(bills=[bill])
+        return (await self.call("AddBills", request)).outcomes[0]
+
+    async def add_ticket(
+        self, phone: Phone, ticket_id: str, **more: Any
+    ) -> operator_service_pb2.RowOutcome:
+        more = {"event_id": "jazz", "entries": 1, **more}
+        ticket = registration_pb2.Ticket(
+            ticket_id=ticket_id, login_name=phone.login_name, **more
+        )
+        request = operator_service_pb2.AddTicketsRequest(tickets=[ticket])
+        return (await self.call("AddTickets", request)).outcomes[0]
+
+    async def add_points(
+        self, phone: Phone, points: int, reference: str = "welcome"
+    ) -> operator_service_pb2.RowOutcome:
+        grant = operator_service_pb2.PointsGrant(
+            programme_id="beans",
+            login_name=phone.login_name,
+            grant_reference=reference,
+            points=points,
+        )
+        request = operator_service_pb2.AddPointsRequest(grants=[grant])
+        return (await self.call("AddPoints", request)).outcomes[0]
+
+
+class World:
+    """A serving server with an operator, an institution, and ways to add people."""
+
+    def __init__(
+        self,
+        *,
+        app: App,
+        store: Store,
+        clock: MovedClock,
+        institution_clock: StoppedClock,
+        keyring: Keyring,
+        numbers: SentNumbers,
+        stack: AsyncExitStack,
+    ) -> None:
+        self.app = app
+        self.store = store
+        self.clock = clock
+        self.institution_clock = institution_clock
+        self.keyring = keyring
+        self.numbers = numbers
+        self._stack = stack
+        self.operator: Operator
+
+    async def channel(self, port: int) -> grpc.aio.Channel:
+        channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
+        self._stack.push_async_callback(channel.close)
+        return channel
+
+    async def settle(self) -> None:
+        """Let the completer do all that is due now."""
+        await self.app.completer.run_due()
+        await self.app.completer.settled()
+
+    async def pass_time(self, *, seconds: float) -> None:
+        """Move the server's clock and let the completer notice."""
+        self.clock.move(seconds=seconds)
+        await self.settle()
+
+    async def add_operator(self) -> Operator:
+        stub = operator_service_pb2_grpc.OperatorServiceStub(
+            await self.channel(self.app.operator_port)
+        )
+        operator = Operator(stub)
+        request = operator_service_pb2.EnrollOperatorRequest(
+            request_id=new_id(), enrolment_code=self.app.operator_code
+        )
+        operator.secret = (await operator.call("EnrollOperator", request)).operator_secret
+        return operator
+
+    async def add_phone(self, login_name: str = "ana", **more: Any) -> Phone:
+        stub = customer_service_pb2_grpc.CustomerServiceStub(await self.channel(self.app.port))
+        phone = Phone(stub)
+        request = customer_service_pb2.RegisterCustomerRequest(
+            request_id=new_id(),
+            login_name=login_name,
+            password="correct horse",
+            device_name="phone",
+            **more,
+        )
+        answer = await phone.call("RegisterCustomer", request)
+        phone.secret = answer.session_token
+        phone.customer_id = answer.customer_id
+        phone.device_id = answer.device_id
+        phone.login_name = login_name
+        return phone
+
+    async def add_terminal(
+        self, terminal_id: str = "till-1", merchant_id: str = "cafe"
+    ) -> Terminal:
+        create = operator_service_pb2.CreateTerminalRequest(
+            terminal_id=terminal_id, merchant_id=merchant_id
+        )
+        code = (await self.operator.call("CreateTerminal", create)).enrolment_code
+        stub = terminal_service_pb2_grpc.TerminalServiceStub(await self.channel(self.app.port))
+        terminal = Terminal(stub)
+        request = terminal_service_pb2.EnrollRequest(request_id=new_id(), enrolment_code=code)
+        answer = await terminal.call("Enroll", request)
+        terminal.secret = answer.terminal_secret
+        terminal.terminal_id = terminal_id
+        terminal.merchant_id = merchant_id
+        return terminal
+
+    async def furnish(self) -> None:
+        """Add the programme "beans" (1 point = 1 cent), merchants "cafe" and "hall", and the event "jazz" of both kinds."""
+        programme = registration_pb2.PointsProgramme(
+            programme_id="beans", name="Beans", point_value=euro(1), earn_points_max=500
+        )
+        await self.operator.call(
+            "CreateProgramme",
+            operator_service_pb2.CreateProgrammeRequest(programme=programme),
+        )
+        for merchant_id, programme_id in (("cafe", "beans"), ("hall", "")):
+            merchant = merchant_pb2.Merchant(
+                merchant_id=merchant_id, name=merchant_id.title(), programme_id=programme_id
+            )
+            await self.operator.call(
+                "CreateMerchant", operator_service_pb2.CreateMerchantRequest(merchant=merchant)
+            )
+        event = registration_pb2.Event(
+            event_id="jazz", merchant_id="cafe", name="Jazz night", reentry_rule=1
+        )
+        await self.operator.call(
+            "CreateEvent", operator_service_pb2.CreateEventRequest(event=event)
+        )
+
+
+@asynccontextmanager
+async def world(store: Store, keyring: Keyring) -> AsyncIterator[World]:
+    """Serve on a store that the caller closes."""
+    async with AsyncExitStack() as stack:
+        institution_clock = StoppedClock()
+        institution_port = await stack.enter_async_context(
+            serving(
+                Options(listen="127.0.0.1:0"),
+                clock=InstitutionClock(
+                    now=institution_clock.now, sleep=institution_clock.sleep
+                ),
+                grace_seconds=0,
+            )
+        )
+        channel = open_institution_channel(f"127.0.0.1:{institution_port}")
+        stack.push_async_callback(channel.close)
+        clock = MovedClock()
+        numbers = SentNumbers()
+        parts = Parts(
+            store=store,
+            clock=clock,
+            keyring=keyring,
+            institution=CreditInstitution(channel),
+            number_sender=numbers,
+            password_profile=UNSAFE_FAST_FOR_TESTS,
+        )
+        app = await stack.enter_async_context(
+            serve(parts, listen="127.0.0.1:0", operator_listen="127.0.0.1:0")
+        )
+        async with AsyncExitStack() as channels:
+            made = World(
+                app=app,
+                store=store,
+                clock=clock,
+                institution_clock=institution_clock,
+                keyring=keyring,
+                numbers=numbers,
+                stack=channels,
+            )
+            made.operator = await made.add_operator()
+            await made.furnish()
+            yield made
