@@ -1,0 +1,228 @@
+"""What the terminal wrote down before it sent anything, so that no crash leaves a sale in the air.
+
+One row per sale, in SQLite with a real fsync for each change. A row is written before every call
+that changes something, with the request_id of that call, so that after a crash exactly the same
+call can be made again. Stages:
+
+    INTENT          ResolveCode is being sent, or was; the instruction was not shown
+    STAGING_POINTS  UpdatePoints is being sent, or was; the instruction was not shown
+    SHOWN           the instruction is shown and may be executed: only completing is right
+    HELD            the instruction was shown; `complete` or `reverse` will decide
+    REVERSING       ReverseProcess is being sent, or was
+    ENDED           settled
+
+The text of a code is never written: its reference finds the process and can pay for nothing. A
+telephone number is, until its process id is known or the sale has ended.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from dataclasses import astuple, dataclass, field, fields, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Final, Self, TypeVar
+
+from tallymark_terminal.home import HomeUnusable, make_private_file
+from tallymark_terminal.identification import (
+    CodeReference,
+    LookUpKey,
+    ProcessReference,
+    TelephoneNumber,
+)
+
+__all__ = ["Journal", "Sale", "Stage"]
+
+KEPT_SECONDS: Final = 30 * 24 * 3600.0
+"""Settled sales are forgotten after this; the server keeps its idempotency records as long."""
+
+_SCHEMA_VERSION: Final = 1
+_BUSY_WAIT_SECONDS: Final = 5.0
+
+_Result = TypeVar("_Result")
+
+
+class Stage(StrEnum):
+    """How far a sale has come, by the terminal's own knowledge."""
+
+    INTENT = "INTENT"
+    STAGING_POINTS = "STAGING_POINTS"
+    SHOWN = "SHOWN"
+    HELD = "HELD"
+    REVERSING = "REVERSING"
+    ENDED = "ENDED"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sale:
+    """One row: the fields are its columns."""
+
+    request_id: str
+    """Of ResolveCode: names the sale here and on the server."""
+
+    started_at: float
+    """Server's time in seconds since 1970."""
+
+    stage: Stage
+    asked: str
+    """What was asked for, as JSON, for people."""
+
+    set_points: int | None = None
+    is_held: bool = False
+    completes_by_itself: bool = False
+    """Whether the server completes it when it instructs, without a report of the terminal."""
+
+    code_partition: int | None = None
+    code_hash: bytes | None = None
+    code_expires_at: int | None = None
+    telephone_number: str | None = field(default=None, repr=False)
+    process_id: str | None = None
+    state: str | None = None
+    """Last known state of the process."""
+
+    update_request_id: str | None = None
+    update_version: int | None = None
+    complete_request_id: str | None = None
+    reverse_request_id: str | None = None
+    reverse_note: str = ""
+    outcome: str | None = None
+    """How it ended, see sale_results.py."""
+
+    ended_at: float | None = None
+
+    @property
+    def reference(self) -> ProcessReference:
+        """What names its process to the server."""
+        if self.process_id is not None:
+            return ProcessReference(process_id=self.process_id)
+        return ProcessReference(
+            process_id=None, resolve_request_id=self.request_id, look_up_key=self._look_up_key
+        )
+
+    def ended(self, *, outcome: str, at: float) -> Self:
+        """Return the sale as settled, without what was needed to find it."""
+        return replace(self, stage=Stage.ENDED, outcome=outcome, ended_at=at, telephone_number=None)
+
+    @property
+    def _look_up_key(self) -> LookUpKey | None:
+        if self.telephone_number is not None:
+            return TelephoneNumber(number=self.telephone_number)
+        if self.code_partition is None or self.code_hash is None or self.code_expires_at is None:
+            return None
+        return CodeReference(
+            partition=self.code_partition,
+            cti_hash=self.code_hash,
+            expires_at_seconds=self.code_expires_at,
+        )
+
+
+_COLUMNS: Final = tuple(column.name for column in fields(Sale))
+_SELECT: Final = f"SELECT {', '.join(_COLUMNS)} FROM sales"  # noqa: S608 - names of this file
+_WRITE: Final = (
+    f"INSERT OR REPLACE INTO sales ({', '.join(_COLUMNS)}) "  # noqa: S608 - names of this file
+    f"VALUES ({', '.join('?' * len(_COLUMNS))})"
+)
+_SCHEMA: Final = f"""
+    BEGIN;
+    CREATE TABLE IF NOT EXISTS sales (
+        {", ".join(_COLUMNS)}, PRIMARY KEY (request_id)
+    ) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS sales_by_code ON sales (code_hash);
+    CREATE INDEX IF NOT EXISTS sales_by_process ON sales (process_id);
+    PRAGMA user_version = {_SCHEMA_VERSION};
+    COMMIT;
+"""
+
+
+class Journal:
+    """The sales of one terminal; every method that writes returns when the disk has it."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the file; raises HomeUnusable."""
+        make_private_file(path)
+        self._database = sqlite3.connect(
+            path, timeout=_BUSY_WAIT_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        try:
+            self._prepare(path)
+        except sqlite3.Error as error:
+            self._database.close()
+            message = (
+                f"the journal {path} cannot be used ({error}); move it away to begin a new one, "
+                "and have the operator settle the sales that were open in it"
+            )
+            raise HomeUnusable(message) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    async def write(self, sale: Sale) -> Sale:
+        """Write the sale as it now is and return it once it is safe."""
+        await asyncio.to_thread(self._database.execute, _WRITE, astuple(sale))
+        return sale
+
+    async def find(self, request_or_process_id: str) -> Sale | None:
+        """Return the sale with this id."""
+        condition = "WHERE request_id = ? OR process_id = ? ORDER BY started_at DESC LIMIT 1"
+        return _first(await self._read(condition, request_or_process_id, request_or_process_id))
+
+    async def latest(self, count: int) -> list[Sale]:
+        """Return the last sales, the newest first."""
+        condition = "ORDER BY started_at DESC, request_id DESC LIMIT ?"
+        return await self._read(condition, count)
+
+    async def open_sales(self) -> list[Sale]:
+        """Return the sales that are not settled, the oldest first, those on hold too."""
+        condition = "WHERE stage <> ? ORDER BY started_at, request_id"
+        return await self._read(condition, Stage.ENDED)
+
+    async def find_earlier_use(self, reference: CodeReference) -> datetime | None:
+        """Return when the code was used here, or None if no request with it had an effect."""
+        condition = (
+            "WHERE code_hash = ? AND (process_id IS NOT NULL OR stage <> ?) "
+            "ORDER BY started_at LIMIT 1"
+        )
+        sale = _first(await self._read(condition, reference.cti_hash, Stage.ENDED))
+        return datetime.fromtimestamp(sale.started_at, tz=UTC) if sale else None
+
+    async def forget_before(self, now_seconds: float) -> None:
+        """Forget what was settled longer ago than anybody may ask for it."""
+        await self._run(
+            lambda: self._database.execute(
+                "DELETE FROM sales WHERE ended_at < ?", (now_seconds - KEPT_SECONDS,)
+            )
+        )
+
+    async def _read(self, condition: str, *values: object) -> list[Sale]:
+        rows = await self._run(
+            lambda: self._database.execute(f"{_SELECT} {condition}", values).fetchall()
+        )
+        return [_sale(row) for row in rows]
+
+    async def _run(self, work: Callable[[], _Result]) -> _Result:
+        return await asyncio.to_thread(work)
+
+    def _prepare(self, path: Path) -> None:
+        # One writer and few rows: a rollback journal with a full sync is the simplest that is safe.
+        self._database.execute("PRAGMA journal_mode = TRUNCATE")
+        self._database.execute("PRAGMA synchronous = FULL")
+        version = self._database.execute("PRAGMA user_version").fetchone()[0]
+        if version > _SCHEMA_VERSION:
+            message = f"the journal {path} was made by a newer version; use that one"
+            raise HomeUnusable(message)
+        if version < _SCHEMA_VERSION:
+            self._database.executescript(_SCHEMA)
+
+
+def _first(sales: list[Sale]) -> Sale | None:
+    return sales[0] if sales else None
+
+
+def _sale(row: tuple[object, ...]) -> Sale:
+    values = dict(zip(_COLUMNS, row, strict=True))
+    values["stage"] = Stage(str(values["stage"]))
+    for flag in ("is_held", "completes_by_itself"):
+        values[flag] = bool(values[flag])
+    return Sale(**values)  # type: ignore[arg-type] # the columns have what `write` put there

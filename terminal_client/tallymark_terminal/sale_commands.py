@@ -1,0 +1,126 @@
+"""The commands about one earlier sale: status, receipt, complete, reverse."""
+
+from collections.abc import Awaitable, Callable
+
+import click
+
+from tallymark_terminal.app import Terminal, build_request_ids, open_terminal
+from tallymark_terminal.command_line import home_option, json_option, patience_option, run
+from tallymark_terminal.earlier_sales import EarlierSales
+from tallymark_terminal.home import Home
+from tallymark_terminal.instruction_words import instruction_lines
+from tallymark_terminal.plain_words import Words
+from tallymark_terminal.repeating import PATIENCE_SECONDS
+from tallymark_terminal.sale_results import EXIT_CODE_OF, ExitCode, Outcome, SaleResult
+from tallymark_terminal.scanning import not_sent
+
+__all__ = ["complete", "receipt", "reverse", "status"]
+
+
+@click.command()
+@home_option
+@json_option
+@click.argument("sale_id", metavar="[ID]", required=False)
+def status(home: Home, sale_id: str | None, *, as_json: bool) -> None:
+    """Show where a sale stands; ID is its request id or process id, by default the last one."""
+    run(_on_earlier_sale(home, lambda sales: sales.status(sale_id), as_json=as_json))
+
+
+@click.command()
+@home_option
+@json_option
+@click.argument("sale_id", metavar="[ID]", required=False)
+def receipt(home: Home, sale_id: str | None, *, as_json: bool) -> None:
+    """Show the receipt of a sale, by default the last one."""
+    run(
+        _on_earlier_sale(
+            home, lambda sales: sales.receipt(sale_id), as_json=as_json, is_receipt=True
+        )
+    )
+
+
+@click.command()
+@home_option
+@json_option
+@patience_option
+@click.argument("sale_id", metavar="[ID]", required=False)
+def complete(home: Home, sale_id: str | None, patience_seconds: float, *, as_json: bool) -> None:
+    """Complete a sale that was held, by default the last one."""
+    run(
+        _on_earlier_sale(
+            home, lambda sales: sales.complete(sale_id), as_json=as_json, patience=patience_seconds
+        )
+    )
+
+
+@click.command()
+@home_option
+@json_option
+@patience_option
+@click.option("--note", default="", help="Why, for the record.")
+@click.argument("sale_id", metavar="ID")
+def reverse(home: Home, sale_id: str, note: str, patience_seconds: float, *, as_json: bool) -> None:
+    """Take a sale back; ID is its request id or process id."""
+    run(
+        _on_earlier_sale(
+            home,
+            lambda sales: sales.reverse(sale_id, note=note),
+            as_json=as_json,
+            patience=patience_seconds,
+        )
+    )
+
+
+async def _on_earlier_sale(
+    home: Home,
+    work: Callable[[EarlierSales], Awaitable[SaleResult]],
+    *,
+    as_json: bool,
+    patience: float = PATIENCE_SECONDS,
+    is_receipt: bool = False,
+) -> ExitCode:
+    async with open_terminal(home, as_json=as_json, patience_seconds=patience) as terminal:
+        sales = EarlierSales(
+            server=terminal.server,
+            journal=terminal.journal,
+            clock=terminal.clock,
+            settling=terminal.settling,
+            request_ids=build_request_ids(),
+        )
+        error = await sales.read_clock()
+        if error is not None:
+            result = not_sent(error)
+            terminal.display.result(result)
+            return EXIT_CODE_OF[result.outcome]
+        result = await work(sales)
+        if is_receipt and result.receipt is not None and not as_json:
+            _print_receipt(terminal, result)
+        else:
+            if result.outcome is Outcome.EXECUTED and result.process is not None and not as_json:
+                for line in instruction_lines(result.process):
+                    terminal.display.line(line)
+            terminal.display.result(result)
+        return EXIT_CODE_OF[result.outcome]
+
+
+def _print_receipt(terminal: Terminal, result: SaleResult) -> None:
+    book = result.receipt
+    if book is None:
+        return
+    terminal.display.line(f"Receipt {book.receipt_number}")
+    terminal.display.line(
+        f"{book.merchant_name}, {book.terminal_id}, {Words().time(book.completed_at)}"
+    )
+    for line in instruction_lines(book):
+        terminal.display.line(line)
+    for name, amount in (
+        ("Total", book.sale_total),
+        ("By card", book.card_total),
+        ("Paid here", book.paid_at_terminal),
+    ):
+        if amount is not None:
+            terminal.display.line(f"{name}: {amount}")
+    for posting in book.postings:
+        terminal.display.line(f"Points: {posting.points:+d}, now {posting.balance_after}")
+    if book.reversed_by_process_id:
+        terminal.display.line(f"Taken back by {book.reversed_by_process_id}")

@@ -1,0 +1,102 @@
+"""How a sale ended, and with what exit code the program says so."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import Final
+
+from tallymark_protocol.reasons import Reason
+from tallymark_terminal.processes import Process, Receipt, Reversal
+
+__all__ = ["EXIT_CODE_OF", "ExitCode", "Outcome", "SaleResult", "worst"]
+
+
+class Outcome(StrEnum):
+    """How a sale ended."""
+
+    EXECUTED = "executed"
+    """Instructed, shown, and reported as done."""
+
+    HELD = "held"
+    """Instructed and shown; completing it is left to another command."""
+
+    REFUSED = "refused"
+    """No, finally: by the server or by the local check. Nothing was done."""
+
+    GIVEN_UP = "given_up"
+    """The terminal took it back. Nothing was done, or what was done is undone."""
+
+    NOT_REVERSED = "not_reversed"
+    """A reversal was asked for and refused: the process stays as it is."""
+
+    OPEN = "open"
+    """Not decided or not completed yet; only ever said of an earlier sale."""
+
+    NO_CODE = "no_code"
+    """Nothing was read that could be a code."""
+
+    UNKNOWN = "unknown"
+    """Nobody can say yet. The journal keeps it, and `recover` settles it."""
+
+    NOT_SENT = "not_sent"
+    """The server did not answer before anything was sent; nothing was done."""
+
+
+class ExitCode(IntEnum):
+    """What the program tells its caller; of several scans the worst counts, see `worst`."""
+
+    DONE = 0
+    REFUSED = 1
+    USAGE = 2
+    OUTCOME_UNKNOWN = 3
+    NO_CODE_READ = 4
+    NOT_CONNECTED = 5
+
+
+EXIT_CODE_OF: Final = {
+    Outcome.EXECUTED: ExitCode.DONE,
+    Outcome.HELD: ExitCode.DONE,
+    Outcome.OPEN: ExitCode.DONE,
+    Outcome.REFUSED: ExitCode.REFUSED,
+    Outcome.GIVEN_UP: ExitCode.REFUSED,
+    Outcome.NOT_REVERSED: ExitCode.REFUSED,
+    Outcome.NO_CODE: ExitCode.NO_CODE_READ,
+    Outcome.UNKNOWN: ExitCode.OUTCOME_UNKNOWN,
+    Outcome.NOT_SENT: ExitCode.NOT_CONNECTED,
+}
+
+
+_WORST_FIRST: Final = (
+    ExitCode.OUTCOME_UNKNOWN,
+    ExitCode.REFUSED,
+    ExitCode.NOT_CONNECTED,
+    ExitCode.NO_CODE_READ,
+)
+
+
+def worst(outcomes: Iterable[Outcome]) -> ExitCode:
+    """Return the exit code that matters most of these."""
+    present = {EXIT_CODE_OF[outcome] for outcome in outcomes}
+    return next((code for code in _WORST_FIRST if code in present), ExitCode.DONE)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SaleResult:
+    """How one sale ended, with all that is known of it."""
+
+    outcome: Outcome
+    request_id: str | None = None
+    process: Process | None = None
+    receipt: Receipt | None = None
+    reversal: Reversal | None = None
+    reason: Reason | None = None
+    """Why a call was refused, if it was an error and not a declined process."""
+
+    message: str = ""
+    """Details of that error, for the log."""
+
+    check_step: int | None = None
+    """Number of the local check's step that refused the code."""
+
+    is_recovered: bool = False
+    """Whether it was left open by an earlier run."""
