@@ -1,0 +1,219 @@
+"""The store in one SQLite file, for one server."""
+
+import logging
+import sqlite3
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import aiosqlite
+import msgspec
+
+from tallymark_server.domain.model.journal import JournalEntry, JournalHead
+from tallymark_server.domain.state import Key, Row, Rows
+from tallymark_server.storage.sqlite_database import ExclusiveConnection, StoreRefused, connect
+from tallymark_server.storage.sqlite_journal import JournalTable
+from tallymark_server.storage.sqlite_table import RowTable
+from tallymark_server.storage.store import StoreFailed
+from tallymark_server.storage.tables import all_tables
+
+__all__ = ["SqliteStore", "StoreRefused"]
+
+R = TypeVar("R", bound=Row)
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+
+class SqliteStore:
+    """Rows and journal in one file, behind one connection on a thread of its own.
+
+    Each call goes to that thread once, as a whole: so calls never overlap, a read sees only what
+    was committed, and a caller that gives up while waiting cannot leave half a transaction behind.
+    The first failure stops the store.
+    """
+
+    def __init__(self, connection: "_OneHopConnection", warnings: Sequence[str]) -> None:
+        """Use `open` instead."""
+        self.warnings = tuple(warnings)
+        self._connection = connection
+        self._tables: dict[type[Row], RowTable[Any]] = {row: RowTable(row) for row in all_tables()}
+        self._journal = JournalTable()
+        self._failure: Exception | None = None
+        self._is_closed = False
+
+    @classmethod
+    async def open(cls, path: Path) -> Self:
+        """Open or make the database at this path. `warnings` tells what the operator should change.
+
+        Raises:
+            StoreRefused: this database cannot be served, and why.
+            StoreFailed: the database failed.
+
+        """
+        connection = _OneHopConnection(lambda: connect(path), iter_chunk_size=1)
+        try:
+            await connection
+            return cls(connection, await connection.run(lambda database: database.warnings))
+        except BaseException as error:
+            await connection.close()
+            if isinstance(error, OSError):
+                message = f"{path} cannot be used: {error.strerror}."
+                raise StoreRefused(message) from error
+            if isinstance(error, sqlite3.Error):
+                message = f"{path} cannot be opened: {error}."
+                raise StoreFailed(message) from error
+            raise
+
+    async def load(self, keys: Iterable[Key[Any]]) -> Rows:
+        """Return a row or None for every key, with one statement for each table named.
+
+        Raises:
+            StoreFailed: the store failed.
+
+        """
+        rows: dict[Key[Any], Row | None] = dict.fromkeys(keys)
+        if not rows:
+            return rows
+        keys_by_table: defaultdict[type[Row], list[Key[Any]]] = defaultdict(list)
+        for key in rows:
+            keys_by_table[key.table].append(key)
+
+        def load(connection: sqlite3.Connection) -> None:
+            for table, wanted in keys_by_table.items():
+                rows.update(self._tables[table].load(connection, wanted))
+
+        await self._run(load)
+        return rows
+
+    async def save(
+        self, changes: Mapping[Key[Any], Row | None], entries: Sequence[JournalEntry]
+    ) -> None:
+        """Put the rows, remove those given as None, append the entries, and sync: all or nothing.
+
+        Each table takes one statement for its rows and one for its removals, the journal one.
+
+        Raises:
+            StoreFailed: the store failed. Only a restart tells whether the changes are there.
+
+        """
+        if not changes and not entries:
+            return
+        rows_by_table: defaultdict[type[Row], dict[Key[Any], Row]] = defaultdict(dict)
+        removed_by_table: defaultdict[type[Row], list[Key[Any]]] = defaultdict(list)
+        for key, row in changes.items():
+            if row is None:
+                removed_by_table[key.table].append(key)
+            else:
+                rows_by_table[key.table][key] = row
+
+        def save(connection: sqlite3.Connection) -> None:
+            for table, rows in rows_by_table.items():
+                self._tables[table].put(connection, rows)
+            for table, keys in removed_by_table.items():
+                self._tables[table].delete(connection, keys)
+            if entries:
+                self._journal.append(connection, entries)
+
+        await self._run(lambda connection: _in_transaction(connection, save))
+
+    async def scan(  # noqa: PLR0913 -- the bounds of one range
+        self,
+        table: type[R],
+        partition: int,
+        *,
+        first: str = "",
+        last: str = "\U0010ffff",
+        limit: int,
+        newest_first: bool = False,
+    ) -> list[R]:
+        """Return up to `limit` rows with first <= key text < last, in that order or against it.
+
+        Raises:
+            StoreFailed: the store failed.
+
+        """
+        rows: RowTable[R] = self._tables[table]
+        return await self._run(
+            lambda connection: rows.scan(
+                connection,
+                partition,
+                first=first,
+                last=last,
+                limit=limit,
+                newest_first=newest_first,
+            )
+        )
+
+    async def journal(
+        self, partition: int, *, after_sequence: int, limit: int
+    ) -> list[JournalEntry]:
+        """Return up to `limit` entries after a sequence, oldest first. Raises StoreFailed."""
+        return await self._run(
+            lambda connection: self._journal.read(
+                connection, partition, after_sequence=after_sequence, limit=limit
+            )
+        )
+
+    async def journal_head(self, partition: int) -> JournalHead:
+        """Return the end of the partition's journal, GENESIS if it is empty. Raises StoreFailed."""
+        return await self._run(lambda connection: self._journal.head(connection, partition))
+
+    async def trace(self, told: Callable[[str], object] | None) -> None:
+        """Tell every statement as it runs, with its values, until None is given. For tests."""
+        await self._run(lambda connection: connection.set_trace_callback(told))
+
+    async def close(self) -> None:
+        """Finish what was asked before, and let the next server in. Closing twice is harmless."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        try:
+            await self._connection.close()
+        except sqlite3.Error:
+            _log.exception("The database did not close properly; the next start recovers it.")
+
+    async def _run(self, work: Callable[[ExclusiveConnection], T]) -> T:
+        if self._is_closed:
+            message = "the store is closed"
+            raise StoreFailed(message)
+        return await self._connection.run(lambda connection: self._work(connection, work))
+
+    def _work(self, connection: ExclusiveConnection, work: Callable[[ExclusiveConnection], T]) -> T:
+        """Do the work on the connection's thread, where no later work can slip past a failure."""
+        message = "the database failed; restart the server"
+        if self._failure is not None:
+            raise StoreFailed(message) from self._failure
+        try:
+            return work(connection)
+        except (sqlite3.Error, MemoryError, msgspec.DecodeError) as error:
+            self._failure = error
+            raise StoreFailed(message) from error
+
+
+class _OneHopConnection(aiosqlite.Connection):
+    """Runs a whole function on the connection's thread.
+
+    Each of aiosqlite's own methods is a hop to the thread and back, some 40 us. They all go through
+    `_execute` with the connection `_conn`; these two are the only private names that are used.
+    """
+
+    async def run(self, work: Callable[[ExclusiveConnection], T]) -> T:
+        """Return what the function returns, or raise what it raises."""
+        return await self._execute(work, self._conn)  # type: ignore[no-any-return, no-untyped-call]  # untyped there
+
+
+def _in_transaction(
+    connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], None]
+) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        work(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        # If this fails too, nothing is lost: a transaction without COMMIT is gone after a restart.
+        with suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise

@@ -1,0 +1,108 @@
+"""The SQL of the journal: each call is one statement, whatever the number of entries."""
+
+import sqlite3
+from collections.abc import Sequence
+
+import msgspec
+
+from tallymark_server.domain.model.journal import GENESIS, JournalEntry, JournalHead, Record
+
+__all__ = ["JournalTable"]
+
+_APPEND = """
+    INSERT INTO journal SELECT
+        json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
+        json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]'),
+        json_extract(value, '$[6]'), json_extract(value, '$[7]'), json_extract(value, '$[8]')
+    FROM json_each(?)
+"""
+_READ = """
+    SELECT json_group_array(json_array(
+        partition, sequence, decided_at, command, caller, process_id, state, payload, chain_hash
+    ))
+    FROM (SELECT * FROM journal WHERE partition = ? AND sequence > ? ORDER BY sequence LIMIT ?)
+"""
+_HEAD = """
+    SELECT sequence, chain_hash FROM journal WHERE partition = ? ORDER BY sequence DESC LIMIT 1
+"""
+
+
+class JournalTable:
+    """The table of the journal."""
+
+    def __init__(self) -> None:
+        """Prepare the typed decoder."""
+        self._to_lines = msgspec.json.Decoder(list[_Line]).decode
+
+    def append(self, connection: sqlite3.Connection, entries: Sequence[JournalEntry]) -> None:
+        """Add the entries."""
+        lines = msgspec.json.encode([_line(entry) for entry in entries])
+        connection.execute(_APPEND, (lines.decode(),))
+
+    def read(
+        self, connection: sqlite3.Connection, partition: int, *, after_sequence: int, limit: int
+    ) -> list[JournalEntry]:
+        """Return up to `limit` entries after a sequence, oldest first."""
+        (found,) = connection.execute(_READ, (partition, after_sequence, limit)).fetchone()
+        entries = [_entry(line) for line in self._to_lines(found)]
+        return sorted(entries, key=lambda entry: entry.sequence)
+
+    def head(self, connection: sqlite3.Connection, partition: int) -> JournalHead:
+        """Return the end of the partition's journal, GENESIS if it is empty."""
+        found = connection.execute(_HEAD, (partition,)).fetchone()
+        if found is None:
+            return GENESIS
+        sequence, chain_hash = found
+        return JournalHead(sequence=sequence, chain_hash=bytes.fromhex(chain_hash))
+
+
+class _Line(msgspec.Struct, frozen=True, array_like=True):
+    """An entry as the table has it: these are its columns."""
+
+    partition: int
+    sequence: int
+    decided_at: int
+    command: str
+    caller: str
+    process_id: str
+    state: int
+    payload: str
+    chain_hash: str
+
+
+def _line(entry: JournalEntry) -> _Line:
+    record = entry.record
+    return _Line(
+        partition=entry.partition,
+        sequence=entry.sequence,
+        decided_at=record.decided_at,
+        command=_checked(record.command),
+        caller=_checked(record.caller),
+        process_id=_checked(record.process_id),
+        state=record.state,
+        payload=_checked(record.payload),
+        chain_hash=entry.chain_hash.hex(),
+    )
+
+
+def _checked(text: str) -> str:
+    # SQLite would cut the text there, and the chain would no longer fit it.
+    assert "\0" not in text, "a journal text holds NUL"
+    return text
+
+
+def _entry(line: _Line) -> JournalEntry:
+    record = Record(
+        decided_at=line.decided_at,
+        command=line.command,
+        caller=line.caller,
+        process_id=line.process_id,
+        state=line.state,
+        payload=line.payload,
+    )
+    return JournalEntry(
+        partition=line.partition,
+        sequence=line.sequence,
+        record=record,
+        chain_hash=bytes.fromhex(line.chain_hash),
+    )
