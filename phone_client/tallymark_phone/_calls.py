@@ -1,0 +1,132 @@
+"""How every call is made: credentials, deadline, repetition, and errors as exceptions."""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import Final, TypeVar
+
+import grpc
+
+from tallymark_phone.repetition import NEVER, Repetition
+from tallymark_protocol.errors import (
+    RETRY_PUSHBACK_KEY,
+    TallymarkError,
+    UnknownOutcome,
+    from_call,
+)
+
+__all__ = ["Calls", "open_channel"]
+
+DEADLINE_SECONDS: Final = 5.0
+"""Longest time for one attempt of a call; most take a few milliseconds."""
+
+STREAM_SECONDS: Final = 600.0
+"""Life of one stream; then it is opened again where it stopped."""
+
+_CHANNEL_OPTIONS: Final = (
+    # A phone changes networks: notice a dead connection while a confirmation still has time.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    # Come back about as fast as the calls are repeated.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.min_reconnect_backoff_ms", 1_000),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+)
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+
+def open_channel(server: str) -> grpc.aio.Channel:
+    """Return a channel to HOST:PORT; the first call connects it."""
+    return grpc.aio.insecure_channel(server, options=_CHANNEL_OPTIONS)
+
+
+class Calls:
+    """Makes calls as one device. `session_token` is sent with each one, once there is one."""
+
+    def __init__(self, *, session_token: str, repetition: Repetition) -> None:
+        """Take the session token, "" before there is one, and the bounds of repetition."""
+        self.session_token = session_token
+        self._repetition = repetition
+
+    async def ask(
+        self,
+        method: "grpc.aio.UnaryUnaryMultiCallable[Request, Response]",
+        request: Request,
+        *,
+        deadline_seconds: float = DEADLINE_SECONDS,
+    ) -> Response:
+        """Return the answer; an unknown outcome is repeated with the very same request.
+
+        Raises:
+            TallymarkError: a refusal, or the outcome is still unknown after the last repeat.
+
+        """
+
+        async def attempt() -> Response:
+            try:
+                return await method(request, timeout=deadline_seconds, metadata=self._metadata())
+            except grpc.aio.AioRpcError as failed:
+                raise _error_of(failed) from None
+
+        return await self._repetition.run(attempt)
+
+    async def follow(
+        self,
+        method: "grpc.aio.UnaryStreamMultiCallable[Request, Response]",
+        resume: Callable[[], Request],
+        on_lost: Callable[[UnknownOutcome], None] | None,
+    ) -> AsyncGenerator[Response]:
+        """Yield the messages of a stream for ever, opening it again with what `resume` returns.
+
+        `on_lost` hears of each loss. After as many losses in a row as a call has attempts, without
+        any message in between, the last one is raised.
+
+        Raises:
+            TallymarkError: a refusal, or the last loss.
+
+        """
+        losses = 0
+        while True:
+            lost = UnknownOutcome(None, message="The server ended the stream.")
+            stream = method(resume(), timeout=STREAM_SECONDS, metadata=self._metadata())
+            try:
+                async for message in stream:
+                    losses = 0
+                    yield message
+            except grpc.aio.AioRpcError as failed:
+                if failed.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                    continue  # STREAM_SECONDS are over
+                error = _error_of(failed)
+                if not isinstance(error, UnknownOutcome):
+                    raise error from None
+                lost = error
+            finally:
+                stream.cancel()
+            losses += 1
+            await self._pause(losses, lost, on_lost)
+
+    async def _pause(
+        self, losses: int, lost: UnknownOutcome, on_lost: Callable[[UnknownOutcome], None] | None
+    ) -> None:
+        wait_seconds = self._repetition.wait_seconds(losses, lost)
+        if wait_seconds is None or losses >= self._repetition.attempts_max:
+            raise lost
+        if on_lost:
+            on_lost(lost)
+        await self._repetition.sleep(wait_seconds)
+
+    def _metadata(self) -> Sequence[tuple[str, str]]:
+        if not self.session_token:
+            return ()
+        return (("authorization", f"Bearer {self.session_token}"),)
+
+
+def _error_of(failed: grpc.aio.AioRpcError) -> TallymarkError:
+    """Return the exception for a failed call, with the server's wish for a pause in it."""
+    error = from_call(failed)
+    for key, value in failed.trailing_metadata() or ():
+        if key == RETRY_PUSHBACK_KEY:
+            # A negative number, or none at all, means: do not repeat (gRFC A6).
+            text = str(value)
+            error.retry_after_seconds = int(text) / 1000 if text.isdecimal() else NEVER
+    return error
