@@ -1,0 +1,120 @@
+"""What a phone keeps between two runs: whose it is, its session, and its unanswered requests.
+
+    account.json    server, customer and device; no secret
+    session.json    the session token; a secret
+    watched.json    number of the last event that needs no more attention
+    pending/        requests without an answer
+
+The folder has mode 0700, the files 0600.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from tallymark_phone.pending_requests import PendingRequests
+from tallymark_phone.private_files import make_private_folder, write_private_file
+from tallymark_phone.registrations import Session
+
+__all__ = ["Account", "Wallet", "WalletDamaged"]
+
+
+_ACCOUNT: Final = "account.json"
+_SESSION: Final = "session.json"
+_WATCHED: Final = "watched.json"
+
+
+class WalletDamaged(Exception):
+    """A file of the wallet cannot be understood. The message names it, not its content."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Account:
+    """Whose phone this is, and where its server is."""
+
+    server: str
+    """HOST:PORT"""
+
+    login_name: str
+    device_id: str
+    device_name: str
+
+
+class Wallet:
+    """The phone's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """Take the folder, which need not exist yet."""
+        self._folder = folder
+        self.pending = PendingRequests(folder / "pending")
+
+    def prepare(self) -> None:
+        """Make the folder and close it to others; raises FolderTooOpen."""
+        make_private_folder(self._folder)
+
+    def account(self) -> Account | None:
+        """Return whose phone this is, or None if it is nobody's yet; raises WalletDamaged."""
+        content = self._read(_ACCOUNT)
+        if content is None:
+            return None
+        try:
+            return Account(**content)
+        except TypeError:
+            raise self._damaged(_ACCOUNT) from None
+
+    def save_account(self, account: Account) -> None:
+        """Keep whose phone this is."""
+        self._write(_ACCOUNT, asdict(account))
+
+    def session(self) -> Session | None:
+        """Return the session, or None if the phone is not signed in; raises WalletDamaged."""
+        content = self._read(_SESSION)
+        if content is None:
+            return None
+        try:
+            expires_at = datetime.fromisoformat(content["expires_at"])
+            return Session(token=content["token"], expires_at=expires_at)
+        except (KeyError, TypeError, ValueError):
+            raise self._damaged(_SESSION) from None
+
+    def save_session(self, session: Session) -> None:
+        """Keep the session in place of the one before."""
+        self._write(
+            _SESSION, {"token": session.token, "expires_at": session.expires_at.isoformat()}
+        )
+
+    def forget(self) -> None:
+        """Be nobody's phone again."""
+        for name in (_ACCOUNT, _SESSION, _WATCHED):
+            (self._folder / name).unlink(missing_ok=True)
+
+    def watched_event(self) -> int:
+        """Return the number of the last event that needs no more attention; 0 at first."""
+        content = self._read(_WATCHED) or {}
+        return int(content.get("event", 0))
+
+    def save_watched_event(self, event: int) -> None:
+        """Keep the number of the last event that needs no more attention."""
+        self._write(_WATCHED, {"event": event})
+
+    def _read(self, name: str) -> dict[str, Any] | None:
+        try:
+            content = json.loads((self._folder / name).read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            raise self._damaged(name) from None
+        if not isinstance(content, dict):
+            raise self._damaged(name)
+        return content
+
+    def _write(self, name: str, content: dict[str, Any]) -> None:
+        write_private_file(self._folder / name, json.dumps(content, indent=2).encode())
+
+    def _damaged(self, name: str) -> WalletDamaged:
+        return WalletDamaged(
+            f"{self._folder / name} is damaged. Remove it and sign in again; if it is account.json,"
+            f" add this phone as a new device."
+        )
