@@ -71,6 +71,8 @@ __all__ = [
 
 _UNDECIDED = {ProcessState.AWAITING_CUSTOMER, ProcessState.AUTHORISING}
 
+_EXECUTABLE = {ProcessState.INSTRUCTED, ProcessState.OVERDUE, ProcessState.COMPLETED}
+
 
 def number_in_contract(value: IntEnum) -> Any:  # noqa: ANN401 -- each enum of the contract is a type of its own
     """Return a domain value as the enum of the contract that has the same numbers."""
@@ -94,7 +96,7 @@ def process_message(process: Process, *, customer_reference: str | None) -> proc
     for_terminal = customer_reference is not None
     undecided = process.state in _UNDECIDED
     hidden = for_terminal and process.by_telephone and undecided
-    with_instruction = not (for_terminal and undecided)
+    with_instruction = not for_terminal or process.state in _EXECUTABLE
     return process_pb2.Process(
         process_id=process.process_id,
         state=number_in_contract(process.state),

@@ -861,8 +861,8 @@ class ActionOutcome(_message.Message):
 
     @_builtins.property
     def instruction(self) -> Global___Instruction:
-        """What to do. Terminals get it while the process is INSTRUCTED and after; phones get it from the start, because
-        the customer has to see the amounts before confirming.
+        """What to do. Terminals get it while the process is INSTRUCTED, OVERDUE or COMPLETED; phones get it from the start,
+        because the customer has to see the amounts before confirming.
         """
 
     @_builtins.property

@@ -149,7 +149,7 @@ class Process(_message.Message):
 
     @_builtins.property
     def confirm_by(self) -> _timestamp_pb2.Timestamp:
-        """Time by which the customer must have answered. Set while AWAITING_CUSTOMER or CONTESTED."""
+        """Time by which the customer must have answered. Set while AWAITING_CUSTOMER."""
 
     @_builtins.property
     def poll_until(self) -> _timestamp_pb2.Timestamp:
