@@ -124,6 +124,8 @@ class Calls:
 def _error_of(failed: grpc.aio.AioRpcError) -> TallymarkError:
     """Return the exception for a failed call, with the server's wish for a pause in it."""
     error = from_call(failed)
+    if error.reason is None and isinstance(error, UnknownOutcome):
+        error = UnknownOutcome(None, message=f"The server does not answer: {error.message}")
     for key, value in failed.trailing_metadata() or ():
         if key == RETRY_PUSHBACK_KEY:
             # A negative number, or none at all, means: do not repeat (gRFC A6).
