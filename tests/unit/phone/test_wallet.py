@@ -1,0 +1,188 @@
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tallymark_phone.private_files import FolderTooOpen, write_private_file
+from tallymark_phone.registrations import Session
+from tallymark_phone.wallet import Account, Wallet, WalletDamaged
+from tallymark_protocol.errors import Refused, UnknownOutcome
+from tallymark_protocol.reasons import Reason
+
+ACCOUNT = Account(
+    server="shop.example:7000", login_name="ana", device_id="d" * 34, device_name="Ana's phone"
+)
+SESSION = Session(token="a-secret-token", expires_at=datetime(2030, 6, 1, tzinfo=UTC))
+LOST = UnknownOutcome(None, message="lost")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "phones" / "ana"
+
+
+@pytest.fixture
+def wallet(home: Path) -> Wallet:
+    wallet = Wallet(home)
+    wallet.prepare()
+    return wallet
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def test_an_empty_wallet_is_nobodys(wallet: Wallet) -> None:
+    assert wallet.account() is None
+    assert wallet.session() is None
+    assert wallet.watched_event() == 0
+
+
+def test_what_was_kept_is_there_in_the_next_run(wallet: Wallet, home: Path) -> None:
+    wallet.save_account(ACCOUNT)
+    wallet.save_session(SESSION)
+    wallet.save_watched_event(7)
+
+    again = Wallet(home)
+
+    assert again.account() == ACCOUNT
+    assert again.session() == SESSION
+    assert again.watched_event() == 7
+
+
+def test_the_folder_is_its_owners_and_so_is_each_file(wallet: Wallet, home: Path) -> None:
+    before = os.umask(0)
+    try:
+        wallet.save_account(ACCOUNT)
+        wallet.save_session(SESSION)
+        with pytest.raises(UnknownOutcome), wallet.pending.request("RegisterCard", "2031-05"):
+            raise LOST
+    finally:
+        os.umask(before)
+
+    assert mode(home) == mode(home / "pending") == 0o700
+    files = [path for path in home.rglob("*") if path.is_file()]
+    assert len(files) == 3
+    assert {mode(path) for path in files} == {0o600}
+
+
+def test_an_empty_folder_that_was_open_is_closed(home: Path) -> None:
+    home.mkdir(parents=True)
+    home.chmod(0o755)
+
+    Wallet(home).prepare()
+
+    assert mode(home) == 0o700
+
+
+def test_an_open_folder_with_content_is_refused_and_not_touched(home: Path) -> None:
+    home.mkdir(parents=True)
+    home.chmod(0o755)
+    (home / "notes.txt").touch()
+
+    with pytest.raises(FolderTooOpen, match="chmod 700"):
+        Wallet(home).prepare()
+
+    assert mode(home) == 0o755
+
+
+def test_the_session_token_is_in_a_file_of_its_own(wallet: Wallet, home: Path) -> None:
+    wallet.save_account(ACCOUNT)
+    wallet.save_session(SESSION)
+
+    assert "a-secret-token" not in (home / "account.json").read_text("utf-8")
+    assert "a-secret-token" in (home / "session.json").read_text("utf-8")
+
+
+def test_no_repr_shows_the_session_token(wallet: Wallet) -> None:
+    wallet.save_session(SESSION)
+
+    assert "a-secret-token" not in repr(wallet.session()) + repr(wallet)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"token": 1}', '{"other": ""}', ""])
+def test_a_damaged_file_is_named_and_its_content_is_not(
+    wallet: Wallet, home: Path, content: str
+) -> None:
+    for name in ("account.json", "session.json"):
+        (home / name).write_text(content, "utf-8")
+
+    with pytest.raises(WalletDamaged, match=r"account\.json"):
+        wallet.account()
+    with pytest.raises(WalletDamaged, match=r"session\.json"):
+        wallet.session()
+
+
+def test_a_write_that_fails_leaves_the_old_content_and_no_draft(home: Path) -> None:
+    home.mkdir(parents=True)
+    path = home / "file"
+    write_private_file(path, b"old")
+
+    with pytest.raises(TypeError):
+        write_private_file(path, "no bytes")  # type: ignore[arg-type] # that is the failure
+
+    assert path.read_bytes() == b"old"
+    assert list(home.iterdir()) == [path]
+
+
+def test_forgetting_makes_it_nobodys_phone(wallet: Wallet) -> None:
+    wallet.save_account(ACCOUNT)
+    wallet.save_session(SESSION)
+
+    wallet.forget()
+
+    assert wallet.account() is None
+    assert wallet.session() is None
+
+
+def test_a_request_without_an_answer_is_repeated_with_its_id(wallet: Wallet, home: Path) -> None:
+    with (
+        pytest.raises(UnknownOutcome),
+        wallet.pending.request("RegisterCard", "2031-05") as first_id,
+    ):
+        raise LOST
+
+    with Wallet(home).pending.request("RegisterCard", "2031-05") as second_id:
+        pass
+
+    assert second_id == first_id
+
+
+def test_the_id_is_on_disk_before_the_request_is_sent(wallet: Wallet, home: Path) -> None:
+    with wallet.pending.request("RegisterCard", "2031-05") as request_id:
+        (path,) = (home / "pending").iterdir()
+        assert json.loads(path.read_bytes())["request_id"] == request_id
+
+    assert not list((home / "pending").iterdir())
+
+
+def test_another_request_has_another_id(wallet: Wallet) -> None:
+    with (
+        wallet.pending.request("RegisterCard", "2031-05") as first_id,
+        wallet.pending.request("RegisterCard", "2031-06") as second_id,
+    ):
+        pass
+
+    assert first_id != second_id
+
+
+def test_after_an_answer_the_same_request_is_a_new_one(wallet: Wallet) -> None:
+    with wallet.pending.request("DisputeProcess", "p1") as first_id:
+        pass
+    with pytest.raises(Refused), wallet.pending.request("DisputeProcess", "p1") as second_id:
+        raise Refused(Reason.PROCESS_NOT_FOUND)
+    with wallet.pending.request("DisputeProcess", "p1") as third_id:
+        pass
+
+    assert len({first_id, second_id, third_id}) == 3
+
+
+def test_a_repeat_with_another_secret_is_explained_and_forgotten(
+    wallet: Wallet, home: Path
+) -> None:
+    with pytest.raises(Refused, match="another password"), wallet.pending.request("AddDevice"):
+        raise Refused(Reason.REQUEST_ID_REUSED)
+
+    assert not list((home / "pending").iterdir())
