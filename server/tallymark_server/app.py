@@ -167,6 +167,7 @@ async def serve(parts: Parts, *, listen: str, operator_listen: str) -> AsyncIter
             stopped=stopped,
         )
     finally:
+        feed.close()
         await asyncio.gather(public.stop(), operators.stop())
         completer.stop()
         await completer_task

@@ -5,28 +5,46 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tallymark_protocol.errors import NotDone
+from tallymark_protocol.reasons import Reason
 from tallymark_server.domain.model.processes import Process
-from tallymark_server.lanes.lane import Changes
+from tallymark_server.lanes.lane import RETRY_AFTER_SECONDS, Changes
 
 __all__ = ["Feed", "Subscription"]
 
 
 class Subscription:
-    """The newest state of each process that changed since it was last asked for; older states are dropped, not queued."""
+    """The newest state of each process that changed since it was last asked for.
+
+    Older states are dropped, not queued, so a slow reader costs nothing.
+    """
 
     def __init__(self) -> None:
         """Start with no news."""
         self._latest: dict[str, Process] = {}
         self._has_news = asyncio.Event()
+        self._is_closed = False
 
     def put(self, process: Process) -> None:
         """Take in a new state."""
         self._latest[process.process_id] = process
         self._has_news.set()
 
+    def close(self) -> None:
+        """End the wait for news."""
+        self._is_closed = True
+        self._has_news.set()
+
     async def next(self) -> list[Process]:
-        """Wait for news and return it, in the order of the changes."""
+        """Wait for news and return it, in the order of the changes.
+
+        Raises:
+            NotDone: the server is stopping; watch again later, from the last event.
+
+        """
         await self._has_news.wait()
+        if self._is_closed:
+            raise NotDone(Reason.SHUTTING_DOWN, retry_after_seconds=RETRY_AFTER_SECONDS)
         self._has_news.clear()
         news = sorted(self._latest.values(), key=lambda process: process.event)
         self._latest = {}
@@ -39,11 +57,21 @@ class Feed:
     def __init__(self) -> None:
         """Start without subscribers."""
         self._subscriptions: defaultdict[str, set[Subscription]] = defaultdict(set)
+        self._is_closed = False
+
+    def close(self) -> None:
+        """End every subscription, so that a stopping server need not wait for those who watch."""
+        self._is_closed = True
+        for subscriptions in self._subscriptions.values():
+            for subscription in subscriptions:
+                subscription.close()
 
     @contextmanager
     def subscribe(self, identifier: str) -> Iterator[Subscription]:
         """Subscribe to a process id or a customer id while the context lasts."""
         subscription = Subscription()
+        if self._is_closed:
+            subscription.close()
         self._subscriptions[identifier].add(subscription)
         try:
             yield subscription

@@ -25,7 +25,7 @@ from tallymark_server.domain.model.journal import JournalEntry, JournalHead, Rec
 from tallymark_server.domain.state import Key, Need, Row
 from tallymark_server.storage.store import Store
 
-__all__ = ["BATCH_MAX", "QUEUE_MAX", "ROUNDS_MAX", "Changes", "Lane"]
+__all__ = ["BATCH_MAX", "QUEUE_MAX", "RETRY_AFTER_SECONDS", "ROUNDS_MAX", "Changes", "Lane"]
 
 BATCH_MAX: Final = 400
 """Commands in one transaction: at 100 a command costs 47 us of storage, at 400 30 us (measured), more gains little."""

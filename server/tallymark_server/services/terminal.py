@@ -11,7 +11,7 @@ import grpc
 from tallymark.v1 import identification_pb2, process_pb2
 from tallymark.v1 import terminal_service_pb2 as contract
 from tallymark.v1 import terminal_service_pb2_grpc as contract_grpc
-from tallymark_protocol.errors import Refused
+from tallymark_protocol.errors import NotDone, Refused
 from tallymark_protocol.reasons import Reason
 from tallymark_server.clock import Clock
 from tallymark_server.domain import commands
@@ -299,8 +299,8 @@ class TerminalService(contract_grpc.TerminalServiceServicer):
                     process = await self._load(process.process_id)
                     while process.state in _UNDECIDED:
                         process = (await subscription.next())[-1]
-            except TimeoutError:
-                pass
+            except (TimeoutError, NotDone):
+                pass  # the time is over, or the server stops: tell how it stands
         return process
 
     async def _request(
