@@ -20,6 +20,16 @@ __all__ = [
     "UNRESOLVED",
 ]
 
+
+def _dict(value: Plain) -> Row:
+    return value if isinstance(value, dict) else {}
+
+
+def _inner(outer: str, inner: str) -> TableColumn:
+    """Show a field of a field; nothing when either is unset."""
+    return TableColumn(title=inner, cell=lambda row: str(_dict(row[outer]).get(inner) or ""))
+
+
 MERCHANTS: Final = (text("merchant_id"), text("name"), text("programme_id"))
 
 TERMINALS: Final = (
@@ -82,8 +92,8 @@ CUSTOMERS: Final = (
 
 KEYS: Final = (
     text("key_id", is_number=True),
-    TableColumn(title="algorithm", cell=lambda row: str(_dict(row["public_key"])["algorithm"])),
-    TableColumn(title="key_bytes", cell=lambda row: str(_dict(row["public_key"])["key_bytes"])),
+    _inner("public_key", "algorithm"),
+    _inner("public_key", "key_bytes"),
     moment("valid_from"),
     moment("valid_until"),
     text("epoch", is_number=True),
@@ -97,10 +107,6 @@ JOURNAL: Final = (
     text("process_id"),
     text("state"),
 )
-
-
-def _dict(value: Plain) -> Row:
-    return value if isinstance(value, dict) else {}
 
 
 def _outcomes(process: Row) -> list[Row]:
@@ -148,7 +154,7 @@ PROCESSES: Final = (
     text("merchant_id"),
     text("terminal_id"),
     _ACTIONS,
-    TableColumn(title="refusal", cell=lambda row: str(_dict(row["refusal"]).get("reason") or "")),
+    _inner("refusal", "reason"),
 )
 
 UNRESOLVED: Final = (

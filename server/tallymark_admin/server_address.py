@@ -20,5 +20,5 @@ class ServerAddress(click.ParamType[str]):
         """Return the address, or fail."""
         found = _ADDRESS.fullmatch(value)
         if found is None or not 1 <= int(found["port"]) <= _PORT_MAX:
-            self.fail("Write HOST:PORT, for example 127.0.0.1:7402.", param, ctx)
+            self.fail("Write HOST:PORT, for example 127.0.0.1:7421.", param, ctx)
         return value

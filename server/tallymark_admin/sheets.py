@@ -91,7 +91,7 @@ def split_line(text: str, *, delimiter: str) -> list[str]:
 
     """
     try:
-        return next(csv.reader([text], delimiter=delimiter, strict=True))
+        return next(csv.reader([text], delimiter=delimiter, skipinitialspace=True, strict=True))
     except csv.Error as error:
         message = "Correct the quotes: close each one on its line, and double one inside a field."
         raise WrongSheet(message) from error

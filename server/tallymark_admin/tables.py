@@ -23,6 +23,7 @@ __all__ = [
     "print_json",
     "print_pairs",
     "print_table",
+    "shown",
     "text",
 ]
 
@@ -55,7 +56,7 @@ class TableColumn:
 
 def text(name: str, *, is_number: bool = False) -> TableColumn:
     """Show a field as it is; nothing when it is unset."""
-    return TableColumn(title=name, cell=lambda row: _shown(row[name]), is_number=is_number)
+    return TableColumn(title=name, cell=lambda row: shown(row[name]), is_number=is_number)
 
 
 def money(name: str) -> TableColumn:
@@ -115,10 +116,11 @@ def print_pairs(row: Row, *, as_json: bool) -> None:
         return
     width = max(map(len, row))
     for name, value in row.items():
-        click.echo(f"{name:{width}}  {printable(_shown(value))}")
+        click.echo(f"{name:{width}}  {printable(shown(value))}")
 
 
-def _shown(value: Plain) -> str:
+def shown(value: Plain) -> str:
+    """Return a single value for people; nothing when it is unset."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "" if value is None else str(value)

@@ -20,7 +20,7 @@ __all__ = ["init", "operators"]
 
 @click.command(
     epilog=example(
-        "init --server 127.0.0.1:7402 --enrolment-code-file data/operator-enrolment-code"
+        "init --server 127.0.0.1:7421 --enrolment-code-file data/operator-enrolment-code"
     )
 )
 @click.option(

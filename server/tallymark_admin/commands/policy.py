@@ -9,7 +9,7 @@ from tallymark_admin.app import Admin, pass_admin
 from tallymark_admin.commands.shared import example
 from tallymark_admin.plain import Plain, Row, UnknownName
 from tallymark_admin.server_connection import OperatorConnection
-from tallymark_admin.tables import print_pairs
+from tallymark_admin.tables import print_pairs, shown
 from tallymark_protocol.errors import Refused
 from tallymark_protocol.reasons import Reason
 
@@ -59,7 +59,7 @@ def set_policy(admin: Admin, changes: Sequence[str]) -> None:
         click.get_current_context().exit(exit_codes.REFUSED)
     for key, value in after.items():
         if key != "version" and before[key] != value:
-            click.echo(f"{key}: {before[key]} -> {value}")
+            click.echo(f"{key}: {shown(before[key])} -> {shown(value)}")
     click.echo(f"Policy version {after['version']} is in force.")
 
 

@@ -37,6 +37,7 @@ class _Kind(Generic[RowT]):
     add_rows: AddRows[RowT]
     list_rows: Callable[[ServerLists], AsyncIterator[Row]]
     table: Sequence[TableColumn]
+    list_summary: str
     example_options: str
 
     def group(self) -> click.Group:
@@ -111,7 +112,7 @@ class _Kind(Generic[RowT]):
         return import_file
 
     def _list_command(self) -> click.Command:
-        @click.command("list", help="List them.", epilog=example(f"{self.name} list --json"))
+        @click.command("list", help=self.list_summary, epilog=example(f"{self.name} list --json"))
         @list_options()
         @pass_admin
         def list_all(admin: Admin, *, as_json: bool, limit: int) -> None:
@@ -189,6 +190,7 @@ bills = _Kind(
     add_rows=ServerRows.add_bills,
     list_rows=ServerLists.bills,
     table=listings.BILLS,
+    list_summary="List bills by merchant and reference.",
     example_options=(
         "--merchant-id shop --bill-reference B-17 --login-name anna --amount 12.50"
         " --currency-code EUR"
@@ -202,6 +204,7 @@ tickets = _Kind(
     add_rows=ServerRows.add_tickets,
     list_rows=ServerLists.tickets,
     table=listings.TICKETS,
+    list_summary="List tickets by event and reference.",
     example_options="--event-id concert --ticket-id A-0001 --login-name anna --place 'Row 4'",
 ).group()
 
@@ -212,6 +215,7 @@ points = _Kind(
     add_rows=ServerRows.add_points,
     list_rows=ServerLists.points_accounts,
     table=listings.POINTS_ACCOUNTS,
+    list_summary="List points accounts by customer and programme.",
     example_options=(
         "--programme-id stamps --login-name anna --grant-reference welcome --points 100"
     ),
