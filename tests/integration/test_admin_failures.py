@@ -1,0 +1,171 @@
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from tallymark_admin.main import program
+from tallymark_admin.server_connection import OperatorConnection
+from tallymark_protocol.errors import NotDone, TallymarkError, UnknownOutcome
+from tallymark_protocol.reasons import Reason
+from tests.doubles.operator_server import served
+from tests.doubles.operator_service import DEFAULT_POLICY, OperatorServiceDouble
+
+from .admin_program import AdminOfDouble
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[AdminOfDouble]:
+    with served(OperatorServiceDouble(customers=["anna"])) as server:
+        admin = AdminOfDouble(tmp_path, server)
+        admin.set_up_shop()
+        yield admin
+
+
+def commands_of(group: click.Group, *names: str) -> Iterator[tuple[str, ...]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands_of(command, *names, name)
+        else:
+            yield (*names, name)
+
+
+@pytest.mark.parametrize("command", list(commands_of(program)), ids=" ".join)
+def test_the_help_of_each_command_has_an_example_of_it(command: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(program, [*command, "--help"])
+
+    assert result.exit_code == 0
+    assert f"\n    tallymark-admin {' '.join(command)}" in result.stdout
+
+
+def test_the_help_documents_the_exit_codes() -> None:
+    text = CliRunner().invoke(program, ["--help"]).stdout
+
+    for code in ("0 ", "1 ", "2 ", "3 ", "130 "):
+        assert f"\n    {code}" in text
+
+
+def test_without_init_the_way_to_it_is_told(tmp_path: Path) -> None:
+    result = CliRunner().invoke(program, ["--home", str(tmp_path), "merchants", "list"])
+
+    assert result.exit_code == 2
+    assert "Run `tallymark-admin init` first" in result.stderr
+
+
+def test_a_server_that_cannot_be_reached_is_an_unknown_outcome(shop: AdminOfDouble) -> None:
+    result = shop.run("--server", "127.0.0.1:1", "merchants", "list")
+
+    assert result.exit_code == 3
+    assert "There is no clear answer" in result.stderr
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("address", ["localhost", "localhost:0", "localhost:65536", ":7421", "::1"])
+def test_an_address_has_a_host_and_a_port(shop: AdminOfDouble, address: str) -> None:
+    result = shop.run("--server", address, "merchants", "list")
+
+    assert result.exit_code == 2
+    assert "Write HOST:PORT" in result.stderr
+
+
+@pytest.mark.parametrize("reason", [Reason.OVERLOADED, Reason.SHUTTING_DOWN, Reason.STORE_FAILED])
+def test_a_server_that_is_busy_for_a_moment_is_asked_again(
+    shop: AdminOfDouble, reason: Reason
+) -> None:
+    shop.server.guard.fates = [NotDone(reason)]
+
+    assert [row["merchant_id"] for row in shop.rows("merchants", "list")] == ["shop"]
+
+
+@pytest.mark.parametrize("error", [UnknownOutcome(Reason.INTERNAL)])
+def test_a_mistake_of_the_server_is_told_in_its_words(
+    shop: AdminOfDouble, error: TallymarkError
+) -> None:
+    shop.server.guard.fates = [error]
+
+    result = shop.run("merchants", "list")
+
+    assert result.exit_code == 3
+    assert result.stderr.strip() == error.message
+
+
+def test_credentials_that_the_server_does_not_know_are_refused(shop: AdminOfDouble) -> None:
+    path = shop.home / "operator.json"
+    path.write_text(path.read_text().replace("operator-secret-of-", "guessed-"))
+
+    result = shop.run("merchants", "list")
+
+    assert result.exit_code == 1
+    assert "credentials are not known here" in result.stderr
+    assert "guessed-" not in result.output
+
+
+def test_a_policy_changed_by_somebody_else_meanwhile_is_told_and_left_alone(
+    shop: AdminOfDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = shop.server.service
+    read = OperatorConnection.policy
+
+    async def read_and_be_overtaken(connection: OperatorConnection) -> object:
+        row = await read(connection)
+        service.policy = type(DEFAULT_POLICY)()
+        service.policy.CopyFrom(DEFAULT_POLICY)
+        service.policy.version, service.policy.code_life_seconds = 2, 30
+        return row
+
+    monkeypatch.setattr(OperatorConnection, "policy", read_and_be_overtaken)
+    result = shop.run("policy", "set", "code_life_seconds=3")
+
+    assert result.exit_code == 1
+    assert "Somebody else changed the policy just now; nothing was set." in result.stderr
+    assert service.policy.code_life_seconds == 30
+
+
+def test_what_others_wrote_cannot_steer_the_terminal(shop: AdminOfDouble) -> None:
+    merchant = shop.server.service.merchants["shop",]
+    merchant.name = "\x1b[2J[bold]Shop[/bold]"
+
+    assert r"\x1b[2J[bold]Shop[/bold]" in shop.succeed("merchants", "list")
+    assert "\x1b" not in shop.succeed("merchants", "list", "--json")
+
+
+def test_a_file_that_cannot_be_written_is_told_before_anything_is_sent(
+    shop: AdminOfDouble,
+) -> None:
+    path = shop.write("points.csv", "programme_id,login_name,grant_reference,points")
+    calls_before = shop.server.guard.calls
+
+    result = shop.run("points", "import", path, "--errors", shop.folder / "no-folder" / "e.csv")
+
+    assert result.exit_code == 2
+    assert "no-folder" in result.stderr
+    assert shop.server.guard.calls == calls_before
+
+
+def test_an_interruption_is_told_apart_from_a_failure(
+    shop: AdminOfDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def interrupted(_: OperatorConnection) -> object:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(OperatorConnection, "policy", interrupted)
+
+    result = shop.run("policy", "show")
+
+    assert result.exit_code == 130
+    assert "Run the same command again" in result.stderr
+
+
+def test_the_program_runs_as_a_process_of_its_own(shop: AdminOfDouble) -> None:
+    command = [sys.executable, "-m", "tallymark_admin", "--home", str(shop.home)]
+
+    ended = subprocess.run(
+        [*command, "merchants", "list"], check=False, capture_output=True, text=True
+    )
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "Corner shop" in ended.stdout
+    assert "\x1b" not in ended.stdout

@@ -1,0 +1,121 @@
+import json
+
+import pytest
+
+from tallymark.v1 import action_pb2, key_pb2, merchant_pb2, policy_pb2, process_pb2
+from tallymark_admin import listings
+from tallymark_admin.plain import Row, UnknownName, from_row, to_row
+from tallymark_admin.tables import TableColumn
+from tallymark_admin.terminal_text import printable
+
+
+def cells_of(columns: tuple[TableColumn, ...], row: Row) -> dict[str, str]:
+    return {column.title: column.cell(row) for column in columns}
+
+
+def overdue_process() -> process_pb2.Process:
+    process = process_pb2.Process(
+        process_id="00" * 17, state=process_pb2.PROCESS_STATE_OVERDUE, disputed=True
+    )
+    process.created_at.FromJsonString("2026-05-01T16:00:00.250Z")
+    charge = process.actions.add(settlement=action_pb2.SETTLEMENT_MANUAL)
+    charge.action.charge.remainder.SetInParent()
+    charge.instruction.charge.amount.currency_code = "EUR"
+    charge.instruction.charge.amount.minor_units = 420
+    process.actions.add().action.earn_points.points = 5
+    bill = process.actions.add().action.pay_bill
+    bill.bill_reference = "B-17"
+    process.actions.add().action.admit.event_id = "concert"
+    process.actions.add().action.read_points.SetInParent()
+    return process
+
+
+def test_a_message_becomes_plain_values() -> None:
+    key = key_pb2.VerificationKey(
+        key_id=7,
+        public_key=key_pb2.PublicKey(
+            algorithm=key_pb2.KEY_ALGORITHM_ED25519, key_bytes=b"\x01\xff"
+        ),
+    )
+    key.valid_from.FromJsonString("2026-05-01T16:00:00Z")
+
+    assert to_row(key) == {
+        "key_id": 7,
+        "public_key": {"algorithm": "ED25519", "key_bytes": "01ff"},
+        "valid_from": "2026-05-01T16:00:00Z",
+        "valid_until": None,
+    }
+
+
+def test_a_choice_shows_only_what_was_chosen() -> None:
+    (charge, *_) = overdue_process().actions
+
+    assert to_row(charge.action) == {"charge": {"remainder": {}}}
+
+
+def test_a_row_is_json_without_loss() -> None:
+    row = to_row(overdue_process())
+
+    assert json.loads(json.dumps(row)) == row
+
+
+@pytest.mark.parametrize(
+    ("state", "name"),
+    [(3, "REVOKED"), (0, None), (99, "99")],
+)
+def test_an_enum_is_its_name_even_from_a_newer_server(
+    state: "merchant_pb2.TerminalState.ValueType", name: str | None
+) -> None:
+    assert to_row(merchant_pb2.Terminal(state=state))["state"] == name
+
+
+@pytest.mark.parametrize("name", ["GENERAL_CODES", "general-codes", "General_Codes"])
+def test_a_policy_goes_back_as_it_came(name: str) -> None:
+    policy = policy_pb2.Policy(
+        version=3, confirm_admission=True, password_rule=policy_pb2.PASSWORD_RULE_GENERAL_CODES
+    )
+
+    row = to_row(policy) | {"password_rule": name}
+
+    assert from_row(row, policy_pb2.Policy()) == policy
+
+
+@pytest.mark.parametrize("name", ["SOMETIMES", "UNSPECIFIED", ""])
+def test_an_unknown_name_is_told_with_the_known_ones(name: str) -> None:
+    with pytest.raises(UnknownName, match="NEVER, GENERAL_CODES, ALWAYS"):
+        from_row({"password_rule": name}, policy_pb2.Policy())
+
+
+def test_an_unresolved_process_says_what_it_did_and_what_is_open() -> None:
+    cells = cells_of(listings.UNRESOLVED, to_row(overdue_process()))
+
+    assert cells["created_at"] == "2026-05-01T16:00:00Z"
+    assert cells["execute_by"] == ""
+    assert cells["actions"] == (
+        "charge 4.20 EUR, earn points 5, pay bill B-17, admit concert, read points"
+    )
+    assert cells["open"] == "overdue, disputed, charge 4.20 EUR not settled"
+
+
+def test_an_amount_of_a_damaged_currency_is_still_shown() -> None:
+    row: Row = {
+        "programme_id": "stamps",
+        "name": "Stamps",
+        "point_value": {"currency_code": "eur", "minor_units": 1},
+        "earn_points_max": 10,
+    }
+
+    assert cells_of(listings.PROGRAMMES, row)["point_value"] == "1 eur"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("G\u00e4ste \u4e2d", "G\u00e4ste \u4e2d"),
+        ("\x1b[2J", r"\x1b[2J"),
+        ("a\nb\x9b", r"a\nb\x9b"),
+        ("\u202eevil", r"\u202eevil"),
+    ],
+)
+def test_what_steers_a_terminal_is_shown_and_not_obeyed(text: str, shown: str) -> None:
+    assert printable(text) == shown
