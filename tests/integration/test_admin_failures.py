@@ -169,3 +169,43 @@ def test_the_program_runs_as_a_process_of_its_own(shop: AdminOfDouble) -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "Corner shop" in ended.stdout
     assert "\x1b" not in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "advice"),
+    [
+        (["merchants", "create", "Shop", "--name", "Shop"], "Use 1 to 63 small letters"),
+        (["tickets", "import", "t.csv", "--time-zone", "Mars/Base"], "for example Europe/Berlin"),
+        (
+            ["programmes", "create", "p", "--name", "P", "--point-value", "0,01", "EUR"],
+            "--point-value: Write the amount with digits and a point",
+        ),
+        (["terminals", "create", "till-1"], "Missing option '--merchant'"),
+        (["unresolved", "settle", "00", "perhaps", "--note", "x"], "'executed', 'not-executed'"),
+    ],
+)
+def test_wrong_use_is_told_with_what_to_do(
+    shop: AdminOfDouble, monkeypatch: pytest.MonkeyPatch, command: list[str], advice: str
+) -> None:
+    monkeypatch.chdir(shop.folder)
+    shop.write("t.csv", "event_id,ticket_id,login_name")
+
+    result = shop.run(*command)
+
+    assert result.exit_code == 2
+    assert advice in result.stderr
+
+
+def test_init_needs_a_code_and_warns_where_the_way_is_open(tmp_path: Path) -> None:
+    path = tmp_path / "code"
+    path.write_text("\n")
+    command = ["--home", str(tmp_path / "home"), "init", "--enrolment-code-file", str(path)]
+
+    empty = CliRunner().invoke(program, [*command, "--server", "127.0.0.1:7421"])
+    path.write_text("code\n")
+    abroad = CliRunner().invoke(program, [*command, "--server", "0.0.0.0:1"])
+
+    assert empty.exit_code == 2
+    assert "is empty" in empty.stderr
+    assert abroad.exit_code == 3
+    assert "Warning: the connection is not encrypted" in abroad.stderr
