@@ -145,7 +145,7 @@ def _put_out(
     if is_once:
         phone.console.print(picture_text(phone.console, picture), soft_wrap=True)
     until = code.expires_at.astimezone()
-    phone.console.print(f"Good until {until:%Y-%m-%d %H:%M:%S} ({code.life_seconds:g} s), once.")
+    phone.console.print(f"Good until {until:%Y-%m-%d %H:%M:%S} ({int(code.life_seconds)} s), once.")
 
 
 def _bill_choice(text: str) -> BillChoice:
