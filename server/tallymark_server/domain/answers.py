@@ -1,4 +1,4 @@
-"""What the rules answer. Answers are stored as JSON, so that a repeated request gets the same one."""
+"""What the rules answer; stored as JSON, so that a repeated request gets the same answer."""
 
 from enum import IntEnum
 

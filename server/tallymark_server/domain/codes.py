@@ -18,7 +18,7 @@ from tallymark_server.domain.state import Draft, Key
 __all__ = ["LIVE_CODES_MAX", "issue_code", "revoke_code", "revoke_live_codes"]
 
 LIVE_CODES_MAX: Final = 20
-"""Unused codes of one device; beyond them the oldest one dies. A phone that behaves has two or three."""
+"""Unused codes of one device; beyond them the oldest dies. A good phone has two or three."""
 
 
 def issue_code(draft: Draft, command: IssueCode, now: int) -> CodeAnswer:
@@ -64,7 +64,10 @@ def revoke_live_codes(draft: Draft, device: Device, purpose: CodePurpose | None)
 
 
 def _remember(draft: Draft, device: Device, code: Code, now: int) -> None:
-    """Add the code to the device's live ones; forget those over their time, kill the oldest if there are too many."""
+    """Add the code to the device's live ones.
+
+    Those over their time are forgotten; if there are too many, the oldest is revoked.
+    """
     live = [one for one in device.live_codes if one.expires_at > now]
     live.append(
         LiveCode(

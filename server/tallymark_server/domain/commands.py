@@ -1,4 +1,7 @@
-"""What can be asked of the rules. A command carries everything a decision may not make up: ids, hashes, random bytes."""
+"""What can be asked of the rules.
+
+A command carries everything that a decision may not make up: ids, hashes, random bytes.
+"""
 
 import msgspec
 
@@ -61,7 +64,10 @@ __all__ = [
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks: `caller_id` is the customer's, terminal's or operator's id and outlives devices and secrets."""
+    """Who asks.
+
+    `caller_id` is the customer's, terminal's or operator's id; it outlives devices and secrets.
+    """
 
     kind: CallerKind
     caller_id: str
@@ -83,7 +89,7 @@ class RequestKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
-    """A wish of a caller, decided in one partition. With a request it is answered once and for all."""
+    """A wish of a caller, decided in one partition; with a request, once and for all."""
 
     caller: Caller
     partition: int

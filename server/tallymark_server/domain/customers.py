@@ -83,7 +83,10 @@ def register_customer(draft: Draft, command: RegisterCustomer, now: int) -> Sess
 
 
 def verify_number(draft: Draft, command: VerifyNumber) -> NumberAnswer | RefusedAnswer:
-    """Enter the number in the directory if the code is right. Wrong codes are counted, also when the call is refused."""
+    """Enter the number in the directory if the code is right.
+
+    A wrong code is counted, although the call is refused.
+    """
     customer = customer_of(draft, command)
     if not customer.number_code:
         raise Refused(Reason.NO_NUMBER_TO_VERIFY)

@@ -1,6 +1,7 @@
-"""The one entrance to the rules: a command, the rows that are known, and the time, in; an answer and changes, out.
+"""The one entrance to the rules: rows, a command and the time in, an answer and changes out.
 
-Pure: the same rows, command and time give the same decision. It either decides, or raises `Need` for rows it was not given.
+Pure: the same rows, command and time give the same decision. It either decides, or raises `Need`
+for rows it was not given.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,7 +29,10 @@ __all__ = ["Decision", "decide"]
 
 
 class Decision(NamedTuple):
-    """What was decided: the answer, the changed rows (None: removed), and what the journal keeps, if anything changed."""
+    """What was decided: the answer, the changed rows (None: removed), and the journal's record.
+
+    What changes nothing leaves no record.
+    """
 
     answer: Answer
     changes: Mapping[Key[Any], Row | None]
@@ -80,7 +84,12 @@ _ANSWER_DECODER: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(Answer)
 
 
 def decide(rows: Rows, command: Command, now: int) -> Decision:
-    """Decide a command. Raises `Need`; any other exception is a fault of the rules."""
+    """Decide a command.
+
+    Raises:
+        Need: rows are missing. Any other exception is a fault of the rules.
+
+    """
     draft = Draft(rows)
     earlier = _earlier_answer(draft, command)
     if earlier is not None:

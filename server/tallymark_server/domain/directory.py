@@ -1,7 +1,7 @@
 """What the operator keeps: merchants, terminals, events, programmes, bills, tickets, points.
 
-Everything has an id chosen by the operator. Creating the same thing again changes nothing; another thing under an existing
-id is refused. So lists can be imported again and again.
+Everything has an id chosen by the operator. Creating the same thing again changes nothing; another
+thing under an existing id is refused. So lists can be imported again and again.
 """
 
 from typing import Any, Final

@@ -1,14 +1,19 @@
-"""Ids: two hexadecimal digits of partition, then a UUIDv7 in hexadecimal, so that rows sort by birth (RFC 9562)."""
+"""Ids: a partition, then a UUIDv7 (RFC 9562), so that rows sort by birth; all in hexadecimal."""
 
-__all__ = ["DIRECTORY", "make_id", "partition_of_id"]
+from typing import Final
 
-# Partition of everything that belongs to no customer: merchants, terminals, names, policy.
-DIRECTORY = 0
+__all__ = ["DIRECTORY", "RANDOM_BYTES", "make_id", "partition_of_id"]
+
+DIRECTORY: Final = 0
+"""Partition of everything that belongs to no customer: merchants, terminals, names, policy."""
+
+RANDOM_BYTES: Final = 10
+"""Random bytes of an id; 74 of their 80 bits remain."""
 
 
 def make_id(partition: int, now: int, random_bytes: bytes) -> str:
     """Return an id born at `now` (milliseconds) with 10 random bytes."""
-    if len(random_bytes) != 10:
+    if len(random_bytes) != RANDOM_BYTES:
         message = "an id takes 10 random bytes"
         raise ValueError(message)
     value = bytearray(now.to_bytes(6, "big") + random_bytes)

@@ -1,4 +1,7 @@
-"""Points: double entry, so that all accounts of a programme in a partition sum to zero, and holds, so that none goes below zero."""
+"""Points: double entry, so that a programme sums to zero, and holds, so that nobody falls below it.
+
+The sum is that of all accounts of the programme in one partition, the issuer's among them.
+"""
 
 import msgspec
 
@@ -47,7 +50,10 @@ def post(draft: Draft, customer: Customer, programme_id: str, points: int) -> Po
 def take_back(
     draft: Draft, customer: Customer, programme_id: str, points: int
 ) -> tuple[Posting, int]:
-    """Take points back as far as they are free; return the posting and what remains as a debt by name."""
+    """Take points back as far as they are free; return the posting and what stays owed.
+
+    What is owed is written into the account as a debt.
+    """
     account = account_of(draft, customer, programme_id)
     taken = min(points, account.available)
     owed = points - taken

@@ -48,9 +48,9 @@ def needs_confirmation(policy: Policy, process: Process) -> bool:
     for action in process.actions:
         if policy.confirm_admission and isinstance(action.ask, AdmitAsk):
             return True
-        if isinstance(action.grant, BurnPointsGrant):
-            if action.grant.points >= policy.confirm_points_from:
-                return True
+        granted = action.grant
+        if isinstance(granted, BurnPointsGrant) and granted.points >= policy.confirm_points_from:
+            return True
     return False
 
 

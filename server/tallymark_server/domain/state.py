@@ -1,8 +1,9 @@
 """What a decision may read and write: rows by key, seen through a draft that remembers the changes.
 
-A decision is a pure function of the rows it is given. It asks a `Draft` for rows and puts changed ones back. A row that
-was not loaded is not the same as a row that does not exist: asking for it raises `Need`, the lane loads it and decides
-again from the start. So no list of "rows this command will touch" can ever be out of step with the rules.
+A decision is a pure function of the rows it is given. It asks a `Draft` for rows and puts changed
+ones back. A row that was not loaded is not the same as a row that does not exist: asking for it
+raises `Need`, the lane loads it and decides again from the start. So no list of "rows this command
+will touch" can ever be out of step with the rules.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +17,7 @@ R = TypeVar("R", bound="Row")
 
 
 class Key(NamedTuple, Generic[R]):
-    """Place of a row: its table (a row class), its partition (0 to 255), and its text within both."""
+    """Place of a row: its table (a row class), its partition (0 to 255), and its text in both."""
 
     table: type[R]
     partition: int
@@ -55,7 +56,10 @@ class Need(Exception):
 
 
 class Draft:
-    """Rows under change. A draft over a draft can be dropped, which undoes everything put into it."""
+    """Rows under change.
+
+    A draft over a draft can be dropped, which undoes everything put into it.
+    """
 
     def __init__(self, base: "Rows | Draft") -> None:
         """Look through to `base` wherever nothing was changed here."""
@@ -63,19 +67,29 @@ class Draft:
         self._changed: dict[Key[Any], Row | None] = {}
 
     def fetch(self, *keys: Key[Any]) -> None:
-        """Make sure that all keys are loaded, asking for every missing one at once. Raises `Need`."""
-        missing = [key for key in keys if not self._knows(key)]
+        """Make sure that all keys are loaded.
+
+        Raises:
+            Need: some are not; it names all of them at once.
+
+        """
+        missing = [key for key in keys if not self.knows(key)]
         if missing:
             raise Need(missing)
 
     def get(self, key: Key[R]) -> R | None:
-        """Return the row as it stands in this draft, or None. Raises `Need`."""
+        """Return the row as it stands in this draft, or None.
+
+        Raises:
+            Need: the row is not loaded.
+
+        """
         if key in self._changed:
-            return self._changed[key]  # type: ignore[return-value]  # the key's table is the row's class
+            return self._changed[key]  # type: ignore[return-value]  # a row of the key's table
         if isinstance(self._base, Draft):
             return self._base.get(key)
         try:
-            return self._base[key]  # type: ignore[return-value]  # the key's table is the row's class
+            return self._base[key]  # type: ignore[return-value]  # a row of the key's table
         except KeyError:
             raise Need([key]) from None
 
@@ -89,15 +103,16 @@ class Draft:
 
     def absorb(self, other: "Draft") -> None:
         """Take over the changes of a draft that was made over this one."""
-        self._changed.update(other._changed)
+        self._changed.update(other.changes())
 
     def changes(self) -> Iterator[tuple[Key[Any], Row | None]]:
         """Yield every changed key with its new row, None for a removed one."""
         yield from self._changed.items()
 
-    def _knows(self, key: Key[Any]) -> bool:
+    def knows(self, key: Key[Any]) -> bool:
+        """Whether it is known if there is a row with this key."""
         if key in self._changed:
             return True
         if isinstance(self._base, Draft):
-            return self._base._knows(key)
+            return self._base.knows(key)
         return key in self._base

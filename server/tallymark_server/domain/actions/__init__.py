@@ -1,6 +1,5 @@
 """The six kinds of action behind one set of verbs: grant all or none, post, release, undo."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
@@ -23,14 +22,12 @@ from tallymark_server.domain.model.actions import (
     PayBillAsk,
     PayBillGrant,
     ReadPointsAsk,
-    Refusal,
     RefusalReason,
     Settlement,
     SettlementTask,
 )
 from tallymark_server.domain.model.people import Customer
 from tallymark_server.domain.model.processes import CodePurpose, Posting, Process
-from tallymark_server.domain.model.registrations import TicketUse
 from tallymark_server.domain.state import Draft
 
 __all__ = ["Undone", "grant_all", "post_all", "release_all", "undo_all"]
@@ -41,9 +38,10 @@ _COVERED_BY_POINTS_CODE = (ReadPointsAsk, EarnPointsAsk, BurnPointsAsk)
 
 
 def grant_all(draft: Draft, process: Process, now: int) -> Process:
-    """Decide every action and place its holds. If one is refused, no hold remains and the refusals tell why.
+    """Decide every action and place its holds.
 
-    The charge comes last, because its remainder depends on the others.
+    If one is refused, no hold remains and the refusals tell why. The charge comes last, because its
+    remainder depends on the others.
     """
     trial = Draft(draft)
     order = sorted(
@@ -60,7 +58,7 @@ def grant_all(draft: Draft, process: Process, now: int) -> Process:
 
 
 def post_all(draft: Draft, process: Process, now: int) -> Process:
-    """Make every granted effect final: bills paid, tickets used, points posted, the card captured."""
+    """Make every effect final: bills paid, tickets used, points posted, the card captured."""
     postings: list[Posting] = []
     actions = []
     for action in process.actions:
@@ -82,7 +80,10 @@ def release_all(draft: Draft, process: Process, now: int) -> Process:
 
 
 class Undone(NamedTuple):
-    """What undoing a completed process did: the actions of the reversal, its postings, points that stay owed."""
+    """What undoing a completed process did.
+
+    `actions` and `postings` are the reversal's; `debt` is the number of points that stay owed.
+    """
 
     original: Process
     actions: tuple[Action, ...]

@@ -1,4 +1,4 @@
-"""Admission: the ticket is held when granted, used when the process completes, and the use is taken away when undone."""
+"""Admission: the ticket is held when granted, used on completion, and given back when undone."""
 
 import msgspec
 

@@ -1,4 +1,7 @@
-"""Charging a card: the amount is computed here; the credit institution is asked outside, by the tasks written down here."""
+"""Charging a card: computes the amount, and writes down what the institution is to be told.
+
+It is told outside of the rules, and what it answers comes back as a command.
+"""
 
 import msgspec
 
@@ -46,7 +49,10 @@ def post(action: Action, now: int) -> Action:
 
 
 def release(action: Action, now: int) -> Action:
-    """Have whatever the institution did reversed. An id that it never saw is marked there, so that no late call holds money."""
+    """Have whatever the institution did reversed.
+
+    An id that it never saw is marked there, so that no late call holds money.
+    """
     if action.authorisation is None or not _was_asked(action):
         return action
     released = msgspec.structs.replace(action, settlement=Settlement.RELEASE_PENDING)

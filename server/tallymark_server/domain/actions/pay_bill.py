@@ -1,4 +1,4 @@
-"""Paying a bill: it is held when granted, paid when the process completes, open again when it is given up or undone."""
+"""Paying a bill: held when granted, paid on completion, open again when given up or undone."""
 
 import msgspec
 
@@ -51,7 +51,11 @@ def undo(draft: Draft, process: Process, customer: Customer, granted: PayBillGra
 
 
 def _choose(draft: Draft, process: Process, customer: Customer, reference: str) -> Bill | None:
-    """Return the bill named by the terminal, else the one the code was issued for, else the only open one."""
+    """Return the bill to pay.
+
+    It is the one that the terminal names, else the one that the code was issued for, else the only
+    open one.
+    """
     if not reference and process.bill and process.bill.merchant_id == process.merchant_id:
         reference = process.bill.bill_reference
     if reference:

@@ -1,4 +1,4 @@
-"""Points: read at once; earned ones are posted on completion; burned ones are held when granted and posted on completion."""
+"""Points: read at once, earned on completion, burned on completion and held until then."""
 
 from tallymark_server.domain import ledger
 from tallymark_server.domain.actions.refused import ActionRefused

@@ -1,4 +1,4 @@
-"""What a process is asked to do (asks), what was granted (grants), and why something was refused."""
+"""What a process is asked to do (asks), what was granted (grants), and why not (refusals)."""
 
 from enum import IntEnum, StrEnum
 
@@ -210,7 +210,7 @@ class SettlementTask(StrEnum):
 
 
 class Authorisation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The outside side of a charge: its id there, and the task that is open, if any, with its next try."""
+    """The outside of a charge: its id there, and the open task, if any, with its next try."""
 
     authorisation_id: str
     card_token: str

@@ -8,7 +8,10 @@ __all__ = ["GENESIS", "JournalEntry", "JournalHead", "Record"]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """What one decision leaves in the journal, before it has its place there. The payload is JSON without secrets."""
+    """What one decision leaves in the journal, before it has its place there.
+
+    The payload is JSON without secrets.
+    """
 
     decided_at: int
     command: str
@@ -25,7 +28,10 @@ class JournalHead(msgspec.Struct, frozen=True, kw_only=True):
     chain_hash: bytes
 
     def follow(self, partition: int, record: Record) -> "JournalEntry":
-        """Return the record as the next entry. The chain is over hashes of payloads, so that payloads can be erased."""
+        """Return the record as the next entry.
+
+        The chain is over hashes of payloads, so that payloads can be erased.
+        """
         payload_hash = hashlib.sha256(record.payload.encode()).digest()
         sequence = self.sequence + 1
         facts = f"{partition}|{sequence}|{record.decided_at}|{record.command}|{record.caller}"

@@ -1,4 +1,4 @@
-"""Merchants, their terminals and events, points programmes, operators, policy, and the secrets that callers present."""
+"""Merchants, their terminals and events, programmes, operators, policy, and callers' secrets."""
 
 from enum import IntEnum, StrEnum
 from typing import ClassVar

@@ -36,7 +36,10 @@ class CodePurpose(IntEnum):
 
 
 class CodeState(IntEnum):
-    """ISSUED, then CLAIMED and CONSUMED, or REVOKED. A code that is over its time stays ISSUED and is refused."""
+    """ISSUED, then CLAIMED and CONSUMED, or REVOKED.
+
+    A code that is over its time stays ISSUED and is refused.
+    """
 
     ISSUED = 1
     CLAIMED = 2
@@ -45,7 +48,10 @@ class CodeState(IntEnum):
 
 
 class Code(Row, frozen=True, kw_only=True, omit_defaults=True):
-    """An issued code, found by its expiry and the SHA-256 of its cti. The expiry first keeps new rows together."""
+    """An issued code, found by its expiry and the SHA-256 of its cti.
+
+    The expiry stands first, so that new rows are kept together.
+    """
 
     table: ClassVar[str] = "codes"
 
@@ -116,7 +122,7 @@ class Posting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Process(Row, frozen=True, kw_only=True, omit_defaults=True):
-    """Everything that one scan set off. Without a customer it stands for an unknown telephone number."""
+    """Everything that one scan set off; without a customer, for an unknown telephone number."""
 
     table: ClassVar[str] = "processes"
 
@@ -181,7 +187,8 @@ class Process(Row, frozen=True, kw_only=True, omit_defaults=True):
 class Request(Row, frozen=True, kw_only=True, omit_defaults=True):
     """A changing request that was decided, so that its repetition gets the same answer.
 
-    `answer` is the JSON of a domain answer. A reversed one stands for a request that had not arrived when it was given up.
+    `answer` is the JSON of a domain answer. A reversed one stands for a request that had not
+    arrived when it was given up.
     """
 
     table: ClassVar[str] = "requests"
@@ -208,7 +215,10 @@ class Request(Row, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Due(Row, frozen=True, kw_only=True, omit_defaults=True):
-    """Work to be done at a time: a process's own timer (action -1), or telling the institution about an action."""
+    """Work to be done at a time.
+
+    Action -1 is the process's own timer; any other is to be told to the institution.
+    """
 
     table: ClassVar[str] = "due"
 

@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 ISSUER = "issuer"
-"""Holder of the account that every posting is balanced against, one for each programme and partition."""
+"""Holder of the account that every posting of a programme in a partition is balanced against."""
 
 
 class BillState(IntEnum):
@@ -75,7 +75,10 @@ class TicketUse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Ticket(Row, frozen=True, kw_only=True, omit_defaults=True):
-    """The right to enter an event a number of times. The uses are the truth; everything else follows from them."""
+    """The right to enter an event a number of times.
+
+    The uses are the truth; everything else follows from them.
+    """
 
     table: ClassVar[str] = "tickets"
 
@@ -112,7 +115,10 @@ class Ticket(Row, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class PointsAccount(Row, frozen=True, kw_only=True, omit_defaults=True):
-    """Points of one holder in one programme. The issuer's balance is what all customers hold, negated."""
+    """Points of one holder in one programme.
+
+    The issuer's balance is what all customers hold, negated.
+    """
 
     table: ClassVar[str] = "points_accounts"
 

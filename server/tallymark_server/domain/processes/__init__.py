@@ -1,1 +1,1 @@
-"""The life of a process: resolve, confirm, authorise, instruct, complete, reverse, and what happens when nobody answers."""
+"""The life of a process: resolve, confirm, authorise, instruct, complete, reverse, or run out."""

@@ -33,7 +33,10 @@ def confirm(draft: Draft, command: ConfirmProcess, now: int) -> ProcessAnswer:
 
 
 def dispute(draft: Draft, command: DisputeProcess, now: int) -> ProcessAnswer:
-    """Decide a DisputeProcess: what is open is stopped, what is instructed is frozen, what is done is marked."""
+    """Decide a DisputeProcess.
+
+    What is open is stopped, what is instructed is frozen, what is done is marked.
+    """
     before = _own_process(draft, command.caller.caller_id, command.process_id)
     after = msgspec.structs.replace(before, is_disputed=True, statement=command.statement)
     match before.state:

@@ -1,4 +1,4 @@
-"""What a terminal or an operator says at the end: executed, changed points, given up, taken back, settled."""
+"""What is said at the end: executed, points changed, given up, taken back, settled by a person."""
 
 import msgspec
 
@@ -155,7 +155,7 @@ def _burned(process: Process) -> int:
 
 
 def _find_or_mark(draft: Draft, command: ReverseProcess, now: int) -> Process | None:
-    """Return the process, or leave a mark so that the request is refused if it arrives after this."""
+    """Return the process; or leave a mark, so that the request is refused if it still arrives."""
     process = find(draft, command.partition, command.caller, command.name)
     if process is not None:
         return process

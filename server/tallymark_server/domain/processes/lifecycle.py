@@ -1,4 +1,7 @@
-"""The steps from state to state. Each returns the process as it is after the step; `save` writes it once, at the end."""
+"""The steps from state to state.
+
+Each returns the process as it is after the step; `save` writes it once, at the end.
+"""
 
 from typing import Final
 
@@ -27,24 +30,23 @@ from tallymark_server.domain.state import Draft, Key
 __all__ = ["AUTHORISE_HARD_SECONDS", "complete", "end", "instruct", "proceed", "save"]
 
 AUTHORISE_HARD_SECONDS: Final = 120
-"""After this long without an answer the institution counts as unreachable (design: soft 30 s, hard 120 s)."""
+"""After this long without an answer the institution counts as unreachable."""
 
 _WAIT_FOR_A_PERSON = {ProcessState.OVERDUE, ProcessState.CONTESTED}
 
 
 def proceed(draft: Draft, process: Process, now: int) -> Process:
-    """Go on from a granted and, where needed, confirmed process: authorise the card, or instruct at once."""
+    """Go on with what is granted and, where needed, confirmed: authorise the card, or instruct."""
     for place, action in enumerate(process.actions):
         if action.authorisation is not None:
             asked = charge.open_task(action, SettlementTask.AUTHORISE, now)
-            authorising = msgspec.structs.replace(
+            return msgspec.structs.replace(
                 process,
                 state=ProcessState.AUTHORISING,
                 actions=(*process.actions[:place], asked, *process.actions[place + 1 :]),
                 timer_at=min(process.closes_at, now + AUTHORISE_HARD_SECONDS * 1000),
                 confirm_by=0,
             )
-            return authorising
     return instruct(draft, process, now)
 
 
@@ -98,7 +100,7 @@ def end(
 
 
 def save(draft: Draft, before: Process | None, after: Process) -> Process:
-    """Write the process with its version, its customer's event, its open work and its place in the indexes."""
+    """Write the process with its version, its customer's event, its open work and its indexes."""
     after = msgspec.structs.replace(after, version=after.version + 1)
     if after.customer_id:
         after = _tell_customer(draft, before, after)
@@ -113,7 +115,7 @@ def save(draft: Draft, before: Process | None, after: Process) -> Process:
 
 
 def _tell_customer(draft: Draft, before: Process | None, after: Process) -> Process:
-    """Number the change in the customer's own count, and remember an open telephone prompt."""
+    """Give the change its number among the customer's, and remember an open telephone prompt."""
     customer = draft.get(Customer.key_of(after.partition, after.customer_id))
     assert customer is not None, "a process's customer exists"
     prompt = customer.prompt_process_id
@@ -135,7 +137,7 @@ def _tell_customer(draft: Draft, before: Process | None, after: Process) -> Proc
 
 
 def _due(process: Process | None) -> dict[Key[Due], Due]:
-    """Return the work that a process leaves open: its timer, and what the institution is to be told."""
+    """Return the open work of a process: its timer, and what the institution is to be told."""
     if process is None:
         return {}
     times = {-1: process.timer_at}

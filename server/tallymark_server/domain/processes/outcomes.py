@@ -96,11 +96,12 @@ def record_settlement(draft: Draft, command: RecordSettlement, now: int) -> Done
     action = _waiting(before, command.action, command.attempt, tasks)
     if before is None or action is None:
         return Done()
-    assert action.authorisation is not None, "a waiting action has an authorisation"
-    is_reversal = action.authorisation.task is SettlementTask.REVERSE
+    authorisation = action.authorisation
+    assert authorisation is not None, "a waiting action has an authorisation"
+    is_reversal = authorisation.task is SettlementTask.REVERSE
     if command.result is not None:
         action = _close_task(action, _SETTLED[command.result])
-    elif is_reversal and action.authorisation.attempts + 1 >= REVERSAL_TRIES:
+    elif is_reversal and authorisation.attempts + 1 >= REVERSAL_TRIES:
         action = _close_task(action, Settlement.MANUAL)
     else:
         action = _try_again(action, now)
@@ -161,7 +162,10 @@ def _try_again(action: Action, now: int) -> Action:
 
 
 def _wait_seconds(task: SettlementTask | None, attempts: int) -> int:
-    """Return the wait before the next try: an authorisation is wanted soon, the others can take an hour."""
+    """Return the wait before the next try.
+
+    An authorisation is wanted soon; the others can take up to an hour.
+    """
     if task is SettlementTask.AUTHORISE:
         return 2
     wait: int = 10 * 3 ** (attempts - 1)

@@ -1,12 +1,12 @@
-"""ResolveCode: who stands at the terminal, and may everything that is asked be done?
+"""ResolveCode: find out who stands at the terminal, and whether all that is asked may be done.
 
 1. Find the code and check that it is good now, here (audience), for the first time.
 2. Claim it for this request; its siblings on the phone die.
 3. Grant every action, or decline.
 4. Ask the customer if the policy wants it, else proceed.
 
-A telephone number goes another way: nobody may learn from the answer whether a number is known, so the process always waits
-for the customer first, and nothing is held before the answer.
+A telephone number goes another way: nobody may learn from the answer whether a number is known, so
+the process always waits for the customer first, and nothing is held before the answer.
 """
 
 import msgspec
@@ -102,7 +102,10 @@ def _after_grant(draft: Draft, process: Process, now: int) -> Process:
 def _resolve_number(
     draft: Draft, process: Process, identification: TelephoneIdentification, digits: str
 ) -> ProcessAnswer:
-    """Wait for the customer, or for nobody if the number is unknown or its owner is already being asked."""
+    """Wait for the customer.
+
+    If the number is unknown, or its owner is being asked already, that is to wait for nobody.
+    """
     process = _await_customer(msgspec.structs.replace(process, by_telephone=True, digits=digits))
     owner = draft.get(NumberOwner.key_of(identification.number_hash))
     customer_key = owner and Customer.key_of(owner.customer_partition, owner.customer_id)
@@ -114,7 +117,10 @@ def _resolve_number(
 
 
 def _preview(draft: Draft, process: Process) -> Process:
-    """Show the customer what would be done, holding nothing. The bill that is shown is the one that will be paid."""
+    """Show the customer what would be done, holding nothing.
+
+    The bill that is shown is the one that will be paid.
+    """
     shown = grant(Draft(draft), process, process.created_at)
     asked = []
     for action in shown.actions:
@@ -157,7 +163,7 @@ def _claim(draft: Draft, code: Code, process_id: str) -> None:
 
 
 def _contest(draft: Draft, code: Code, terminal_id: str) -> None:
-    """Freeze a process that takes money unconfirmed, when another terminal shows its code before it is executed."""
+    """Freeze what takes money unconfirmed, when another terminal shows its code too."""
     before = draft.get(Process.key_of(code.process_id))
     assert before is not None, "a claimed code has a process"
     unconfirmed_money = before.card_total is not None and not before.is_confirmed
