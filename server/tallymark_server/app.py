@@ -96,7 +96,10 @@ class App:
 
 @asynccontextmanager
 async def serve(parts: Parts, *, listen: str, operator_listen: str) -> AsyncIterator[App]:
-    """Serve while the context lasts; leaving it stops gracefully: calls under way end, new ones get UNAVAILABLE."""
+    """Serve while the context lasts.
+
+    Leaving it stops gracefully: calls under way end, new ones get UNAVAILABLE.
+    """
     feed = Feed()
     callers = Callers(store=parts.store, clock=parts.clock)
     observers = [feed.publish, callers.forget]

@@ -1,11 +1,12 @@
 """The server's secrets: they live in a folder of their own, never in the database.
 
-    keys/master.key        32 random bytes; every symmetric key is derived from it (HKDF, RFC 5869) under a label of its own
+    keys/master.key        32 random bytes; every symmetric key is derived from it (HKDF, RFC 5869)
+                           under a label of its own
     keys/signing-NNN.pem   Ed25519 private key number NNN (the one-byte kid), which signs codes
     keys/epoch             number that is signed along with every code
 
-The folder is 0700, the files are 0600. Whoever has a copy of the database but not this folder can neither make a code nor
-link a hash to a telephone number.
+The folder is 0700, the files are 0600. Whoever has a copy of the database but not this folder can
+neither make a code nor link a hash to a telephone number.
 """
 
 import hashlib
@@ -33,7 +34,10 @@ _FIRST_KEY_ID: Final = 1
 
 
 def secret_hash(secret: str) -> str:
-    """Return what is stored of a secret of 32 random bytes: its SHA-256. Such a secret cannot be guessed from it."""
+    """Return the SHA-256 of a secret, which is all that is stored of it.
+
+    A secret of 32 random bytes cannot be guessed from its hash.
+    """
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
@@ -78,7 +82,10 @@ class Keyring:
         ]
 
     def derive_secret(self, label: str, *names: str) -> str:
-        """Return the secret of 32 bytes that belongs to these names, always the same, as text with the label before it."""
+        """Return the secret of 32 bytes that belongs to these names, always the same.
+
+        It is text, with the label before it.
+        """
         digest = _mac(self._secrets_key, label, *names)
         return f"{label}_{urlsafe_b64encode(digest).decode().rstrip('=')}"
 
@@ -92,7 +99,7 @@ class Keyring:
         return f"{number % 10**count:0{count}d}"
 
     def fingerprint(self, body: bytes) -> str:
-        """Return a keyed hash of a request's body, so that a stolen database does not tell what it was."""
+        """Return a keyed hash of a request's body, from which a thief cannot guess the body."""
         return hmac.digest(self._fingerprints_key, body, "sha256").hex()
 
     def number_hash(self, telephone_number: str) -> str:
@@ -100,12 +107,12 @@ class Keyring:
         return _mac(self._numbers_key, telephone_number).hex()
 
     def customer_reference(self, merchant_id: str, customer_id: str) -> str:
-        """Return the reference by which one merchant knows a customer; another merchant's differs."""
+        """Return the reference of a customer that only this merchant knows."""
         return _mac(self._references_key, merchant_id, customer_id)[:12].hex()
 
 
 def _mac(key: bytes, *names: str) -> bytes:
-    """Return the HMAC of a list of names, each with its length before it so that no two lists collide."""
+    """Return the HMAC of a list of names, each after its length so that no two lists collide."""
     parts = [name.encode() for name in names]
     framed = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
     return hmac.digest(key, framed, "sha256")
@@ -125,7 +132,7 @@ def _new_signing_key() -> bytes:
 
 
 def _read_or_make(path: Path, make: Callable[[], bytes]) -> bytes:
-    """Return the file's content; write it first, durably and for the owner only, if it is not there."""
+    """Return the file's content, after writing it durably if it was not there."""
     if not path.exists():
         temporary = path.with_suffix(".new")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

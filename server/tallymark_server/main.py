@@ -1,7 +1,7 @@
 """The command `tallymark-server`.
 
-Exit codes: 0 stopped on SIGTERM or SIGINT, 1 could not start, 2 wrong usage, 3 the store failed while serving (start again; everything
-that was acknowledged is there).
+Exit codes: 0 stopped on SIGTERM or SIGINT, 1 could not start, 2 wrong usage, 3 the store failed
+while serving (start again; everything that was acknowledged is there).
 """
 
 import asyncio
@@ -70,10 +70,11 @@ _log = logging.getLogger("tallymark_server")
 def main(
     data: Path, listen: str, operator_listen: str, institution: str, ready_file: Path | None
 ) -> None:
-    """Run the Tallymark server.
+    r"""Run the Tallymark server.
 
-    It stores everything in DATA: the database, the keys in DATA/keys, and at first the one-time code of the first operator in
-    DATA/operator-enrolment-code (see tallymark-admin init). Stop it with SIGTERM: calls under way are finished.
+    It stores everything in DATA: the database, the keys in DATA/keys, and at first the one-time
+    code of the first operator in DATA/operator-enrolment-code (see tallymark-admin init). Stop it
+    with SIGTERM: calls under way are finished.
 
     \b
     Example:
@@ -90,7 +91,7 @@ def main(
                 ready_file=ready_file,
             )
         )
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 -- the operator learns of it, whatever it is
         _log.exception("the server cannot start or run")
         click.echo(f"tallymark-server: {error}", err=True)
         code = EXIT_CANNOT_START

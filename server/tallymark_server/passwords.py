@@ -1,4 +1,4 @@
-"""Passwords: Argon2id (RFC 9106), hashed off the event loop by a few threads, so that sign-ins never starve payments."""
+"""Passwords: Argon2id (RFC 9106), off the event loop, so that sign-ins never starve payments."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,13 +14,16 @@ from tallymark_protocol.reasons import Reason
 __all__ = ["CHARACTERS_MIN", "OWASP", "UNSAFE_FAST_FOR_TESTS", "PasswordProfile", "Passwords"]
 
 CHARACTERS_MIN: Final = 8
-"""NIST SP 800-63B-4: at least 8 characters for a password beside another factor (here the device)."""
+"""NIST SP 800-63B-4: at least 8 for a password beside another factor (here the device)."""
 
 THREADS: Final = 1
 """One of two cores stays free for everything else."""
 
 WAITING_MAX: Final = 20
-"""Hashes that may wait: about one second of work (55 ms each, measured). Beyond them callers come back later."""
+"""Hashes that may wait, about one second of work (55 ms each, measured).
+
+Beyond them callers come back later.
+"""
 
 RETRY_AFTER_SECONDS: Final = 1.0
 
@@ -61,7 +64,12 @@ class Passwords:
         return await self._run(self._hasher.hash, password)
 
     async def is_right(self, stored: str | None, password: str) -> bool:
-        """Compare with a stored hash; None costs the same time and is always wrong. Raises `NotDone`."""
+        """Compare with a stored hash; None takes the same time and is always wrong.
+
+        Raises:
+            NotDone: too many hashes wait already.
+
+        """
         is_right = await self._run(self._verify, stored or self._nobody, password)
         return is_right and stored is not None
 

@@ -1,1 +1,1 @@
-"""The way of every change: gather, load, decide, save, answer; and the work that goes on when nobody asks."""
+"""The way of every change (gather, load, decide, save, answer), and work that nobody waits for."""

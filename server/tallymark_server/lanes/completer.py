@@ -1,7 +1,8 @@
 """Finishes what was left open: asks the credit institution, and ends what nobody answered in time.
 
-Everything it does was written down first, as `Due` rows: the intent, then the call, then the outcome as a new command. So a
-server that dies in between takes it up again at its next start, and every call can be repeated by its id.
+Everything it does was written down first, as `Due` rows: the intent, then the call, then the
+outcome as a new command. So a server that dies in between takes it up again at its next start, and
+every call can be repeated by its id.
 """
 
 import asyncio
@@ -48,7 +49,7 @@ TASKS_MAX: Final = 200
 """Outside calls at the same time."""
 
 SOFT_SECONDS: Final = 30.0
-"""Longest wait for one call of the credit institution; after it the outcome is looked up instead."""
+"""Longest wait for one call of the institution; after it the outcome is looked up instead."""
 
 _SERVER = Caller(kind=CallerKind.SERVER, caller_id="completer")
 
@@ -125,7 +126,7 @@ class Completer:
                 await self._lane.submit(command)
         except TallymarkError as error:
             _log.warning("due work is put off: %s", error)
-        except Exception:
+        except Exception:  # noqa: BLE001 -- a fault in one piece of work must not stop the others
             _log.exception("due work failed and will be tried again")
 
     async def _outcome(self, row: Due) -> Command | None:
@@ -164,7 +165,10 @@ class Completer:
     async def _authorise(
         self, process: Process, place: int, authorisation: Authorisation
     ) -> AuthorisationResult | None:
-        """Return the institution's answer, or None while it is unknown. After a first try it is looked up first."""
+        """Return the institution's answer, or None while it is unknown.
+
+        After a first try it is looked up before it is asked for again.
+        """
         granted = process.actions[place].grant
         assert isinstance(granted, ChargeGrant), "only charges are authorised"
         identifier = authorisation.authorisation_id

@@ -52,7 +52,7 @@ class Subscription:
 
 
 class Feed:
-    """Hands committed processes to everybody who subscribed to their id or to their customer's id."""
+    """Hands committed processes to all who subscribed to their id or to their customer's."""
 
     def __init__(self) -> None:
         """Start without subscribers."""

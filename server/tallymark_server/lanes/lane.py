@@ -1,12 +1,12 @@
 """A lane: the only writer of its partitions.
 
 It gathers the commands that have arrived, and for the whole batch
-1. decides each in order by the pure rules, loading the rows they ask for, all at once, round by round,
+1. decides each in order by the pure rules, loading all rows they ask for at once, round by round,
 2. saves all changes and journal entries in one durable transaction,
 3. answers.
 
-A command waits for no timer: whoever arrives while a batch is being saved is in the next one. A caller that goes away changes
-nothing: its command is decided and saved all the same.
+A command waits for no timer: whoever arrives while a batch is being saved is in the next one. A
+caller that goes away changes nothing: its command is decided and saved all the same.
 """
 
 import asyncio
@@ -28,13 +28,22 @@ from tallymark_server.storage.store import Store
 __all__ = ["BATCH_MAX", "QUEUE_MAX", "RETRY_AFTER_SECONDS", "ROUNDS_MAX", "Changes", "Lane"]
 
 BATCH_MAX: Final = 400
-"""Commands in one transaction: at 100 a command costs 47 us of storage, at 400 30 us (measured), more gains little."""
+"""Commands in one transaction.
+
+At 100 a command costs 47 us of storage, at 400 30 us (measured); more gains little.
+"""
 
 QUEUE_MAX: Final = 4_000
-"""Commands that may wait. Beyond them callers are told to come back, so that nobody waits longer than a few seconds."""
+"""Commands that may wait.
+
+Beyond them callers are told to come back, so that nobody waits longer than a few seconds.
+"""
 
 ROUNDS_MAX: Final = 16
-"""Times that a command may ask for more rows. The longest rule asks less than half as often; more is a fault."""
+"""Times that a command may ask for more rows.
+
+The longest rule asks less than half as often; more is a fault.
+"""
 
 RETRY_AFTER_SECONDS: Final = 0.5
 """When a caller that was sent away may come back."""
@@ -109,7 +118,7 @@ class Lane:
         """Decide batch after batch until stopped.
 
         Raises:
-            StoreFailed: the store failed. Everybody who waits has been told that the outcome is unknown.
+            StoreFailed: the store failed. All who wait were told that the outcome is unknown.
 
         """
         try:
@@ -170,7 +179,7 @@ class Lane:
             except Need as need:
                 left.append(one)
                 needed.update(need.keys)
-            except Exception:
+            except Exception:  # noqa: BLE001 -- whatever it is, the other commands go on
                 _log.exception("the rules failed on a %s", type(one.command).__name__)
                 batch.fail(one)
         return left, needed

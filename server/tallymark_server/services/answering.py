@@ -1,4 +1,4 @@
-"""What every service does the same way: give a request its identity, and take an answer from the lane."""
+"""What every service does alike: give a request its identity, take an answer from the lane."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
@@ -59,7 +59,12 @@ async def load_one(store: Store, key: Key[R]) -> R | None:
 
 
 def first_of_page(token: str) -> str:
-    """Return the key text that a page starts with. Raises `Refused` PAGE_TOKEN_INVALID for what no list gives out."""
+    """Return the key text that a page starts with.
+
+    Raises:
+        Refused: PAGE_TOKEN_INVALID, for what no list gives out.
+
+    """
     try:
         return urlsafe_b64decode(token.encode()).decode()
     except ValueError:
@@ -67,7 +72,10 @@ def first_of_page(token: str) -> str:
 
 
 def page(rows: Sequence[R], size: int) -> tuple[Sequence[R], str]:
-    """Return the first `size` of the rows, which were asked for with one more, and the token of the next page."""
+    """Return the first `size` rows and the token of the next page.
+
+    One row more was asked for, to see whether there is a next page.
+    """
     if len(rows) <= size:
         return rows, ""
     return rows[:size], urlsafe_b64encode(rows[size].text.encode()).decode()

@@ -1,4 +1,4 @@
-"""Who is calling: the secret of a call, looked up once, then known until something about the caller changes."""
+"""Who is calling: a secret is looked up once, then known until its owner loses it."""
 
 from collections import OrderedDict
 from contextvars import ContextVar
@@ -75,7 +75,7 @@ class Callers:
         return caller
 
     def forget(self, changes: Changes) -> None:
-        """Forget whoever lost a session or a credential. Revoking a terminal removes its credential."""
+        """Forget whoever lost a session or a credential, as a revoked terminal does."""
         for key, row in changes.items():
             if key.table in {Session, Credential}:
                 self._commits += 1

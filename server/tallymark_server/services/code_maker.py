@@ -1,4 +1,4 @@
-"""Codes as text: made for a request, always the same for the same request, and checked before any row is looked up."""
+"""Codes as text: always the same for the same request, and checked before any row is looked up."""
 
 from typing import NamedTuple
 

@@ -56,7 +56,13 @@ _Context = grpc.aio.ServicerContext[Any, Any]
 class CustomerService(CustomerAccounts, contract_grpc.CustomerServiceServicer):
     """Codes and processes, over the customer's own affairs of `CustomerAccounts`."""
 
-    def __init__(self, *, codes: CodeMaker, feed: Feed, **parts: Any) -> None:
+    def __init__(
+        self,
+        *,
+        codes: CodeMaker,
+        feed: Feed,
+        **parts: Any,  # noqa: ANN401 -- passed on; CustomerAccounts states their types
+    ) -> None:
         """Take the parts it works with; `parts` are those of `CustomerAccounts`."""
         super().__init__(**parts)
         self._codes = codes

@@ -1,8 +1,9 @@
-"""What happens to every call before and after its handler, in one place:
+"""What happens to every call before and after its handler, in one place.
 
 1. find out who calls (only here is the caller's identity made),
 2. check the request against the rules of the contract,
-3. after the handler, send every error as the contract says; an unexpected one as INTERNAL, with a fixed text and nothing of its own.
+3. after the handler, send every error as the contract says; an unexpected one as INTERNAL, with a
+   fixed text and nothing of its own.
 """
 
 import logging
@@ -82,7 +83,11 @@ class Interceptor(grpc.aio.ServerInterceptor):
         )
 
     def _around_unary(
-        self, handle: Any, method: str, needed: CallerKind, authorization: str
+        self,
+        handle: Any,  # noqa: ANN401 -- the types of grpc know no async handlers
+        method: str,
+        needed: CallerKind,
+        authorization: str,
     ) -> Callable[[Message, _Context], Awaitable[Message]]:
         async def around(request: Message, context: _Context) -> Message:
             try:
@@ -96,7 +101,11 @@ class Interceptor(grpc.aio.ServerInterceptor):
         return around
 
     def _around_stream(
-        self, handle: Any, method: str, needed: CallerKind, authorization: str
+        self,
+        handle: Any,  # noqa: ANN401 -- the same
+        method: str,
+        needed: CallerKind,
+        authorization: str,
     ) -> Callable[[Message, _Context], AsyncIterator[Message]]:
         async def around(request: Message, context: _Context) -> AsyncIterator[Message]:
             try:
@@ -120,7 +129,10 @@ class Interceptor(grpc.aio.ServerInterceptor):
 
 
 def _check(request: Message) -> None:
-    """Check the rules that the contract states. Values stay out of the answer: one of them may be a secret."""
+    """Check the rules that the contract states.
+
+    Values stay out of the answer: one of them may be a secret.
+    """
     try:
         protovalidate.validate(request)
     except protovalidate.ValidationError as error:
@@ -130,8 +142,11 @@ def _check(request: Message) -> None:
         raise Refused(Reason.REQUEST_INVALID, violations=violations) from None
 
 
-def _path_of(violation: Any) -> str:
-    """Return the field's path as in `actions[1].admit.event_id`; empty for a rule about the whole request."""
+def _path_of(violation: Any) -> str:  # noqa: ANN401 -- its module is protovalidate's own
+    """Return the field's path, as in `actions[1].admit.event_id`.
+
+    It is empty for a rule about the whole request.
+    """
     path = ""
     for element in violation.field.elements if violation.field else ():
         path += f".{element.field_name}"

@@ -1,4 +1,4 @@
-"""Messages of the contract as domain values. The interceptor has checked the rules of the contract before."""
+"""Messages of the contract as domain values; the interceptor has checked the contract's rules."""
 
 from google.protobuf.timestamp_pb2 import Timestamp
 

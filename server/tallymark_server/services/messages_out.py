@@ -1,4 +1,4 @@
-"""Domain values as messages of the contract. What a terminal and what a customer may see is decided here."""
+"""Domain values as messages of the contract; decides what a terminal and a customer may see."""
 
 from collections.abc import Iterable
 from enum import IntEnum
@@ -88,10 +88,11 @@ def time_message(milliseconds: int) -> Timestamp | None:
 
 
 def process_message(process: Process, *, customer_reference: str | None) -> process_pb2.Process:
-    """Return a process as its terminal (with a customer reference) or its customer (None) may see it.
+    """Return a process as its terminal, or its customer (no customer reference), may see it.
 
-    A terminal learns instructions only when everything is granted, and of a customer identified by telephone nothing before the
-    customer has answered, so that it cannot find out which numbers are registered.
+    A terminal learns instructions only when everything is granted, and of a customer identified by
+    telephone nothing before the customer has answered, so that it cannot find out which numbers are
+    registered.
     """
     for_terminal = customer_reference is not None
     undecided = process.state in _UNDECIDED
@@ -426,7 +427,10 @@ def _money_message(money: Money | None) -> money_pb2.Money | None:
 
 
 def _sum_message(amounts: Iterable[Money]) -> money_pb2.Money | None:
-    """Return the sum of amounts of one currency; None for no amounts or for several currencies, which have no sum."""
+    """Return the sum of amounts of one currency.
+
+    None for no amounts, and for several currencies, which have no sum.
+    """
     total: Money | None = None
     for money in amounts:
         if total is not None and total.currency_code != money.currency_code:

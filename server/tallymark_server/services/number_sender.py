@@ -17,7 +17,10 @@ class NumberSender(Protocol):
 
 
 class LogNumberSender:
-    """Prints to the operator's log instead, for trying out. The number is shown by its last four digits only."""
+    """Prints to the operator's log instead, for trying out.
+
+    Of the number only the last four digits are shown.
+    """
 
     async def send(self, telephone_number: str, number_code: str) -> None:
         """Print the code."""

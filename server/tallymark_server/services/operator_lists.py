@@ -198,10 +198,7 @@ class OperatorLists:
         """Return a page of a table and the token of the next one."""
         start = first_of_page(wanted.token)
         size = wanted.size or PAGE_SIZE
-        if newest_first and start:
-            bounds = {"last": f"{start}\0"}
-        else:
-            bounds = {"first": start}
+        bounds = {"last": f"{start}\0"} if newest_first and start else {"first": start}
         rows = await self._store.scan(
             table, DIRECTORY, limit=size + 1, newest_first=newest_first, **bounds
         )

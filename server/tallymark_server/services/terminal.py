@@ -263,7 +263,10 @@ class TerminalService(contract_grpc.TerminalServiceServicer):
         return partition, TelephoneIdentification(number_hash=number_hash)
 
     async def _partition(self, message: identification_pb2.Identification) -> int:
-        """Return the partition of an identification. One that this server does not own knows no process."""
+        """Return the partition of an identification.
+
+        One that this server does not own knows no process.
+        """
         match message.WhichOneof("by"):
             case "code":
                 partition = self._codes.read(message.code).partition
