@@ -3,10 +3,11 @@
     TallymarkError
     ├── Refused          the answer is no, finally for this request; `reason` says why
     └── UnknownOutcome   nobody can say what became of the call: repeat it with the same request_id
-        └── NotDone      the server says that nothing was done yet: the same repeat, after `retry_after_seconds`
+        └── NotDone      the server says that nothing was done yet: the same repeat, a little later
 
-The server raises `Refused` and `NotDone`; its interceptor sends them as a `google.rpc.Status` with an `ErrorInfo`.
-`from_call` makes the same error again from a failed call, and every transport failure an `UnknownOutcome`.
+The server raises `Refused` and `NotDone`; its interceptor sends them as a `google.rpc.Status` with
+an `ErrorInfo`. `from_call` makes the same error again from a failed call, and every transport
+failure an `UnknownOutcome`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -51,7 +52,7 @@ FieldViolation = tuple[str, str]
 
 
 class TallymarkError(Exception):
-    """A call that did not do what was asked. `reason` is None when the failure came from the transport."""
+    """A call that did not do what was asked; `reason` is None when the transport failed."""
 
     def __init__(
         self,
@@ -78,19 +79,28 @@ class TallymarkError(Exception):
 
 
 class Refused(TallymarkError):
-    """The call was answered with no. Repeating it with the same request_id gives the same answer."""
+    """The call was answered with no, and the same request_id will get the same answer."""
 
 
 class UnknownOutcome(TallymarkError):
-    """The call may or may not have had its effect. Never show it as a refusal; repeat with the same request_id."""
+    """The call may or may not have had its effect.
+
+    Never show it as a refusal; repeat it with the same request_id.
+    """
 
 
 class NotDone(UnknownOutcome):
-    """The server did not take the call on. Repeat it with the same request_id after `retry_after_seconds`."""
+    """The server did not take the call on.
+
+    Repeat it with the same request_id after `retry_after_seconds`.
+    """
 
 
 def to_status(error: TallymarkError) -> status_pb2.Status:
-    """Pack an error for the wire: status, sentence, ErrorInfo, and BadRequest or RetryInfo where they apply."""
+    """Pack an error for the wire.
+
+    Status, sentence and ErrorInfo are always there, BadRequest and RetryInfo where they apply.
+    """
     reason = error.reason or Reason.INTERNAL
     info = error_details_pb2.ErrorInfo(
         reason=reason.value, domain=ERROR_DOMAIN, metadata=error.metadata

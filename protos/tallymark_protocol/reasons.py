@@ -1,4 +1,4 @@
-"""Every reason for which a call can fail: its gRPC status and its sentence. No gRPC is needed to use it."""
+"""Every reason for which a call can fail, with its gRPC status and its sentence; needs no gRPC."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -7,7 +7,10 @@ __all__ = ["DESCRIPTIONS", "Description", "Reason"]
 
 
 class Reason(StrEnum):
-    """A reason as `google.rpc.ErrorInfo` carries it: a value of `error_reason.proto` without its prefix."""
+    """A reason as `google.rpc.ErrorInfo` carries it.
+
+    Each is a value of `error_reason.proto` without its prefix.
+    """
 
     REQUEST_INVALID = "REQUEST_INVALID"
     CREDENTIALS_MISSING = "CREDENTIALS_MISSING"
@@ -35,9 +38,9 @@ class Reason(StrEnum):
     POINTS_OVER_LIMIT = "POINTS_OVER_LIMIT"
     POINTS_BELOW_HOLDS = "POINTS_BELOW_HOLDS"
     LOGIN_NAME_TAKEN = "LOGIN_NAME_TAKEN"
-    PASSWORD_TOO_SHORT = "PASSWORD_TOO_SHORT"
-    PASSWORD_REQUIRED = "PASSWORD_REQUIRED"
-    PASSWORD_WRONG = "PASSWORD_WRONG"
+    PASSWORD_TOO_SHORT = "PASSWORD_TOO_SHORT"  # noqa: S105 -- a reason, no password
+    PASSWORD_REQUIRED = "PASSWORD_REQUIRED"  # noqa: S105 -- the same
+    PASSWORD_WRONG = "PASSWORD_WRONG"  # noqa: S105 -- the same
     NUMBER_CODE_WRONG = "NUMBER_CODE_WRONG"
     NUMBER_TAKEN = "NUMBER_TAKEN"
     NO_NUMBER_TO_VERIFY = "NO_NUMBER_TO_VERIFY"
@@ -56,7 +59,7 @@ class Reason(StrEnum):
     ENROLMENT_CODE_INVALID = "ENROLMENT_CODE_INVALID"
     ALREADY_EXISTS_DIFFERENT = "ALREADY_EXISTS_DIFFERENT"
     POLICY_VERSION_CONFLICT = "POLICY_VERSION_CONFLICT"
-    PAGE_TOKEN_INVALID = "PAGE_TOKEN_INVALID"
+    PAGE_TOKEN_INVALID = "PAGE_TOKEN_INVALID"  # noqa: S105 -- a reason, no token
     OVERLOADED = "OVERLOADED"
     SHUTTING_DOWN = "SHUTTING_DOWN"
     STORE_FAILED = "STORE_FAILED"
@@ -64,7 +67,7 @@ class Reason(StrEnum):
 
 
 class Description(NamedTuple):
-    """What goes with a reason: the status of the call, and a sentence with places for the metadata."""
+    """The status of the call, and a sentence with places for the metadata."""
 
     status: str
     sentence: str
