@@ -1,1 +1,4 @@
-"""A whole Tallymark in this process: real server, real institution, real gRPC, on free ports, with a clock that tests move."""
+"""A whole Tallymark in this process, with a clock that tests move.
+
+Server, institution and gRPC are the real ones, on free ports.
+"""

@@ -5,11 +5,13 @@ from tests.world.world import euro
 
 __all__ = ["ADMIT", "CHARGE_REST", "EXIT", "READ_POINTS", "burn", "charge", "earn", "pay_bill"]
 
-CHARGE_REST = action_pb2.Action(
-    charge=action_pb2.ChargeAction(remainder=action_pb2.Remainder())
+CHARGE_REST = action_pb2.Action(charge=action_pb2.ChargeAction(remainder=action_pb2.Remainder()))
+ADMIT = action_pb2.Action(
+    admit=action_pb2.AdmitAction(event_id="jazz", direction=action_pb2.ADMIT_DIRECTION_ENTRY)
 )
-ADMIT = action_pb2.Action(admit=action_pb2.AdmitAction(event_id="jazz", direction=1))
-EXIT = action_pb2.Action(admit=action_pb2.AdmitAction(event_id="jazz", direction=2))
+EXIT = action_pb2.Action(
+    admit=action_pb2.AdmitAction(event_id="jazz", direction=action_pb2.ADMIT_DIRECTION_EXIT)
+)
 READ_POINTS = action_pb2.Action(read_points=action_pb2.ReadPointsAction())
 
 
@@ -19,10 +21,10 @@ def charge(minor_units: int) -> action_pb2.Action:
 
 
 def pay_bill(
-    reference: str = "", funding: int = action_pb2.FUNDING_AT_TERMINAL
+    reference: str = "", funding: action_pb2.Funding.ValueType = action_pb2.FUNDING_AT_TERMINAL
 ) -> action_pb2.Action:
     """Pay a bill."""
-    ask = action_pb2.PayBillAction(bill_reference=reference, funding=funding)  # type: ignore[arg-type]  # an enum's number
+    ask = action_pb2.PayBillAction(bill_reference=reference, funding=funding)
     return action_pb2.Action(pay_bill=ask)
 
 

@@ -1,6 +1,7 @@
 """The server's time in tests."""
 
 import asyncio
+from collections.abc import Callable
 
 __all__ = ["START", "MovedClock"]
 
@@ -21,7 +22,7 @@ class MovedClock:
         self.milliseconds += round(seconds * 1000)
 
 
-async def until(condition, *, turns: int = 2_000) -> None:  # type: ignore[no-untyped-def]
+async def until(condition: Callable[[], object], *, turns: int = 2_000) -> None:
     """Let everything else run until the condition holds."""
     for _ in range(turns):
         if condition():

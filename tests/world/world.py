@@ -99,9 +99,14 @@ class Phone(Actor):
         request = customer_service_pb2.RegisterCardRequest(
             request_id=new_id(), card_number=number, expires_on="2030-12"
         )
-        return (await self.call("RegisterCard", request)).card
+        answer: customer_service_pb2.RegisterCardResponse = await self.call("RegisterCard", request)
+        return answer.card
 
-    async def issue(self, purpose: int = 1, **more: Any) -> str:
+    async def issue(
+        self,
+        purpose: identification_pb2.CodePurpose.ValueType = identification_pb2.CODE_PURPOSE_GENERAL,
+        **more: Any,
+    ) -> str:
         request = customer_service_pb2.IssueCodeRequest(
             request_id=new_id(), purpose=purpose, **more
         )
@@ -110,16 +115,20 @@ class Phone(Actor):
     async def confirm(
         self, process_id: str, *, approve: bool = True, digits: str = ""
     ) -> process_pb2.Process:
-        request = customer_service_pb2.ConfirmProcessRequest(
+        contract = customer_service_pb2
+        request = contract.ConfirmProcessRequest(
             request_id=new_id(),
             process_id=process_id,
-            decision=1 if approve else 2,
+            decision=contract.DECISION_APPROVE if approve else contract.DECISION_DECLINE,
             confirmation_digits=digits,
         )
-        return (await self.call("ConfirmProcess", request)).process
+        answer: contract.ConfirmProcessResponse = await self.call("ConfirmProcess", request)
+        return answer.process
 
     async def wallet(self) -> customer_service_pb2.GetWalletResponse:
-        return await self.call("GetWallet", customer_service_pb2.GetWalletRequest())
+        request = customer_service_pb2.GetWalletRequest()
+        answer: customer_service_pb2.GetWalletResponse = await self.call("GetWallet", request)
+        return answer
 
     async def points(self) -> int:
         accounts = (await self.wallet()).points_accounts
@@ -195,7 +204,8 @@ class Operator(Actor):
         for name, value in changes.items():
             setattr(policy, name, value)
         request = operator_service_pb2.SetPolicyRequest(policy=policy)
-        return (await self.call("SetPolicy", request)).policy
+        answer: operator_service_pb2.SetPolicyResponse = await self.call("SetPolicy", request)
+        return answer.policy
 
     async def add_bill(
         self, phone: Phone, reference: str, minor_units: int, merchant_id: str = "cafe"
@@ -208,17 +218,17 @@ class Operator(Actor):
             description="water",
         )
         request = operator_service_pb2.AddBillsRequest(bills=[bill])
-        return (await self.call("AddBills", request)).outcomes[0]
+        answer: operator_service_pb2.AddBillsResponse = await self.call("AddBills", request)
+        return answer.outcomes[0]
 
     async def add_ticket(
         self, phone: Phone, ticket_id: str, **more: Any
     ) -> operator_service_pb2.RowOutcome:
         more = {"event_id": "jazz", "entries": 1, **more}
-        ticket = registration_pb2.Ticket(
-            ticket_id=ticket_id, login_name=phone.login_name, **more
-        )
+        ticket = registration_pb2.Ticket(ticket_id=ticket_id, login_name=phone.login_name, **more)
         request = operator_service_pb2.AddTicketsRequest(tickets=[ticket])
-        return (await self.call("AddTickets", request)).outcomes[0]
+        answer: operator_service_pb2.AddTicketsResponse = await self.call("AddTickets", request)
+        return answer.outcomes[0]
 
     async def add_points(
         self, phone: Phone, points: int, reference: str = "welcome"
@@ -230,13 +240,14 @@ class Operator(Actor):
             points=points,
         )
         request = operator_service_pb2.AddPointsRequest(grants=[grant])
-        return (await self.call("AddPoints", request)).outcomes[0]
+        answer: operator_service_pb2.AddPointsResponse = await self.call("AddPoints", request)
+        return answer.outcomes[0]
 
 
 class World:
     """A serving server with an operator, an institution, and ways to add people."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- a world has many parts
         self,
         *,
         app: App,
@@ -316,7 +327,7 @@ class World:
         return terminal
 
     async def furnish(self) -> None:
-        """Add the programme "beans" (1 point = 1 cent), merchants "cafe" and "hall", and the event "jazz" of both kinds."""
+        """Add the programme "beans" (1 point = 1 cent), two merchants and the cafe's event."""
         programme = registration_pb2.PointsProgramme(
             programme_id="beans", name="Beans", point_value=euro(1), earn_points_max=500
         )
@@ -332,7 +343,10 @@ class World:
                 "CreateMerchant", operator_service_pb2.CreateMerchantRequest(merchant=merchant)
             )
         event = registration_pb2.Event(
-            event_id="jazz", merchant_id="cafe", name="Jazz night", reentry_rule=1
+            event_id="jazz",
+            merchant_id="cafe",
+            name="Jazz night",
+            reentry_rule=registration_pb2.REENTRY_RULE_EACH_ENTRY_COUNTS,
         )
         await self.operator.call(
             "CreateEvent", operator_service_pb2.CreateEventRequest(event=event)
@@ -347,9 +361,7 @@ async def world(store: Store, keyring: Keyring) -> AsyncIterator[World]:
         institution_port = await stack.enter_async_context(
             serving(
                 Options(listen="127.0.0.1:0"),
-                clock=InstitutionClock(
-                    now=institution_clock.now, sleep=institution_clock.sleep
-                ),
+                clock=InstitutionClock(now=institution_clock.now, sleep=institution_clock.sleep),
                 grace_seconds=0,
             )
         )
