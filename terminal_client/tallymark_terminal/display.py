@@ -28,6 +28,7 @@ _NEUTRAL: Final = "bold"
 _HEADLINES: Final = {
     Outcome.REFUSED: ("REFUSED", _BAD),
     Outcome.GIVEN_UP: ("TAKEN BACK", _UNSURE),
+    Outcome.REVERSED: ("TAKEN BACK", _GOOD),
     Outcome.NOT_REVERSED: ("NOT TAKEN BACK", _BAD),
     Outcome.UNKNOWN: ("NO ANSWER", _UNSURE),
     Outcome.NOT_SENT: ("NO CONNECTION", _UNSURE),
@@ -118,10 +119,12 @@ class Display:
                 )
             case Outcome.REFUSED:
                 return self._refusal_words(result)
-            case Outcome.GIVEN_UP | Outcome.NOT_REVERSED if result.reversal is not None:
+            case Outcome.GIVEN_UP | Outcome.REVERSED | Outcome.NOT_REVERSED if (
+                result.reversal is not None
+            ):
                 reversal = result.reversal
                 return self._words.reversal(reversal.outcome, reversal.refused_because)
-            case Outcome.GIVEN_UP | Outcome.NOT_REVERSED:
+            case Outcome.GIVEN_UP | Outcome.REVERSED | Outcome.NOT_REVERSED:
                 return self._refusal_words(result)
             case Outcome.OPEN:
                 return _open_words(process)
@@ -154,6 +157,8 @@ class Display:
 
     def _refusal_words(self, result: SaleResult) -> str:
         process = result.process
+        if result.seen_at is not None:
+            return self._words.used_here(result.seen_at)
         if process is not None and process.refusal is not None:
             return self._words.refusal(process.refusal)
         if process is not None and process.state is ProcessState.EXPIRED:

@@ -1,6 +1,6 @@
 """Look at a sale that was made before, complete it, or take it back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tallymark_protocol.errors import Refused, TallymarkError, UnknownOutcome
 from tallymark_protocol.reasons import Reason
@@ -87,7 +87,10 @@ class EarlierSales:
         """Take a sale back; raises NoSuchSale."""
         sale = await self._find(given_id)
         _reference(sale)
-        return await self.settling.reverse(sale, note=note)
+        result = await self.settling.reverse(sale, note=note)
+        if result.outcome in {Outcome.GIVEN_UP, Outcome.REFUSED}:
+            return replace(result, outcome=Outcome.REVERSED)
+        return result
 
     async def read_clock(self) -> TallymarkError | None:
         """Read the server's time, which the journal needs; return why not if it fails."""

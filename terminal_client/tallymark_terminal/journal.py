@@ -208,6 +208,8 @@ class Journal:
         # One writer and few rows: a rollback journal with a full sync is the simplest that is safe.
         self._database.execute("PRAGMA journal_mode = TRUNCATE")
         self._database.execute("PRAGMA synchronous = FULL")
+        # A telephone number that is no longer needed must not stay in the file's free pages.
+        self._database.execute("PRAGMA secure_delete = ON")
         version = self._database.execute("PRAGMA user_version").fetchone()[0]
         if version > _SCHEMA_VERSION:
             message = f"the journal {path} was made by a newer version; use that one"

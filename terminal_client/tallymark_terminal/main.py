@@ -13,6 +13,7 @@ Exit codes of every command:
 import json
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -23,7 +24,7 @@ from tallymark_terminal.command_line import home_option, json_option, patience_o
 from tallymark_terminal.home import HOME_VARIABLE, Home, HomeUnusable
 from tallymark_terminal.journal import Journal, Stage
 from tallymark_terminal.json_view import as_line, journal_view, value_view
-from tallymark_terminal.plain_words import error_words
+from tallymark_terminal.plain_words import Words, error_words
 from tallymark_terminal.sale_commands import complete, receipt, reverse, status
 from tallymark_terminal.sale_results import EXIT_CODE_OF, ExitCode
 from tallymark_terminal.scan_command import scan
@@ -181,8 +182,18 @@ async def _keys(home: Home, *, as_json: bool) -> ExitCode:
             }
             terminal.display.json_line(json.dumps(view))
             return ExitCode.DONE
+        words = Words()
         terminal.display.table(
-            list(rows[0]) if rows else ["no keys"], [[str(v) for v in row.values()] for row in rows]
+            ("key", "valid from", "valid until", "public key"),
+            [
+                (
+                    str(key.key_id),
+                    words.time(datetime.fromtimestamp(key.valid_from_seconds, tz=UTC)),
+                    words.time(datetime.fromtimestamp(key.valid_until_seconds, tz=UTC)),
+                    key.public_key.public_bytes_raw().hex(),
+                )
+                for key in table.keys
+            ],
         )
         terminal.display.line(f"Epoch {table.epoch}. Own clock ahead by {ahead_seconds:+.3f} s.")
         return ExitCode.DONE

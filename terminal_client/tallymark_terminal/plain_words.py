@@ -121,6 +121,10 @@ class Words:
         words = _REFUSAL_WORDS[refusal.reason]
         return words if isinstance(words, str) else words(self, refusal)
 
+    def used_here(self, seen_at: datetime) -> str:
+        """Return that a code was shown at this terminal before."""
+        return f"The code was used here already, {self.time(seen_at)}. {_NEW_CODE}"
+
     def reversal(self, outcome: ReversalOutcome, refused: ReversalRefusal | None) -> str:
         """Return what became of a reversal."""
         return _REVERSAL_REFUSAL_WORDS[refused] if refused else _REVERSAL_WORDS[outcome]
@@ -161,7 +165,6 @@ _REFUSAL_WORDS: Final[dict[RefusalReason, str | Callable[[Words, Refusal], str]]
     RefusalReason.BILL_REFERENCE_NEEDED: _bills,
     RefusalReason.BILL_ALREADY_PAID: "The bill is paid already.",
     RefusalReason.BILL_IN_USE: "The bill is being paid somewhere else just now.",
-    RefusalReason.BILL_CANCELLED: "The bill was cancelled.",
     RefusalReason.NO_TICKET: "The customer has no ticket for this event.",
     RefusalReason.ALREADY_ADMITTED: _first_use("The ticket was used already."),
     RefusalReason.TICKET_NOT_YET_VALID: (

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Final
 
@@ -25,6 +26,9 @@ class Outcome(StrEnum):
 
     GIVEN_UP = "given_up"
     """The terminal took it back. Nothing was done, or what was done is undone."""
+
+    REVERSED = "reversed"
+    """A reversal was asked for and done: nothing was done, or what was done is undone."""
 
     NOT_REVERSED = "not_reversed"
     """A reversal was asked for and refused: the process stays as it is."""
@@ -59,6 +63,7 @@ EXIT_CODE_OF: Final = {
     Outcome.OPEN: ExitCode.DONE,
     Outcome.REFUSED: ExitCode.REFUSED,
     Outcome.GIVEN_UP: ExitCode.REFUSED,
+    Outcome.REVERSED: ExitCode.DONE,
     Outcome.NOT_REVERSED: ExitCode.REFUSED,
     Outcome.NO_CODE: ExitCode.NO_CODE_READ,
     Outcome.UNKNOWN: ExitCode.OUTCOME_UNKNOWN,
@@ -97,6 +102,9 @@ class SaleResult:
 
     check_step: int | None = None
     """Number of the local check's step that refused the code."""
+
+    seen_at: datetime | None = None
+    """When the code was used here before, if that is why it was refused."""
 
     is_recovered: bool = False
     """Whether it was left open by an earlier run."""

@@ -83,6 +83,7 @@ class Scanning:
                 reason=refused.reason,
                 message=str(refused),
                 check_step=refused.step,
+                seen_at=refused.seen_at,
             )
         except TallymarkError as error:
             result = not_sent(error)
