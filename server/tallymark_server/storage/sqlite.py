@@ -1,5 +1,6 @@
 """The store in one SQLite file, for one server."""
 
+import asyncio
 import logging
 import sqlite3
 from collections import defaultdict
@@ -53,19 +54,18 @@ class SqliteStore:
             StoreFailed: the database failed.
 
         """
-        connection = _OneHopConnection(lambda: connect(path), iter_chunk_size=1)
+        # Opened here and not by aiosqlite, whose thread outlives the loop when opening fails.
         try:
-            await connection
-            return cls(connection, await connection.run(lambda database: database.warnings))
-        except BaseException as error:
-            await connection.close()
-            if isinstance(error, OSError):
-                message = f"{path} cannot be used: {error.strerror}."
-                raise StoreRefused(message) from error
-            if isinstance(error, sqlite3.Error):
-                message = f"{path} cannot be opened: {error}."
-                raise StoreFailed(message) from error
-            raise
+            opened = await asyncio.to_thread(connect, path)
+        except OSError as error:
+            message = f"{path} cannot be used: {error.strerror}."
+            raise StoreRefused(message) from error
+        except sqlite3.Error as error:
+            message = f"{path} cannot be opened: {error}."
+            raise StoreFailed(message) from error
+        connection = _OneHopConnection(lambda: opened, iter_chunk_size=1)
+        await connection
+        return cls(connection, opened.warnings)
 
     async def load(self, keys: Iterable[Key[Any]]) -> Rows:
         """Return a row or None for every key, with one statement for each table named.
@@ -75,8 +75,6 @@ class SqliteStore:
 
         """
         rows: dict[Key[Any], Row | None] = dict.fromkeys(keys)
-        if not rows:
-            return rows
         keys_by_table: defaultdict[type[Row], list[Key[Any]]] = defaultdict(list)
         for key in rows:
             keys_by_table[key.table].append(key)
@@ -99,8 +97,6 @@ class SqliteStore:
             StoreFailed: the store failed. Only a restart tells whether the changes are there.
 
         """
-        if not changes and not entries:
-            return
         rows_by_table: defaultdict[type[Row], dict[Key[Any], Row]] = defaultdict(dict)
         removed_by_table: defaultdict[type[Row], list[Key[Any]]] = defaultdict(list)
         for key, row in changes.items():
@@ -190,6 +186,7 @@ class SqliteStore:
             return work(connection)
         except (sqlite3.Error, MemoryError, msgspec.DecodeError) as error:
             self._failure = error
+            _log.critical("The database failed: %s", error)
             raise StoreFailed(message) from error
 
 

@@ -46,6 +46,8 @@ class ExclusiveConnection(sqlite3.Connection):
 def connect(path: Path) -> ExclusiveConnection:
     """Open the database; folder and file are made when missing, for their owner only.
 
+    The connection may be used in another thread than this one, but in one at a time.
+
     1. Nobody else serves it.
     2. It is ours or empty, and not newer than this server.
     3. It is durable: a write-ahead log, synced on each commit.
@@ -67,6 +69,7 @@ def connect(path: Path) -> ExclusiveConnection:
             path,
             timeout=BUSY_SECONDS_MAX,
             isolation_level=None,
+            check_same_thread=False,
             cached_statements=STATEMENTS_CACHED,
             factory=ExclusiveConnection,
         )
@@ -163,10 +166,8 @@ def _lock(path: Path) -> IO[str]:
     lock = os.fdopen(os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600), "r+")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BaseException as error:
+    except BlockingIOError as error:
         lock.close()
-        if not isinstance(error, BlockingIOError):
-            raise
         message = f"Another server uses {path}. Stop it, or give this one a folder of its own."
         raise StoreRefused(message) from error
     return lock
@@ -207,15 +208,10 @@ def _migrate(connection: sqlite3.Connection, migrations: dict[int, str]) -> None
     """Run the missing scripts in order, each in one transaction with the version it leads to."""
     version = _pragma(connection, "user_version")
     for number in sorted(number for number in migrations if number > version):
-        try:
-            connection.executescript(
-                f"BEGIN IMMEDIATE; {migrations[number]}\n"
-                f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {number}; COMMIT;"
-            )
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
+        connection.executescript(
+            f"BEGIN IMMEDIATE; {migrations[number]}\n;"
+            f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {number}; COMMIT;"
+        )
 
 
 def _folder_warnings(path: Path) -> list[str]:
