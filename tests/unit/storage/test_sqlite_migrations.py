@@ -1,0 +1,67 @@
+"""A SQLite database grows with the server, by numbered scripts."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tallymark_server.domain.model.processes import Unresolved
+from tallymark_server.storage import sqlite_database
+from tallymark_server.storage.sqlite import SqliteStore, StoreRefused
+from tallymark_server.storage.sqlite_database import connect
+from tallymark_server.storage.store import StoreFailed
+from tallymark_server.storage.tables import all_tables
+from tests.unit.storage.batches import outside, save
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "tallymark.sqlite3"
+
+
+def test_a_new_database_has_every_table_and_the_journal(path: Path) -> None:
+    connect(path).close()
+
+    connection = sqlite3.connect(path)
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+    connection.close()
+    assert tables == {row.table for row in all_tables()} | {"journal"}
+
+
+def test_a_database_of_a_newer_server_is_refused(path: Path) -> None:
+    connect(path).close()
+    outside(path, "PRAGMA user_version = 9999")
+
+    with pytest.raises(StoreRefused, match="version 9999, and this server knows versions up to 1"):
+        connect(path)
+
+
+async def test_a_migration_is_done_once_and_keeps_what_is_there(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await SqliteStore.open(path)
+    await save(store, Unresolved(partition=0, process_id="p"))
+    await store.close()
+    monkeypatch.setattr(
+        sqlite_database, "_migrations", lambda: {1: "unused", 2: "CREATE TABLE second (id INTEGER)"}
+    )
+
+    connect(path).close()
+    connect(path).close()
+
+    assert outside(path, "PRAGMA user_version") == (2,)
+    assert outside(path, "SELECT count(*) FROM unresolved, (SELECT count(*) FROM second)") == (1,)
+
+
+async def test_a_migration_that_fails_leaves_the_version_before_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect(path).close()
+    script = "CREATE TABLE second (id INTEGER); DROP TABLE journal; DROP TABLE missing;"
+    monkeypatch.setattr(sqlite_database, "_migrations", lambda: {2: script})
+
+    with pytest.raises(StoreFailed, match="missing"):
+        await SqliteStore.open(path)
+
+    assert outside(path, "PRAGMA user_version") == (1,)
+    assert outside(path, "SELECT count(*) FROM journal") == (0,)
