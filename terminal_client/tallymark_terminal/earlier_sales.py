@@ -150,5 +150,6 @@ def _outcome(sale: Sale, knowledge: Knowledge) -> Outcome:
     if knowledge.knowledge is ProcessKnowledge.REVERSED_UNSEEN:
         return Outcome.GIVEN_UP
     if process is None or not process.is_final:
-        return Outcome.HELD if process and sale.stage is Stage.HELD else Outcome.OPEN
+        is_instructed = process is not None and process.state is ProcessState.INSTRUCTED
+        return Outcome.HELD if is_instructed and sale.stage is Stage.HELD else Outcome.OPEN
     return Outcome.EXECUTED if process.state is ProcessState.COMPLETED else Outcome.REFUSED

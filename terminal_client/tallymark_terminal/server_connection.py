@@ -23,7 +23,7 @@ from tallymark_terminal.answer_messages import (
     process_value,
     reversal_value,
 )
-from tallymark_terminal.identification import Identification, ProcessReference
+from tallymark_terminal.identification import Identification, ProcessReference, TelephoneNumber
 from tallymark_terminal.processes import Completion, Knowledge, Process, Reversal
 from tallymark_terminal.request_messages import reference_message, resolve_message
 from tallymark_terminal.server_clock import ServerTime
@@ -35,6 +35,9 @@ CALL_DEADLINE_SECONDS: Final = 5.0
 
 RESOLVE_WAIT_SECONDS: Final = 5.0
 """How long the server may wait for a decision before it answers with the state so far."""
+
+DIGITS_WAIT_SECONDS: Final = 0.001
+"""The same after a telephone number: the customer needs the digits before anything is decided."""
 
 RESOLVE_DEADLINE_SECONDS: Final = RESOLVE_WAIT_SECONDS + 3.0
 """The wait, and the way there and back."""
@@ -144,11 +147,13 @@ class ServerConnection:
         self, *, request_id: str, identification: Identification, request: SaleRequest
     ) -> Process:
         """Ask what to do; the same values again are the same request."""
+        has_digits = isinstance(identification, TelephoneNumber)
+        wait_seconds = DIGITS_WAIT_SECONDS if has_digits else RESOLVE_WAIT_SECONDS
         message = resolve_message(
             request_id=request_id,
             identification=identification,
             request=request,
-            wait_milliseconds=int(RESOLVE_WAIT_SECONDS * 1000),
+            wait_milliseconds=int(wait_seconds * 1000),
         )
         answer = await self._call(
             self._stub.ResolveCode, message, deadline_seconds=RESOLVE_DEADLINE_SECONDS

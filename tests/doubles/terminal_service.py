@@ -87,6 +87,8 @@ class TerminalServiceDouble(TerminalServiceServicer):
         """Whether the terminal is revoked when an answer is lost."""
         self.errors: defaultdict[str, deque[TallymarkError]] = defaultdict(deque)
         """Errors for the next calls of each RPC, instead of work."""
+        self.refuses_reversals = pb.REVERSAL_REFUSAL_UNSPECIFIED
+        """Why reversals are refused, if they are."""
         self.hangs_before: str | None = None
         self.hangs_after: str | None = None
         self.hanging = asyncio.Event()
@@ -231,6 +233,12 @@ class TerminalServiceDouble(TerminalServiceServicer):
             if process is None:
                 self.tombstones.add(request_id)
                 return pb.ReverseProcessResponse(outcome=pb.REVERSAL_OUTCOME_NEVER_SEEN)
+            if self.refuses_reversals:
+                return pb.ReverseProcessResponse(
+                    outcome=pb.REVERSAL_OUTCOME_REFUSED,
+                    refused_because=self.refuses_reversals,
+                    process=process,
+                )
             if process.state == COMPLETED:
                 process.reversed_by_process_id = f"00{uuid.uuid4().hex}"
                 reversal = process_pb2.Process(

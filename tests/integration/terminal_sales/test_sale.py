@@ -370,6 +370,7 @@ async def test_points_that_cannot_be_set_refuse_the_whole_sale(rig: Rig, reason:
 
 
 async def test_telephone_number_is_forgotten_once_the_process_is_known(rig: Rig) -> None:
+    # The digits must come at once, not after the wait for a decision.
     rig.double.states.extend([AWAITING, INSTRUCTED])
     rig.double.confirmation_digits = "42"
 
@@ -377,6 +378,8 @@ async def test_telephone_number_is_forgotten_once_the_process_is_known(rig: Rig)
 
     assert result.outcome is Outcome.EXECUTED
     assert rig.cashier.waits[0].confirmation_digits == "42"
+    (asked,) = rig.double.requests("ResolveCode")
+    assert asked.wait_milliseconds == 1
     assert (await rig.only_sale()).telephone_number is None
     assert result.process is not None
     (query,) = rig.double.requests("GetProcess")
