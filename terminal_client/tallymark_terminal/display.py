@@ -175,7 +175,9 @@ class Display:
         self._line("", on=console)
 
     def _line(self, text: str, style: str = "", *, on: Console | None = None) -> None:
-        (on or self._console).print(Text(text, style=style), soft_wrap=True)
+        console = on or self._console
+        # A screen breaks lines between words; a file or pipe gets each line whole.
+        console.print(Text(text, style=style), soft_wrap=not console.is_terminal)
 
     def _print_json(self, text: str) -> None:
         self._console.out(text, highlight=False)
