@@ -130,6 +130,12 @@ class Phone(Actor):
         answer: customer_service_pb2.GetWalletResponse = await self.call("GetWallet", request)
         return answer
 
+    async def processes(self) -> list[process_pb2.Process]:
+        request = customer_service_pb2.ListProcessesRequest()
+        answer: customer_service_pb2.ListProcessesResponse
+        answer = await self.call("ListProcesses", request)
+        return list(answer.processes)
+
     async def points(self) -> int:
         accounts = (await self.wallet()).points_accounts
         return int(accounts[0].balance) if accounts else 0
@@ -254,6 +260,7 @@ class World:
         store: Store,
         clock: MovedClock,
         institution_clock: StoppedClock,
+        institution: CreditInstitution,
         keyring: Keyring,
         numbers: SentNumbers,
         stack: AsyncExitStack,
@@ -262,6 +269,7 @@ class World:
         self.store = store
         self.clock = clock
         self.institution_clock = institution_clock
+        self.institution = institution
         self.keyring = keyring
         self.numbers = numbers
         self._stack = stack
@@ -368,12 +376,13 @@ async def world(store: Store, keyring: Keyring) -> AsyncIterator[World]:
         channel = open_institution_channel(f"127.0.0.1:{institution_port}")
         stack.push_async_callback(channel.close)
         clock = MovedClock()
+        institution = CreditInstitution(channel)
         numbers = SentNumbers()
         parts = Parts(
             store=store,
             clock=clock,
             keyring=keyring,
-            institution=CreditInstitution(channel),
+            institution=institution,
             number_sender=numbers,
             password_profile=UNSAFE_FAST_FOR_TESTS,
         )
@@ -386,6 +395,7 @@ async def world(store: Store, keyring: Keyring) -> AsyncIterator[World]:
                 store=store,
                 clock=clock,
                 institution_clock=institution_clock,
+                institution=institution,
                 keyring=keyring,
                 numbers=numbers,
                 stack=channels,

@@ -91,12 +91,12 @@ def process_message(process: Process, *, customer_reference: str | None) -> proc
     """Return a process as its terminal, or its customer (no customer reference), may see it.
 
     A terminal learns instructions only when everything is granted, and of a customer identified by
-    telephone nothing before the customer has answered, so that it cannot find out which numbers are
-    registered.
+    telephone nothing unless the customer says yes, so that it cannot find out which numbers are
+    registered, not even when the process has ended.
     """
     for_terminal = customer_reference is not None
     undecided = process.state in _UNDECIDED
-    hidden = for_terminal and process.by_telephone and undecided
+    hidden = for_terminal and process.by_telephone and not process.is_confirmed
     with_instruction = not for_terminal or process.state in _EXECUTABLE
     return process_pb2.Process(
         process_id=process.process_id,
@@ -115,7 +115,7 @@ def process_message(process: Process, *, customer_reference: str | None) -> proc
         execute_by=time_message(process.execute_by),
         ended_at=time_message(process.ended_at),
         refusal=_refusal_message(process.refusal),
-        customer_reference="" if customer_reference is None or undecided else customer_reference,
+        customer_reference="" if undecided or hidden else customer_reference or "",
         confirmation_digits=process.digits if for_terminal else "",
         digits_needed=process.by_telephone and not for_terminal,
         confirmed_by_customer=process.is_confirmed,
