@@ -1,0 +1,162 @@
+"""Phones and terminals hear of every change as soon as it is decided, and miss none."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import grpc
+import pytest
+
+from tallymark.v1 import process_pb2 as p
+from tallymark.v1.customer_service_pb2 import WatchProcessesRequest, WatchProcessesResponse
+from tallymark.v1.terminal_service_pb2 import WatchProcessRequest
+from tallymark_server.services import customer
+from tests.world.actions import READ_POINTS, burn, charge, earn
+from tests.world.shop import Shop
+from tests.world.world import Phone, by_process, new_id
+
+TOLD_WITHIN_SECONDS = 1.0
+
+
+async def news_of(phone: Phone, *, after: int = 0) -> AsyncGenerator[WatchProcessesResponse, None]:
+    call = phone.watch("WatchProcesses", WatchProcessesRequest(after_event=after))
+    try:
+        async for news in call:
+            yield news
+    finally:
+        call.cancel()
+
+
+async def test_the_phone_is_told_within_a_second(kept_shop: Shop) -> None:
+    await kept_shop.world.operator.set_policy(confirm_money_from=0)
+    slowest = 0.0
+    async with aclosing(news_of(kept_shop.phone)) as news:
+        for _ in range(10):
+            code = await kept_shop.phone.issue()
+            request = kept_shop.till.resolve_request(code, charge(500), wait_milliseconds=30_000)
+            began = time.monotonic()
+            scan = asyncio.create_task(kept_shop.till.call("ResolveCode", request))
+            told = await anext(news)
+            slowest = max(slowest, time.monotonic() - began)
+            await kept_shop.phone.confirm(told.process.process_id)
+            while told.process.state != p.PROCESS_STATE_INSTRUCTED:
+                told = await anext(news)
+            assert (await scan).process.state == p.PROCESS_STATE_INSTRUCTED
+
+    assert slowest < TOLD_WITHIN_SECONDS
+
+
+async def test_the_phone_hears_every_state_in_the_order_of_its_own_count(shop: Shop) -> None:
+    async with aclosing(news_of(shop.phone)) as news:
+        process = await shop.scan(earn(5))
+        first = await anext(news)
+        await shop.till.complete(process.process_id)
+        second = await anext(news)
+        await shop.till.reverse(process.process_id)
+        last = [await anext(news), await anext(news)]
+
+    assert first.process.state == p.PROCESS_STATE_INSTRUCTED
+    assert second.process.state == p.PROCESS_STATE_COMPLETED
+    assert [each.event for each in (first, second, *last)] == [1, 2, 3, 4]
+    assert last[0].process.reverses_process_id == process.process_id
+    assert last[1].process.reversed_by_process_id == last[0].process.process_id
+
+
+async def test_a_phone_that_was_away_resumes_after_the_event_it_knows(kept_shop: Shop) -> None:
+    known = await kept_shop.scan(earn(1))
+    async with aclosing(news_of(kept_shop.phone)) as news:
+        seen = await anext(news)
+    missed = [(await kept_shop.scan(earn(1))).process_id for _ in range(3)]
+
+    async with aclosing(news_of(kept_shop.phone, after=seen.event)) as news:
+        told = [(await anext(news)).process.process_id for _ in range(3)]
+        await kept_shop.till.complete(known.process_id)
+        newest = await anext(news)
+
+    assert told == missed
+    assert newest.process.process_id == known.process_id
+    assert newest.event == 5
+
+
+async def test_after_0_a_phone_gets_the_newest_state_of_everything(shop: Shop) -> None:
+    process = await shop.scan(earn(1))
+    await shop.till.complete(process.process_id)
+
+    async with aclosing(news_of(shop.phone)) as news:
+        told = await anext(news)
+
+    assert told.event == 2
+    assert told.process.state == p.PROCESS_STATE_COMPLETED
+
+
+async def test_a_quiet_stream_carries_signs_of_life(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(customer, "LIFE_SIGN_SECONDS", 0.02)
+    await shop.scan(earn(1))
+
+    async with aclosing(news_of(shop.phone)) as news:
+        await anext(news)
+        sign = await anext(news)
+
+    assert sign.event == 1
+    assert not sign.HasField("process")
+
+
+async def test_a_phone_hears_nothing_of_another_customer(shop: Shop) -> None:
+    ben = await shop.world.add_phone("ben")
+    async with aclosing(news_of(ben)) as news:
+        await shop.scan(earn(1))
+        await shop.till.resolve(await ben.issue(), READ_POINTS)
+        told = await anext(news)
+
+    assert told.event == 1
+    assert told.process.actions[0].action.WhichOneof("kind") == "read_points"
+
+
+async def test_the_terminals_stream_ends_after_the_final_state(kept_shop: Shop) -> None:
+    process = await kept_shop.scan(burn(100))
+    states = kept_shop.states(process.process_id)
+    seen = [await anext(states)]
+    await kept_shop.till.complete(process.process_id)
+    seen += [state async for state in states]
+
+    assert [state.state for state in seen] == [
+        p.PROCESS_STATE_INSTRUCTED,
+        p.PROCESS_STATE_COMPLETED,
+    ]
+
+
+async def test_a_stream_about_an_ended_process_tells_its_state_and_ends(shop: Shop) -> None:
+    process = await shop.scan(burn(301))
+
+    seen = [state.state async for state in shop.states(process.process_id)]
+
+    assert seen == [p.PROCESS_STATE_DECLINED]
+
+
+async def test_a_terminal_watches_its_own_processes_only(shop: Shop) -> None:
+    process = await shop.scan(burn(100))
+    neighbour = await shop.world.add_terminal("till-2")
+    request = WatchProcessRequest(reference=by_process(process.process_id))
+
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await anext(aiter(neighbour.watch("WatchProcess", request)))
+
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_resolve_code_answers_when_the_customer_has(shop: Shop) -> None:
+    await shop.world.operator.set_policy(confirm_points_from=0)
+    request = shop.till.resolve_request(
+        await shop.phone.issue(), burn(100), wait_milliseconds=30_000, request_id=new_id()
+    )
+    async with aclosing(news_of(shop.phone)) as news:
+        scan = asyncio.create_task(shop.till.call("ResolveCode", request))
+        told = await anext(news)
+        is_waiting = not scan.done()
+        await shop.phone.confirm(told.process.process_id, approve=False)
+
+    assert is_waiting
+    assert (await scan).process.state == p.PROCESS_STATE_DECLINED
