@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import grpc
 import protovalidate
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from grpc_status import rpc_status
 
 from tallymark_protocol.errors import (
@@ -25,7 +25,9 @@ from tallymark_protocol.errors import (
 from tallymark_protocol.reasons import Reason
 from tallymark_server.domain.commands import Caller
 from tallymark_server.domain.model.merchants import CallerKind
+from tallymark_server.lanes.lane import RETRY_AFTER_SECONDS
 from tallymark_server.services.callers import CALLER, Callers
+from tallymark_server.storage.store import StoreFailed
 
 __all__ = ["Interceptor"]
 
@@ -75,11 +77,11 @@ class Interceptor(grpc.aio.ServerInterceptor):
         if handler.response_streaming:
             stream = self._around_stream(handler.unary_stream, method, needed, authorization)
             return grpc.unary_stream_rpc_method_handler(
-                stream, handler.request_deserializer, handler.response_serializer
+                stream, _or_none(handler.request_deserializer), handler.response_serializer
             )
         unary = self._around_unary(handler.unary_unary, method, needed, authorization)
         return grpc.unary_unary_rpc_method_handler(
-            unary, handler.request_deserializer, handler.response_serializer
+            unary, _or_none(handler.request_deserializer), handler.response_serializer
         )
 
     def _around_unary(
@@ -88,8 +90,8 @@ class Interceptor(grpc.aio.ServerInterceptor):
         method: str,
         needed: CallerKind,
         authorization: str,
-    ) -> Callable[[Message, _Context], Awaitable[Message]]:
-        async def around(request: Message, context: _Context) -> Message:
+    ) -> Callable[[Message | None, _Context], Awaitable[Message]]:
+        async def around(request: Message | None, context: _Context) -> Message:
             try:
                 await self._enter(request, method, needed, authorization)
                 response: Message = await handle(request, context)
@@ -106,8 +108,8 @@ class Interceptor(grpc.aio.ServerInterceptor):
         method: str,
         needed: CallerKind,
         authorization: str,
-    ) -> Callable[[Message, _Context], AsyncIterator[Message]]:
-        async def around(request: Message, context: _Context) -> AsyncIterator[Message]:
+    ) -> Callable[[Message | None, _Context], AsyncIterator[Message]]:
+        async def around(request: Message | None, context: _Context) -> AsyncIterator[Message]:
             try:
                 await self._enter(request, method, needed, authorization)
                 async for response in handle(request, context):
@@ -119,7 +121,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         return around
 
     async def _enter(
-        self, request: Message, method: str, needed: CallerKind, authorization: str
+        self, request: Message | None, method: str, needed: CallerKind, authorization: str
     ) -> None:
         if method in _WITHOUT_CREDENTIALS:
             CALLER.set(_ANYONE)
@@ -128,11 +130,29 @@ class Interceptor(grpc.aio.ServerInterceptor):
         _check(request)
 
 
-def _check(request: Message) -> None:
+def _or_none(
+    deserialize: Callable[[bytes], Message] | None,
+) -> Callable[[bytes], Message | None]:
+    """Return None for bytes that are no message; left to grpc, the caller would get its text."""
+    assert deserialize is not None, "generated code always has one"
+
+    def read(request_bytes: bytes) -> Message | None:
+        try:
+            return deserialize(request_bytes)
+        except DecodeError:
+            return None
+
+    return read
+
+
+def _check(request: Message | None) -> None:
     """Check the rules that the contract states.
 
     Values stay out of the answer: one of them may be a secret.
     """
+    if request is None:
+        violations = [("", "the bytes are no message of the type that the RPC takes")]
+        raise Refused(Reason.REQUEST_INVALID, violations=violations)
     try:
         protovalidate.validate(request)
     except protovalidate.ValidationError as error:
@@ -159,10 +179,14 @@ async def _abort(context: _Context, error: Exception, method: str) -> None:
     """End the call with the error's status. Raises, as grpc wants it."""
     if isinstance(error, grpc.aio.AbortError):
         return
-    if not isinstance(error, TallymarkError):
+    if isinstance(error, StoreFailed):
+        error = UnknownOutcome(Reason.STORE_FAILED, retry_after_seconds=RETRY_AFTER_SECONDS)
+    elif not isinstance(error, TallymarkError):
         _log.error("%s failed", method, exc_info=error)
         error = UnknownOutcome(Reason.INTERNAL)
+    status = rpc_status.to_status(to_status(error))
+    trailing = tuple(status.trailing_metadata or ())
     if error.retry_after_seconds:
         pushback = str(round(error.retry_after_seconds * 1000))
-        context.set_trailing_metadata(((RETRY_PUSHBACK_KEY, pushback),))
-    await context.abort_with_status(rpc_status.to_status(to_status(error)))
+        trailing = (*trailing, (RETRY_PUSHBACK_KEY, pushback))
+    await context.abort(status.code, status.details, trailing)
