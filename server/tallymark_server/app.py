@@ -10,6 +10,7 @@ services: Interceptor (who calls, is it valid) -> CustomerService, TerminalServi
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -67,6 +68,9 @@ _OPTIONS: Final = [
 ]
 
 
+_log = logging.getLogger(__name__)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Parts:
     """What the server is given from outside: everything that is not pure."""
@@ -120,8 +124,15 @@ async def serve(parts: Parts, *, listen: str, operator_listen: str) -> AsyncIter
     passwords = Passwords(parts.password_profile)
     codes = CodeMaker(parts.keyring)
     stopped = asyncio.Event()
+
+    def stop_serving(task: asyncio.Task[None]) -> None:
+        """Stop when the lane or the completer ends; whatever ended it stands in the log."""
+        if not task.cancelled() and task.exception() is not None:
+            _log.critical("the server cannot go on", exc_info=task.exception())
+        stopped.set()
+
     lane_task = asyncio.create_task(lane.run())
-    lane_task.add_done_callback(lambda _: stopped.set())
+    lane_task.add_done_callback(stop_serving)
     operator_code = await _ensure_first_operator(parts, lane)
     customer_service = CustomerService(
         lane=lane,
@@ -153,6 +164,7 @@ async def serve(parts: Parts, *, listen: str, operator_listen: str) -> AsyncIter
         operator_service, operators.server
     )
     completer_task = asyncio.create_task(completer.run())
+    completer_task.add_done_callback(stop_serving)
     try:
         yield App(
             port=await public.start(
@@ -173,7 +185,7 @@ async def serve(parts: Parts, *, listen: str, operator_listen: str) -> AsyncIter
         feed.close()
         await asyncio.gather(public.stop(), operators.stop())
         completer.stop()
-        await completer_task
+        await asyncio.gather(completer_task, return_exceptions=True)
         await completer.settled()
         lane.stop()
         await asyncio.gather(lane_task, return_exceptions=True)
