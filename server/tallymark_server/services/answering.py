@@ -1,6 +1,6 @@
 """What every service does alike: give a request its identity, take an answer from the lane."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -58,17 +58,22 @@ async def load_one(store: Store, key: Key[R]) -> R | None:
     return (await store.load([key]))[key]  # type: ignore[return-value]  # the key's table is the row's class
 
 
-def first_of_page(token: str) -> str:
-    """Return the key text that a page starts with.
+def first_of_page(token: str, table: type[Row]) -> str:
+    """Return the key text that a page of this table starts with; empty for the first page.
 
     Raises:
         Refused: PAGE_TOKEN_INVALID, for what no list gives out.
 
     """
+    if not token:
+        return ""
     try:
-        return urlsafe_b64decode(token.encode()).decode()
+        name, _, text = b64decode(token, altchars=b"-_", validate=True).decode().partition("/")
     except ValueError:
         raise Refused(Reason.PAGE_TOKEN_INVALID) from None
+    if name != table.table or not text:
+        raise Refused(Reason.PAGE_TOKEN_INVALID)
+    return text
 
 
 def page(rows: Sequence[R], size: int) -> tuple[Sequence[R], str]:
@@ -78,4 +83,5 @@ def page(rows: Sequence[R], size: int) -> tuple[Sequence[R], str]:
     """
     if len(rows) <= size:
         return rows, ""
-    return rows[:size], urlsafe_b64encode(rows[size].text.encode()).decode()
+    first = rows[size]
+    return rows[:size], urlsafe_b64encode(f"{first.table}/{first.text}".encode()).decode()

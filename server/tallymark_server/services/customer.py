@@ -180,7 +180,7 @@ class CustomerService(CustomerAccounts, contract_grpc.CustomerServiceServicer):
         """List the customer's processes, newest first."""
         caller = CALLER.get()
         size = request.page_size or PAGE_SIZE
-        before = first_of_page(request.page_token)
+        before = first_of_page(request.page_token, CustomerProcess)
         if before and not before.startswith(f"{caller.caller_id}/"):
             raise Refused(Reason.PAGE_TOKEN_INVALID)
         entries = await self._index(caller, before=before, limit=size + 1)

@@ -196,7 +196,7 @@ class OperatorLists:
         self, table: type[R], wanted: contract.PageRequest, *, newest_first: bool = False
     ) -> tuple[Sequence[R], str]:
         """Return a page of a table and the token of the next one."""
-        start = first_of_page(wanted.token)
+        start = first_of_page(wanted.token, table)
         size = wanted.size or PAGE_SIZE
         bounds = {"last": f"{start}\0"} if newest_first and start else {"first": start}
         rows = await self._store.scan(
