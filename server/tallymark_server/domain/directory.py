@@ -93,10 +93,12 @@ def enrol(draft: Draft, command: Enrol, now: int) -> Done:
 
 
 def create_operator(draft: Draft, command: CreateOperator) -> RowAnswer:
-    """Add an operator with a right to enrol."""
+    """Add an operator with a right to enrol. Until it is used, asking again is harmless."""
     operator = Operator(partition=DIRECTORY, operator_id=command.operator_id)
     if draft.get(operator.key) is not None:
-        raise Refused(Reason.ALREADY_EXISTS_DIFFERENT)
+        if draft.get(Enrolment.key_of(command.code_hash)) is None:  # enrolled since
+            raise Refused(Reason.ALREADY_EXISTS_DIFFERENT)
+        return RowAnswer(is_new=False)
     draft.put(operator)
     _put_enrolment(draft, command.code_hash, CallerKind.OPERATOR, command.operator_id)
     return RowAnswer(is_new=True)
