@@ -106,6 +106,13 @@ class Keyring:
         """Return the keyed hash under which the directory keeps a number."""
         return _mac(self._numbers_key, telephone_number).hex()
 
+    def number_code_hash(self, number_code: str) -> str:
+        """Return what is stored of a verification code, whose six digits any other hash would tell.
+
+        It is empty for no code.
+        """
+        return _mac(self._numbers_key, "code", number_code).hex() if number_code else ""
+
     def customer_reference(self, merchant_id: str, customer_id: str) -> str:
         """Return the reference of a customer that only this merchant knows."""
         return _mac(self._references_key, merchant_id, customer_id)[:12].hex()

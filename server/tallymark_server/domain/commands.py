@@ -100,7 +100,10 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RegisterCustomer(Command, frozen=True, kw_only=True):
-    """Add a customer with a first device and session. The partition is the new customer's."""
+    """Add a customer with a first device and session. The partition is the new customer's.
+
+    Codes of numbers come as keyed hashes.
+    """
 
     customer_id: str
     login_name: str

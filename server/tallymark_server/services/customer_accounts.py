@@ -16,6 +16,7 @@ from tallymark_server.domain.commands import Caller
 from tallymark_server.domain.identifiers import make_id
 from tallymark_server.domain.model.merchants import CallerKind
 from tallymark_server.domain.model.people import Card, Customer, Login
+from tallymark_server.domain.model.processes import Request
 from tallymark_server.institution import CreditInstitution
 from tallymark_server.keyring import Keyring, secret_hash
 from tallymark_server.lanes.lane import Lane
@@ -30,6 +31,8 @@ __all__ = ["CustomerAccounts"]
 
 INSTITUTION_SECONDS: Final = 10.0
 """How long a customer waits for a card to be registered."""
+
+_NO_CARD: Final = Card(card_id="", card_token="", brand="", last_four="", expires_on="")
 
 _Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -80,7 +83,7 @@ class CustomerAccounts:
                 login_name=request.login_name,
                 password_hash=await self._passwords.hash(request.password),
                 telephone_number=request.telephone_number,
-                number_code=number_code,
+                number_code=self._keyring.number_code_hash(number_code),
                 device_id=self._new_id(self._birth_partition),
                 device_name=request.device_name,
                 token_hash=secret_hash(token),
@@ -109,7 +112,7 @@ class CustomerAccounts:
                 caller=caller,
                 partition=customer.partition,
                 request=request_key(self._keyring, "VerifyNumber", request, request.request_id),
-                number_code=request.number_code,
+                number_code=self._keyring.number_code_hash(request.number_code),
                 number_hash=self._keyring.number_hash(customer.telephone_number),
             ),
             NumberAnswer,
@@ -186,14 +189,19 @@ class CustomerAccounts:
     ) -> contract.RegisterCardResponse:
         """Hand the number to the institution and keep its token."""
         caller = CALLER.get()
-        card = await self._institution_card(caller, request)
+        partition = customer_partition(caller)
+        key = request_key(self._keyring, "RegisterCard", request, request.request_id)
+        seen = await load_one(
+            self._store, Request.key_of(partition, key.request_id, key.rpc, caller.name)
+        )
         answer = await decided(
             self._lane,
             commands.RegisterCard(
                 caller=caller,
-                partition=customer_partition(caller),
-                request=request_key(self._keyring, "RegisterCard", request, request.request_id),
-                card=card,
+                partition=partition,
+                request=key,
+                # A repetition has its answer, and must not need the institution to get it.
+                card=_NO_CARD if seen else await self._institution_card(caller, request),
                 make_default=request.make_default,
             ),
             CardAnswer,

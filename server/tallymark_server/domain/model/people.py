@@ -59,6 +59,8 @@ class Customer(Row, frozen=True, kw_only=True, omit_defaults=True):
     registered_at: int
     telephone_number: str = ""
     number_code: str = ""
+    """Keyed hash of the verification code that was sent; empty when none is waited for."""
+
     number_attempts: int = 0
     number_verified: bool = False
     device_ids: tuple[str, ...] = ()
