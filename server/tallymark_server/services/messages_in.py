@@ -163,5 +163,5 @@ def policy_from(message: policy_pb2.Policy) -> Policy:
 
 
 def _milliseconds(message: Timestamp) -> int:
-    """Return a time; 0 for none. Earlier than 1970 counts as none."""
-    return max(0, message.ToMilliseconds())
+    """Return a time; 0 for none. No rule bounds the nanoseconds: they may exceed a second."""
+    return max(0, message.seconds * 1000 + message.nanos // 1_000_000)

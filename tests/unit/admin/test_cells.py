@@ -109,6 +109,7 @@ def bill_of(text: str) -> registration_pb2.Bill:
         merchant_id="shop", bill_reference="B-1", login_name=text, description=""
     )
     bill.amount.currency_code = "EUR"
+    bill.amount.minor_units = 1
     return bill
 
 

@@ -35,7 +35,8 @@ class CustomerServiceStub(object):
     Every changing RPC carries a request_id, a UUID that the caller makes (version 7 is best). Sending the same request
     again with the same id gives the byte-equal answer and changes nothing; another body under the same id fails with
     REQUEST_ID_REUSED. A call that ended with UNAVAILABLE, DEADLINE_EXCEEDED or CANCELLED has an unknown outcome:
-    send it again with the same id. Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields),
+    send it again with the same id. Where there are no credentials, the login name stands for the caller. A request of more
+    than 1 MiB ends with RESOURCE_EXHAUSTED and without ErrorInfo. Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields),
     CALLER_NOT_ALLOWED, OVERLOADED, SHUTTING_DOWN, STORE_FAILED and INTERNAL.
     """
 
@@ -132,7 +133,8 @@ class CustomerServiceServicer(object):
     Every changing RPC carries a request_id, a UUID that the caller makes (version 7 is best). Sending the same request
     again with the same id gives the byte-equal answer and changes nothing; another body under the same id fails with
     REQUEST_ID_REUSED. A call that ended with UNAVAILABLE, DEADLINE_EXCEEDED or CANCELLED has an unknown outcome:
-    send it again with the same id. Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields),
+    send it again with the same id. Where there are no credentials, the login name stands for the caller. A request of more
+    than 1 MiB ends with RESOURCE_EXHAUSTED and without ErrorInfo. Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields),
     CALLER_NOT_ALLOWED, OVERLOADED, SHUTTING_DOWN, STORE_FAILED and INTERNAL.
     """
 
@@ -167,7 +169,8 @@ class CustomerServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RemoveDevice(self, request, context):
-        """Removes a device: its sessions end and its codes are revoked. Fails with DEVICE_NOT_FOUND.
+        """Removes a device: its sessions end and its codes are revoked. A device that removed itself is not known any more: the same
+        request again fails with CREDENTIALS_INVALID, which then means that it is done. Fails with DEVICE_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -346,7 +349,8 @@ class CustomerService(object):
     Every changing RPC carries a request_id, a UUID that the caller makes (version 7 is best). Sending the same request
     again with the same id gives the byte-equal answer and changes nothing; another body under the same id fails with
     REQUEST_ID_REUSED. A call that ended with UNAVAILABLE, DEADLINE_EXCEEDED or CANCELLED has an unknown outcome:
-    send it again with the same id. Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields),
+    send it again with the same id. Where there are no credentials, the login name stands for the caller. A request of more
+    than 1 MiB ends with RESOURCE_EXHAUSTED and without ErrorInfo. Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields),
     CALLER_NOT_ALLOWED, OVERLOADED, SHUTTING_DOWN, STORE_FAILED and INTERNAL.
     """
 

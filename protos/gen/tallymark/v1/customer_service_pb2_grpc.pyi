@@ -22,7 +22,8 @@ class CustomerServiceStub:
     Every changing RPC carries a request_id, a UUID that the caller makes (version 7 is best). Sending the same request
     again with the same id gives the byte-equal answer and changes nothing; another body under the same id fails with
     REQUEST_ID_REUSED. A call that ended with UNAVAILABLE, DEADLINE_EXCEEDED or CANCELLED has an unknown outcome:
-    send it again with the same id. Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields),
+    send it again with the same id. Where there are no credentials, the login name stands for the caller. A request of more
+    than 1 MiB ends with RESOURCE_EXHAUSTED and without ErrorInfo. Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields),
     CALLER_NOT_ALLOWED, OVERLOADED, SHUTTING_DOWN, STORE_FAILED and INTERNAL.
     """
 
@@ -40,7 +41,9 @@ class CustomerServiceStub:
     AddDevice: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.AddDeviceRequest, _customer_service_pb2.AddDeviceResponse]
     """Adds another device of the same customer and signs it in. Fails with PASSWORD_WRONG, TOO_MANY_REGISTRATIONS."""
     RemoveDevice: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.RemoveDeviceRequest, _customer_service_pb2.RemoveDeviceResponse]
-    """Removes a device: its sessions end and its codes are revoked. Fails with DEVICE_NOT_FOUND."""
+    """Removes a device: its sessions end and its codes are revoked. A device that removed itself is not known any more: the same
+    request again fails with CREDENTIALS_INVALID, which then means that it is done. Fails with DEVICE_NOT_FOUND.
+    """
     RegisterCard: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.RegisterCardRequest, _customer_service_pb2.RegisterCardResponse]
     """Registers a payment card. The number goes to the credit institution; the server keeps only its token, brand and
     last four digits. The first card becomes the default. Fails with CARD_REJECTED, INSTITUTION_UNAVAILABLE, TOO_MANY_REGISTRATIONS.
@@ -85,7 +88,8 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
     Every changing RPC carries a request_id, a UUID that the caller makes (version 7 is best). Sending the same request
     again with the same id gives the byte-equal answer and changes nothing; another body under the same id fails with
     REQUEST_ID_REUSED. A call that ended with UNAVAILABLE, DEADLINE_EXCEEDED or CANCELLED has an unknown outcome:
-    send it again with the same id. Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields),
+    send it again with the same id. Where there are no credentials, the login name stands for the caller. A request of more
+    than 1 MiB ends with RESOURCE_EXHAUSTED and without ErrorInfo. Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields),
     CALLER_NOT_ALLOWED, OVERLOADED, SHUTTING_DOWN, STORE_FAILED and INTERNAL.
     """
 
@@ -131,7 +135,9 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _customer_service_pb2.RemoveDeviceRequest,
         context: _aio.ServicerContext[_customer_service_pb2.RemoveDeviceRequest, _abc.Awaitable[_customer_service_pb2.RemoveDeviceResponse]],
     ) -> _abc.Awaitable[_customer_service_pb2.RemoveDeviceResponse]:
-        """Removes a device: its sessions end and its codes are revoked. Fails with DEVICE_NOT_FOUND."""
+        """Removes a device: its sessions end and its codes are revoked. A device that removed itself is not known any more: the same
+        request again fails with CREDENTIALS_INVALID, which then means that it is done. Fails with DEVICE_NOT_FOUND.
+        """
 
     @_abc_1.abstractmethod
     def RegisterCard(

@@ -30,7 +30,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
     Example:
         {"reason": "REQUEST_INVALID", "domain": "tallymark", "metadata": {}}
-        Message: "The request breaks the contract in 1 place: see the field violations."
+        Message: "The request breaks the contract: see the field violations."
     """
     ERROR_REASON_CREDENTIALS_MISSING: _ErrorReason.ValueType  # 2
     """The call carries no `authorization: Bearer <secret>` metadata. Status UNAUTHENTICATED.
@@ -58,7 +58,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
     Example:
         {"reason": "CALLER_NOT_ALLOWED", "domain": "tallymark", "metadata": {"needed": "terminal"}}
-        Message: "This call is for terminals, and these credentials are a customer's."
+        Message: "This call is for another kind of caller: terminal."
     """
     ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 6
     """The request_id was used with another body. Make a new id for a new request; nothing was done. Status
@@ -146,7 +146,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
     Example:
         {"reason": "PROCESS_NOT_AWAITING", "domain": "tallymark", "metadata": {"state": "COMPLETED"}}
-        Message: "The process no longer waits for an answer; it is COMPLETED."
+        Message: "The process does not wait for an answer (any more); it is COMPLETED."
     """
     ERROR_REASON_PROCESS_NOT_INSTRUCTED: _ErrorReason.ValueType  # 18
     """The process has no instructions to execute: it is not granted yet, or has ended. Status FAILED_PRECONDITION.
@@ -297,7 +297,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         Message: "You have no such device."
     """
     ERROR_REASON_CUSTOMER_NOT_FOUND: _ErrorReason.ValueType  # 39
-    """No customer has this login name. Status NOT_FOUND.
+    """No customer has this login name. Only in RowOutcome. Status NOT_FOUND.
 
     Example:
         {"reason": "CUSTOMER_NOT_FOUND", "domain": "tallymark", "metadata": {}}
@@ -318,7 +318,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         Message: "There is no such terminal."
     """
     ERROR_REASON_EVENT_NOT_FOUND: _ErrorReason.ValueType  # 42
-    """There is no such event. Status NOT_FOUND.
+    """There is no such event. Only in RowOutcome. Status NOT_FOUND.
 
     Example:
         {"reason": "EVENT_NOT_FOUND", "domain": "tallymark", "metadata": {}}
@@ -415,7 +415,7 @@ done. Status INVALID_ARGUMENT.
 
 Example:
     {"reason": "REQUEST_INVALID", "domain": "tallymark", "metadata": {}}
-    Message: "The request breaks the contract in 1 place: see the field violations."
+    Message: "The request breaks the contract: see the field violations."
 """
 ERROR_REASON_CREDENTIALS_MISSING: ErrorReason.ValueType  # 2
 """The call carries no `authorization: Bearer <secret>` metadata. Status UNAUTHENTICATED.
@@ -443,7 +443,7 @@ ERROR_REASON_CALLER_NOT_ALLOWED: ErrorReason.ValueType  # 5
 
 Example:
     {"reason": "CALLER_NOT_ALLOWED", "domain": "tallymark", "metadata": {"needed": "terminal"}}
-    Message: "This call is for terminals, and these credentials are a customer's."
+    Message: "This call is for another kind of caller: terminal."
 """
 ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 6
 """The request_id was used with another body. Make a new id for a new request; nothing was done. Status
@@ -531,7 +531,7 @@ FAILED_PRECONDITION.
 
 Example:
     {"reason": "PROCESS_NOT_AWAITING", "domain": "tallymark", "metadata": {"state": "COMPLETED"}}
-    Message: "The process no longer waits for an answer; it is COMPLETED."
+    Message: "The process does not wait for an answer (any more); it is COMPLETED."
 """
 ERROR_REASON_PROCESS_NOT_INSTRUCTED: ErrorReason.ValueType  # 18
 """The process has no instructions to execute: it is not granted yet, or has ended. Status FAILED_PRECONDITION.
@@ -682,7 +682,7 @@ Example:
     Message: "You have no such device."
 """
 ERROR_REASON_CUSTOMER_NOT_FOUND: ErrorReason.ValueType  # 39
-"""No customer has this login name. Status NOT_FOUND.
+"""No customer has this login name. Only in RowOutcome. Status NOT_FOUND.
 
 Example:
     {"reason": "CUSTOMER_NOT_FOUND", "domain": "tallymark", "metadata": {}}
@@ -703,7 +703,7 @@ Example:
     Message: "There is no such terminal."
 """
 ERROR_REASON_EVENT_NOT_FOUND: ErrorReason.ValueType  # 42
-"""There is no such event. Status NOT_FOUND.
+"""There is no such event. Only in RowOutcome. Status NOT_FOUND.
 
 Example:
     {"reason": "EVENT_NOT_FOUND", "domain": "tallymark", "metadata": {}}

@@ -197,7 +197,7 @@ class OperatorServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CreateOperator(self, request, context):
-        """Creates another operator and returns the one-time enrolment code. Fails with ALREADY_EXISTS_DIFFERENT.
+        """Creates another operator and returns the one-time enrolment code. Fails with ALREADY_EXISTS_DIFFERENT once the code was used.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

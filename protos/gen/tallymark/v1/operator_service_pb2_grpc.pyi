@@ -33,7 +33,7 @@ class OperatorServiceStub:
     data folder. Fails with ENROLMENT_CODE_INVALID.
     """
     CreateOperator: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.CreateOperatorRequest, _operator_service_pb2.CreateOperatorResponse]
-    """Creates another operator and returns the one-time enrolment code. Fails with ALREADY_EXISTS_DIFFERENT."""
+    """Creates another operator and returns the one-time enrolment code. Fails with ALREADY_EXISTS_DIFFERENT once the code was used."""
     CreateMerchant: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.CreateMerchantRequest, _operator_service_pb2.CreateMerchantResponse]
     """Creates a merchant. Fails with PROGRAMME_NOT_FOUND, ALREADY_EXISTS_DIFFERENT."""
     ListMerchants: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListMerchantsRequest, _operator_service_pb2.ListMerchantsResponse]
@@ -114,7 +114,7 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operator_service_pb2.CreateOperatorRequest,
         context: _aio.ServicerContext[_operator_service_pb2.CreateOperatorRequest, _abc.Awaitable[_operator_service_pb2.CreateOperatorResponse]],
     ) -> _abc.Awaitable[_operator_service_pb2.CreateOperatorResponse]:
-        """Creates another operator and returns the one-time enrolment code. Fails with ALREADY_EXISTS_DIFFERENT."""
+        """Creates another operator and returns the one-time enrolment code. Fails with ALREADY_EXISTS_DIFFERENT once the code was used."""
 
     @_abc_1.abstractmethod
     def CreateMerchant(

@@ -28,7 +28,7 @@ from tallymark.v1 import action_pb2 as tallymark_dot_v1_dot_action__pb2
 from tallymark.v1 import money_pb2 as tallymark_dot_v1_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftallymark/v1/registration.proto\x12\x0ctallymark.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19tallymark/v1/action.proto\x1a\x18tallymark/v1/money.proto\"a\n\x04\x43\x61rd\x12\x0f\n\x07\x63\x61rd_id\x18\x01 \x01(\t\x12\r\n\x05\x62rand\x18\x02 \x01(\t\x12\x11\n\tlast_four\x18\x03 \x01(\t\x12\x12\n\nexpires_on\x18\x04 \x01(\t\x12\x12\n\nis_default\x18\x05 \x01(\x08\"\xda\x02\n\x04\x42ill\x12\x35\n\x0bmerchant_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,62}$\x12!\n\x0e\x62ill_reference\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x38\n\nlogin_name\x18\x03 \x01(\tB$\xbaH!r\x1f\x32\x1d^[a-z0-9][a-z0-9._@+-]{2,63}$\x12+\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x13.tallymark.v1.MoneyB\x06\xbaH\x03\xc8\x01\x01\x12\x1d\n\x0b\x64\x65scription\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x36\n\x06\x64ue_on\x18\x06 \x01(\tB&\xbaH#r\x1e\x32\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$\xd8\x01\x01\x12&\n\x05state\x18\x07 \x01(\x0e\x32\x17.tallymark.v1.BillState\x12\x12\n\nprocess_id\x18\x08 \x01(\t\"\xc8\x01\n\x05\x45vent\x12\x32\n\x08\x65vent_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,62}$\x12\x35\n\x0bmerchant_id\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,62}$\x12\x17\n\x04name\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12;\n\x0creentry_rule\x18\x04 \x01(\x0e\x32\x19.tallymark.v1.ReentryRuleB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"\xc8\x03\n\x06Ticket\x12\x32\n\x08\x65vent_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,62}$\x12\x39\n\tticket_id\x18\x02 \x01(\tB&\xbaH#r!2\x1f^[A-Za-z0-9][A-Za-z0-9-]{0,31}$\x12\x38\n\nlogin_name\x18\x03 \x01(\tB$\xbaH!r\x1f\x32\x1d^[a-z0-9][a-z0-9._@+-]{2,63}$\x12\x1b\n\x07\x65ntries\x18\x04 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x01\x12.\n\nvalid_from\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bvalid_until\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x05place\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18<\x12\x14\n\x0c\x65ntries_used\x18\x08 \x01(\x05\x12*\n\tfirst_use\x18\t \x01(\x0b\x32\x17.tallymark.v1.TicketUse\x12)\n\x08last_use\x18\n \x01(\x0b\x32\x17.tallymark.v1.TicketUse\x12\x12\n\nevent_name\x18\x0b \x01(\t\"\xbc\x01\n\x0fPointsProgramme\x12\x36\n\x0cprogramme_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,62}$\x12\x17\n\x04name\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x30\n\x0bpoint_value\x18\x03 \x01(\x0b\x32\x13.tallymark.v1.MoneyB\x06\xbaH\x03\xc8\x01\x01\x12&\n\x0f\x65\x61rn_points_max\x18\x04 \x01(\x03\x42\r\xbaH\n\"\x08\x18\x80\x94\xeb\xdc\x03 \x00\"\x8f\x01\n\rPointsAccount\x12\x14\n\x0cprogramme_id\x18\x01 \x01(\t\x12\x16\n\x0eprogramme_name\x18\x02 \x01(\t\x12\x0f\n\x07\x62\x61lance\x18\x03 \x01(\x03\x12\x0c\n\x04held\x18\x04 \x01(\x03\x12\x0f\n\x07version\x18\x05 \x01(\x03\x12\x12\n\nlogin_name\x18\x06 \x01(\t\x12\x0c\n\x04\x64\x65\x62t\x18\x07 \x01(\x03*f\n\tBillState\x12\x1a\n\x16\x42ILL_STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x42ILL_STATE_OPEN\x10\x01\x12\x13\n\x0f\x42ILL_STATE_HELD\x10\x02\x12\x13\n\x0f\x42ILL_STATE_PAID\x10\x03*\x90\x01\n\x0bReentryRule\x12\x1c\n\x18REENTRY_RULE_UNSPECIFIED\x10\x00\x12\"\n\x1eREENTRY_RULE_EACH_ENTRY_COUNTS\x10\x01\x12\x1d\n\x19REENTRY_RULE_EXIT_BETWEEN\x10\x02\x12 \n\x1cREENTRY_RULE_FREE_AFTER_EXIT\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftallymark/v1/registration.proto\x12\x0ctallymark.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19tallymark/v1/action.proto\x1a\x18tallymark/v1/money.proto\"a\n\x04\x43\x61rd\x12\x0f\n\x07\x63\x61rd_id\x18\x01 \x01(\t\x12\r\n\x05\x62rand\x18\x02 \x01(\t\x12\x11\n\tlast_four\x18\x03 \x01(\t\x12\x12\n\nexpires_on\x18\x04 \x01(\t\x12\x12\n\nis_default\x18\x05 \x01(\x08\"\xdb\x03\n\x04\x42ill\x12\x35\n\x0bmerchant_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,62}$\x12!\n\x0e\x62ill_reference\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x38\n\nlogin_name\x18\x03 \x01(\tB$\xbaH!r\x1f\x32\x1d^[a-z0-9][a-z0-9._@+-]{2,63}$\x12+\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x13.tallymark.v1.MoneyB\x06\xbaH\x03\xc8\x01\x01\x12\x1d\n\x0b\x64\x65scription\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12M\n\x06\x64ue_on\x18\x06 \x01(\tB=\xbaH:r523^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$\xd8\x01\x01\x12&\n\x05state\x18\x07 \x01(\x0e\x32\x17.tallymark.v1.BillState\x12\x12\n\nprocess_id\x18\x08 \x01(\t:h\xbaHe\x1a\x63\n\x0b\x62ill.amount\x12\"an amount billed is more than zero\x1a\x30!has(this.amount) || this.amount.minor_units > 0\"\xc8\x01\n\x05\x45vent\x12\x32\n\x08\x65vent_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,62}$\x12\x35\n\x0bmerchant_id\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,62}$\x12\x17\n\x04name\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12;\n\x0creentry_rule\x18\x04 \x01(\x0e\x32\x19.tallymark.v1.ReentryRuleB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"\xee\x03\n\x06Ticket\x12\x32\n\x08\x65vent_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,62}$\x12\x39\n\tticket_id\x18\x02 \x01(\tB&\xbaH#r!2\x1f^[A-Za-z0-9][A-Za-z0-9-]{0,31}$\x12\x38\n\nlogin_name\x18\x03 \x01(\tB$\xbaH!r\x1f\x32\x1d^[a-z0-9][a-z0-9._@+-]{2,63}$\x12\x1b\n\x07\x65ntries\x18\x04 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x01\x12\x41\n\nvalid_from\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x11\xbaH\x0e\xb2\x01\x0b\"\x07\x08\xff\x82\xd1\xff\xaf\x07\x32\x00\x12\x42\n\x0bvalid_until\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x11\xbaH\x0e\xb2\x01\x0b\"\x07\x08\xff\x82\xd1\xff\xaf\x07\x32\x00\x12\x16\n\x05place\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18<\x12\x14\n\x0c\x65ntries_used\x18\x08 \x01(\x05\x12*\n\tfirst_use\x18\t \x01(\x0b\x32\x17.tallymark.v1.TicketUse\x12)\n\x08last_use\x18\n \x01(\x0b\x32\x17.tallymark.v1.TicketUse\x12\x12\n\nevent_name\x18\x0b \x01(\t\"\xbc\x01\n\x0fPointsProgramme\x12\x36\n\x0cprogramme_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,62}$\x12\x17\n\x04name\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x30\n\x0bpoint_value\x18\x03 \x01(\x0b\x32\x13.tallymark.v1.MoneyB\x06\xbaH\x03\xc8\x01\x01\x12&\n\x0f\x65\x61rn_points_max\x18\x04 \x01(\x03\x42\r\xbaH\n\"\x08\x18\x80\x94\xeb\xdc\x03 \x00\"\x8f\x01\n\rPointsAccount\x12\x14\n\x0cprogramme_id\x18\x01 \x01(\t\x12\x16\n\x0eprogramme_name\x18\x02 \x01(\t\x12\x0f\n\x07\x62\x61lance\x18\x03 \x01(\x03\x12\x0c\n\x04held\x18\x04 \x01(\x03\x12\x0f\n\x07version\x18\x05 \x01(\x03\x12\x12\n\nlogin_name\x18\x06 \x01(\t\x12\x0c\n\x04\x64\x65\x62t\x18\x07 \x01(\x03*f\n\tBillState\x12\x1a\n\x16\x42ILL_STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x42ILL_STATE_OPEN\x10\x01\x12\x13\n\x0f\x42ILL_STATE_HELD\x10\x02\x12\x13\n\x0f\x42ILL_STATE_PAID\x10\x03*\x90\x01\n\x0bReentryRule\x12\x1c\n\x18REENTRY_RULE_UNSPECIFIED\x10\x00\x12\"\n\x1eREENTRY_RULE_EACH_ENTRY_COUNTS\x10\x01\x12\x1d\n\x19REENTRY_RULE_EXIT_BETWEEN\x10\x02\x12 \n\x1cREENTRY_RULE_FREE_AFTER_EXIT\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,7 +46,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BILL'].fields_by_name['description']._loaded_options = None
   _globals['_BILL'].fields_by_name['description']._serialized_options = b'\272H\005r\003\030\310\001'
   _globals['_BILL'].fields_by_name['due_on']._loaded_options = None
-  _globals['_BILL'].fields_by_name['due_on']._serialized_options = b'\272H#r\0362\034^[0-9]{4}-[0-9]{2}-[0-9]{2}$\330\001\001'
+  _globals['_BILL'].fields_by_name['due_on']._serialized_options = b'\272H:r523^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$\330\001\001'
+  _globals['_BILL']._loaded_options = None
+  _globals['_BILL']._serialized_options = b'\272He\032c\n\013bill.amount\022\"an amount billed is more than zero\0320!has(this.amount) || this.amount.minor_units > 0'
   _globals['_EVENT'].fields_by_name['event_id']._loaded_options = None
   _globals['_EVENT'].fields_by_name['event_id']._serialized_options = b'\272H\035r\0332\031^[a-z0-9][a-z0-9-]{0,62}$'
   _globals['_EVENT'].fields_by_name['merchant_id']._loaded_options = None
@@ -63,6 +65,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TICKET'].fields_by_name['login_name']._serialized_options = b'\272H!r\0372\035^[a-z0-9][a-z0-9._@+-]{2,63}$'
   _globals['_TICKET'].fields_by_name['entries']._loaded_options = None
   _globals['_TICKET'].fields_by_name['entries']._serialized_options = b'\272H\007\032\005\030\350\007(\001'
+  _globals['_TICKET'].fields_by_name['valid_from']._loaded_options = None
+  _globals['_TICKET'].fields_by_name['valid_from']._serialized_options = b'\272H\016\262\001\013\"\007\010\377\202\321\377\257\0072\000'
+  _globals['_TICKET'].fields_by_name['valid_until']._loaded_options = None
+  _globals['_TICKET'].fields_by_name['valid_until']._serialized_options = b'\272H\016\262\001\013\"\007\010\377\202\321\377\257\0072\000'
   _globals['_TICKET'].fields_by_name['place']._loaded_options = None
   _globals['_TICKET'].fields_by_name['place']._serialized_options = b'\272H\004r\002\030<'
   _globals['_POINTSPROGRAMME'].fields_by_name['programme_id']._loaded_options = None
@@ -73,20 +79,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_POINTSPROGRAMME'].fields_by_name['point_value']._serialized_options = b'\272H\003\310\001\001'
   _globals['_POINTSPROGRAMME'].fields_by_name['earn_points_max']._loaded_options = None
   _globals['_POINTSPROGRAMME'].fields_by_name['earn_points_max']._serialized_options = b'\272H\n\"\010\030\200\224\353\334\003 \000'
-  _globals['_BILLSTATE']._serialized_start=1611
-  _globals['_BILLSTATE']._serialized_end=1713
-  _globals['_REENTRYRULE']._serialized_start=1716
-  _globals['_REENTRYRULE']._serialized_end=1860
+  _globals['_BILLSTATE']._serialized_start=1778
+  _globals['_BILLSTATE']._serialized_end=1880
+  _globals['_REENTRYRULE']._serialized_start=1883
+  _globals['_REENTRYRULE']._serialized_end=2027
   _globals['_CARD']._serialized_start=164
   _globals['_CARD']._serialized_end=261
   _globals['_BILL']._serialized_start=264
-  _globals['_BILL']._serialized_end=610
-  _globals['_EVENT']._serialized_start=613
-  _globals['_EVENT']._serialized_end=813
-  _globals['_TICKET']._serialized_start=816
-  _globals['_TICKET']._serialized_end=1272
-  _globals['_POINTSPROGRAMME']._serialized_start=1275
-  _globals['_POINTSPROGRAMME']._serialized_end=1463
-  _globals['_POINTSACCOUNT']._serialized_start=1466
-  _globals['_POINTSACCOUNT']._serialized_end=1609
+  _globals['_BILL']._serialized_end=739
+  _globals['_EVENT']._serialized_start=742
+  _globals['_EVENT']._serialized_end=942
+  _globals['_TICKET']._serialized_start=945
+  _globals['_TICKET']._serialized_end=1439
+  _globals['_POINTSPROGRAMME']._serialized_start=1442
+  _globals['_POINTSPROGRAMME']._serialized_end=1630
+  _globals['_POINTSACCOUNT']._serialized_start=1633
+  _globals['_POINTSACCOUNT']._serialized_end=1776
 # @@protoc_insertion_point(module_scope)

@@ -233,11 +233,11 @@ class Ticket(_message.Message):
     """Name of the event. Output only."""
     @_builtins.property
     def valid_from(self) -> _timestamp_pb2.Timestamp:
-        """Begin of its validity. Unset: valid at once."""
+        """Begin of its validity, from 1970 on. Unset: valid at once."""
 
     @_builtins.property
     def valid_until(self) -> _timestamp_pb2.Timestamp:
-        """End of its validity (the first moment it is no longer valid). Unset: never."""
+        """End of its validity (the first moment it is no longer valid), before the year 10000. Unset: never."""
 
     @_builtins.property
     def first_use(self) -> _action_pb2.TicketUse:

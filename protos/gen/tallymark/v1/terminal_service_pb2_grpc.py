@@ -39,7 +39,9 @@ class TerminalServiceStub(object):
     (4) To give up, call ReverseProcess naming that request_id, until it is answered.
 
     Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields), CALLER_NOT_ALLOWED, OVERLOADED,
-    SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with REQUEST_ID_REUSED (the id was used with another body).
+    SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with REQUEST_ID_REUSED (the id was used with another body);
+    every one that identifies by a code with CODE_MALFORMED, CODE_KEY_UNKNOWN and CODE_NOT_GENUINE. A request of more than
+    1 MiB ends with RESOURCE_EXHAUSTED and without ErrorInfo.
     """
 
     def __init__(self, channel):
@@ -104,12 +106,14 @@ class TerminalServiceServicer(object):
     (4) To give up, call ReverseProcess naming that request_id, until it is answered.
 
     Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields), CALLER_NOT_ALLOWED, OVERLOADED,
-    SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with REQUEST_ID_REUSED (the id was used with another body).
+    SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with REQUEST_ID_REUSED (the id was used with another body);
+    every one that identifies by a code with CODE_MALFORMED, CODE_KEY_UNKNOWN and CODE_NOT_GENUINE. A request of more than
+    1 MiB ends with RESOURCE_EXHAUSTED and without ErrorInfo.
     """
 
     def Enroll(self, request, context):
-        """Exchanges the one-time enrolment code that the operator handed out for the terminal's secret.
-        Fails with ENROLMENT_CODE_INVALID.
+        """Exchanges the one-time enrolment code that the operator handed out for the terminal's secret. There is no caller yet, so
+        request ids are the code's own. Fails with ENROLMENT_CODE_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -137,6 +141,7 @@ class TerminalServiceServicer(object):
 
     def GetProcess(self, request, context):
         """Returns a process by the caller's own request_id or by its id, or tells that the request was never seen.
+        Fails with PROCESS_NOT_FOUND (only when named by process_id, or by a code_reference that this server never made).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -161,7 +166,7 @@ class TerminalServiceServicer(object):
     def ReverseProcess(self, request, context):
         """Gives a process up or takes a completed one back. Naming a resolve_request_id that was never seen leaves a mark, so that
         the request is refused if it arrives late. Repeating it gives the same outcome.
-        Fails with PROCESS_NOT_FOUND (only when named by process_id).
+        Fails with PROCESS_NOT_FOUND (only when named by process_id, or by a code_reference that this server never made).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -242,7 +247,9 @@ class TerminalService(object):
     (4) To give up, call ReverseProcess naming that request_id, until it is answered.
 
     Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields), CALLER_NOT_ALLOWED, OVERLOADED,
-    SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with REQUEST_ID_REUSED (the id was used with another body).
+    SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with REQUEST_ID_REUSED (the id was used with another body);
+    every one that identifies by a code with CODE_MALFORMED, CODE_KEY_UNKNOWN and CODE_NOT_GENUINE. A request of more than
+    1 MiB ends with RESOURCE_EXHAUSTED and without ErrorInfo.
     """
 
     @staticmethod

@@ -26,13 +26,15 @@ class TerminalServiceStub:
     (4) To give up, call ReverseProcess naming that request_id, until it is answered.
 
     Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields), CALLER_NOT_ALLOWED, OVERLOADED,
-    SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with REQUEST_ID_REUSED (the id was used with another body).
+    SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with REQUEST_ID_REUSED (the id was used with another body);
+    every one that identifies by a code with CODE_MALFORMED, CODE_KEY_UNKNOWN and CODE_NOT_GENUINE. A request of more than
+    1 MiB ends with RESOURCE_EXHAUSTED and without ErrorInfo.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Enroll: _aio.UnaryUnaryMultiCallable[_terminal_service_pb2.EnrollRequest, _terminal_service_pb2.EnrollResponse]
-    """Exchanges the one-time enrolment code that the operator handed out for the terminal's secret.
-    Fails with ENROLMENT_CODE_INVALID.
+    """Exchanges the one-time enrolment code that the operator handed out for the terminal's secret. There is no caller yet, so
+    request ids are the code's own. Fails with ENROLMENT_CODE_INVALID.
     """
     ListVerificationKeys: _aio.UnaryUnaryMultiCallable[_terminal_service_pb2.ListVerificationKeysRequest, _terminal_service_pb2.ListVerificationKeysResponse]
     """Lists the keys that verify codes, the epoch that is signed along, and the server's time, so that a terminal can check
@@ -47,7 +49,9 @@ class TerminalServiceStub:
     CODE_ALREADY_CLAIMED, CODE_FOR_OTHER_TERMINAL, REQUEST_REVERSED (ReverseProcess was faster).
     """
     GetProcess: _aio.UnaryUnaryMultiCallable[_terminal_service_pb2.GetProcessRequest, _terminal_service_pb2.GetProcessResponse]
-    """Returns a process by the caller's own request_id or by its id, or tells that the request was never seen."""
+    """Returns a process by the caller's own request_id or by its id, or tells that the request was never seen.
+    Fails with PROCESS_NOT_FOUND (only when named by process_id, or by a code_reference that this server never made).
+    """
     WatchProcess: _aio.UnaryStreamMultiCallable[_terminal_service_pb2.WatchProcessRequest, _terminal_service_pb2.WatchProcessResponse]
     """Streams the states of one process, the present one first, and ends after the final one.
     Fails with PROCESS_NOT_FOUND.
@@ -59,7 +63,7 @@ class TerminalServiceStub:
     ReverseProcess: _aio.UnaryUnaryMultiCallable[_terminal_service_pb2.ReverseProcessRequest, _terminal_service_pb2.ReverseProcessResponse]
     """Gives a process up or takes a completed one back. Naming a resolve_request_id that was never seen leaves a mark, so that
     the request is refused if it arrives late. Repeating it gives the same outcome.
-    Fails with PROCESS_NOT_FOUND (only when named by process_id).
+    Fails with PROCESS_NOT_FOUND (only when named by process_id, or by a code_reference that this server never made).
     """
     UpdatePoints: _aio.UnaryUnaryMultiCallable[_terminal_service_pb2.UpdatePointsRequest, _terminal_service_pb2.UpdatePointsResponse]
     """Reports a changed number of points: the balance that the account is to have after this process, in place of what
@@ -82,7 +86,9 @@ class TerminalServiceServicer(metaclass=_abc_1.ABCMeta):
     (4) To give up, call ReverseProcess naming that request_id, until it is answered.
 
     Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields), CALLER_NOT_ALLOWED, OVERLOADED,
-    SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with REQUEST_ID_REUSED (the id was used with another body).
+    SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with REQUEST_ID_REUSED (the id was used with another body);
+    every one that identifies by a code with CODE_MALFORMED, CODE_KEY_UNKNOWN and CODE_NOT_GENUINE. A request of more than
+    1 MiB ends with RESOURCE_EXHAUSTED and without ErrorInfo.
     """
 
     @_abc_1.abstractmethod
@@ -91,8 +97,8 @@ class TerminalServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _terminal_service_pb2.EnrollRequest,
         context: _aio.ServicerContext[_terminal_service_pb2.EnrollRequest, _abc.Awaitable[_terminal_service_pb2.EnrollResponse]],
     ) -> _abc.Awaitable[_terminal_service_pb2.EnrollResponse]:
-        """Exchanges the one-time enrolment code that the operator handed out for the terminal's secret.
-        Fails with ENROLMENT_CODE_INVALID.
+        """Exchanges the one-time enrolment code that the operator handed out for the terminal's secret. There is no caller yet, so
+        request ids are the code's own. Fails with ENROLMENT_CODE_INVALID.
         """
 
     @_abc_1.abstractmethod
@@ -125,7 +131,9 @@ class TerminalServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _terminal_service_pb2.GetProcessRequest,
         context: _aio.ServicerContext[_terminal_service_pb2.GetProcessRequest, _abc.Awaitable[_terminal_service_pb2.GetProcessResponse]],
     ) -> _abc.Awaitable[_terminal_service_pb2.GetProcessResponse]:
-        """Returns a process by the caller's own request_id or by its id, or tells that the request was never seen."""
+        """Returns a process by the caller's own request_id or by its id, or tells that the request was never seen.
+        Fails with PROCESS_NOT_FOUND (only when named by process_id, or by a code_reference that this server never made).
+        """
 
     @_abc_1.abstractmethod
     def WatchProcess(
@@ -155,7 +163,7 @@ class TerminalServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_terminal_service_pb2.ReverseProcessResponse]:
         """Gives a process up or takes a completed one back. Naming a resolve_request_id that was never seen leaves a mark, so that
         the request is refused if it arrives late. Repeating it gives the same outcome.
-        Fails with PROCESS_NOT_FOUND (only when named by process_id).
+        Fails with PROCESS_NOT_FOUND (only when named by process_id, or by a code_reference that this server never made).
         """
 
     @_abc_1.abstractmethod
