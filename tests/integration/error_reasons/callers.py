@@ -1,0 +1,189 @@
+"""Reasons that have to do with who calls: requests as such, credentials, accounts."""
+
+import pytest
+
+from tallymark.v1 import customer_service_pb2 as customer
+from tallymark.v1 import identification_pb2
+from tallymark.v1 import operator_service_pb2 as operator
+from tallymark.v1 import terminal_service_pb2 as terminal
+from tallymark_protocol.reasons import Reason
+from tests.integration.error_reasons.case import Case
+from tests.world.calls import Call
+from tests.world.stage import ANAS_NUMBER, PASSWORD, Stage
+from tests.world.world import Actor, new_id
+
+__all__ = ["CASES"]
+
+_Patch = pytest.MonkeyPatch
+
+A_MONTH_IN_SECONDS = 30 * 24 * 3600
+
+
+async def a_request_without_id_and_purpose(stage: Stage, _: _Patch) -> Call:
+    return Call(stage.ana, "IssueCode", customer.IssueCodeRequest())
+
+
+async def nothing_presented(stage: Stage, _: _Patch) -> Call:
+    return Call(Actor(stage.ana.stub), "GetWallet", customer.GetWalletRequest())
+
+
+async def an_unknown_secret(stage: Stage, _: _Patch) -> Call:
+    stranger = Actor(stage.ana.stub, f"tms_{'A' * 43}")
+    return Call(stranger, "GetWallet", customer.GetWalletRequest())
+
+
+async def a_revoked_terminal(stage: Stage, _: _Patch) -> Call:
+    request = operator.RevokeTerminalRequest(terminal_id="till-1")
+    await stage.operator.call("RevokeTerminal", request)
+    return Call(stage.till, "ListVerificationKeys", terminal.ListVerificationKeysRequest())
+
+
+async def a_removed_device(stage: Stage, _: _Patch) -> Call:
+    request = customer.RemoveDeviceRequest(request_id=new_id(), device_id=stage.ana.device_id)
+    await stage.ana.call("RemoveDevice", request)
+    return Call(stage.ana, "GetWallet", customer.GetWalletRequest())
+
+
+async def a_session_of_a_month(stage: Stage, _: _Patch) -> Call:
+    stage.world.clock.move(seconds=A_MONTH_IN_SECONDS)
+    return Call(stage.ana, "GetWallet", customer.GetWalletRequest())
+
+
+async def a_customer_at_the_till(stage: Stage, _: _Patch) -> Call:
+    intruder = Actor(stage.till.stub, stage.ana.secret)
+    return Call(intruder, "ListVerificationKeys", terminal.ListVerificationKeysRequest())
+
+
+async def one_id_for_two_requests(stage: Stage, _: _Patch) -> Call:
+    request = customer.RevokeCodeRequest(request_id=new_id())
+    await stage.ana.call("RevokeCode", request)
+    request.purpose = identification_pb2.CODE_PURPOSE_POINTS
+    return Call(stage.ana, "RevokeCode", request)
+
+
+async def an_enrolment_code_used_before(stage: Stage, _: _Patch) -> Call:
+    code = await stage.new_enrolment_code("till-3")
+    request = terminal.EnrollRequest(request_id=new_id(), enrolment_code=code)
+    await stage.till.call("Enroll", request)
+    request.request_id = new_id()
+    return Call(Actor(stage.till.stub), "Enroll", request)
+
+
+async def a_terminal_s_code_for_an_operator(stage: Stage, _: _Patch) -> Call:
+    code = await stage.new_enrolment_code("till-3")
+    request = operator.EnrollOperatorRequest(request_id=new_id(), enrolment_code=code)
+    return Call(Actor(stage.operator.stub), "EnrollOperator", request)
+
+
+async def a_second_ana(stage: Stage, _: _Patch) -> Call:
+    request = customer.RegisterCustomerRequest(
+        request_id=new_id(), login_name="ana", password=PASSWORD, device_name="phone"
+    )
+    return Call(Actor(stage.ana.stub), "RegisterCustomer", request)
+
+
+async def seven_characters(stage: Stage, _: _Patch) -> Call:
+    request = customer.RegisterCustomerRequest(
+        request_id=new_id(), login_name="cyd", password="1234567", device_name="phone"
+    )
+    return Call(Actor(stage.ana.stub), "RegisterCustomer", request)
+
+
+async def a_policy_that_asks_for_it(stage: Stage, _: _Patch) -> Call:
+    await stage.operator.set_policy(password_rule=3)
+    request = customer.IssueCodeRequest(
+        request_id=new_id(), purpose=identification_pb2.CODE_PURPOSE_POINTS
+    )
+    return Call(stage.ana, "IssueCode", request)
+
+
+async def signing_in_with_another_password(stage: Stage, _: _Patch) -> Call:
+    request = customer.SignInRequest(
+        request_id=new_id(),
+        login_name="ana",
+        password="wrong horse",
+        device_id=stage.ana.device_id,
+    )
+    return Call(Actor(stage.ana.stub), "SignIn", request)
+
+
+async def signing_in_as_nobody(stage: Stage, _: _Patch) -> Call:
+    request = customer.SignInRequest(
+        request_id=new_id(),
+        login_name="nobody",
+        password=PASSWORD,
+        device_id=stage.ana.device_id,
+    )
+    return Call(Actor(stage.ana.stub), "SignIn", request)
+
+
+async def another_number_code(stage: Stage, _: _Patch) -> Call:
+    sent = stage.world.numbers.codes[ANAS_NUMBER]
+    other = f"{(int(sent) + 1) % 10**6:06d}"
+    request = customer.VerifyNumberRequest(request_id=new_id(), number_code=other)
+    return Call(stage.ana, "VerifyNumber", request)
+
+
+async def the_sixth_number_code_though_right(stage: Stage, patch: _Patch) -> Call:
+    wrong = await another_number_code(stage, patch)
+    for _ in range(5):
+        wrong.request.request_id = new_id()
+        assert await stage.ana.reason("VerifyNumber", wrong.request) == "NUMBER_CODE_WRONG"
+    request = customer.VerifyNumberRequest(
+        request_id=new_id(), number_code=stage.world.numbers.codes[ANAS_NUMBER]
+    )
+    return Call(stage.ana, "VerifyNumber", request)
+
+
+async def ana_s_number_verified_again_by_cyd(stage: Stage, _: _Patch) -> Call:
+    await stage.verify_number(stage.ana, ANAS_NUMBER)
+    cyd = await stage.world.add_phone("cyd", telephone_number=ANAS_NUMBER)
+    request = customer.VerifyNumberRequest(
+        request_id=new_id(), number_code=stage.world.numbers.codes[ANAS_NUMBER]
+    )
+    return Call(cyd, "VerifyNumber", request)
+
+
+async def a_number_verified_before(stage: Stage, _: _Patch) -> Call:
+    await stage.verify_number(stage.ana, ANAS_NUMBER)
+    request = customer.VerifyNumberRequest(request_id=new_id(), number_code="123456")
+    return Call(stage.ana, "VerifyNumber", request)
+
+
+CASES = (
+    Case(
+        reason=Reason.REQUEST_INVALID,
+        arrange=a_request_without_id_and_purpose,
+        violations=("request_id", "purpose"),
+    ),
+    Case(reason=Reason.CREDENTIALS_MISSING, arrange=nothing_presented),
+    Case(reason=Reason.CREDENTIALS_INVALID, arrange=an_unknown_secret),
+    Case(reason=Reason.CREDENTIALS_INVALID, arrange=a_revoked_terminal),
+    Case(reason=Reason.CREDENTIALS_INVALID, arrange=a_removed_device),
+    Case(reason=Reason.SESSION_EXPIRED, arrange=a_session_of_a_month),
+    Case(
+        reason=Reason.CALLER_NOT_ALLOWED,
+        arrange=a_customer_at_the_till,
+        metadata={"needed": "terminal"},
+    ),
+    Case(reason=Reason.REQUEST_ID_REUSED, arrange=one_id_for_two_requests),
+    Case(reason=Reason.ENROLMENT_CODE_INVALID, arrange=an_enrolment_code_used_before),
+    Case(reason=Reason.ENROLMENT_CODE_INVALID, arrange=a_terminal_s_code_for_an_operator),
+    Case(reason=Reason.LOGIN_NAME_TAKEN, arrange=a_second_ana),
+    Case(
+        reason=Reason.PASSWORD_TOO_SHORT,
+        arrange=seven_characters,
+        metadata={"characters_min": "8"},
+    ),
+    Case(reason=Reason.PASSWORD_REQUIRED, arrange=a_policy_that_asks_for_it),
+    Case(reason=Reason.PASSWORD_WRONG, arrange=signing_in_with_another_password),
+    Case(reason=Reason.PASSWORD_WRONG, arrange=signing_in_as_nobody),
+    Case(
+        reason=Reason.NUMBER_CODE_WRONG,
+        arrange=another_number_code,
+        changes=frozenset({"customers"}),  # wrong tries are counted
+    ),
+    Case(reason=Reason.NUMBER_CODE_WRONG, arrange=the_sixth_number_code_though_right),
+    Case(reason=Reason.NUMBER_TAKEN, arrange=ana_s_number_verified_again_by_cyd),
+    Case(reason=Reason.NO_NUMBER_TO_VERIFY, arrange=a_number_verified_before),
+)

@@ -1,0 +1,78 @@
+"""Reasons that have to do with the server: too much work, stopping, a broken store, a fault."""
+
+from typing import Never
+
+import pytest
+
+from tallymark.v1 import customer_service_pb2 as customer
+from tallymark_protocol.reasons import Reason
+from tallymark_server import passwords
+from tallymark_server.lanes import lane
+from tallymark_server.storage.store import StoreFailed
+from tests.integration.error_reasons.case import Case
+from tests.world.calls import Call
+from tests.world.stage import PASSWORD, Stage
+from tests.world.world import Actor, new_id
+
+__all__ = ["CASES"]
+
+_Patch = pytest.MonkeyPatch
+
+
+async def a_full_lane(stage: Stage, patch: _Patch) -> Call:
+    patch.setattr(lane, "QUEUE_MAX", 0)
+    return _revoke(stage)
+
+
+async def too_many_passwords(stage: Stage, patch: _Patch) -> Call:
+    patch.setattr(passwords, "WAITING_MAX", 0)
+    request = customer.SignInRequest(
+        request_id=new_id(),
+        login_name="ana",
+        password=PASSWORD,
+        device_id=stage.ana.device_id,
+    )
+    return Call(Actor(stage.ana.stub), "SignIn", request)
+
+
+async def a_lane_that_ends(stage: Stage, _: _Patch) -> Call:
+    stage.world.app.lane.stop()
+    return _revoke(stage)
+
+
+async def a_disk_that_does_not_write(stage: Stage, patch: _Patch) -> Call:
+    patch.setattr(stage.world.store, "save", _fail_to_store)
+    return _revoke(stage)
+
+
+async def a_disk_that_does_not_read(stage: Stage, patch: _Patch) -> Call:
+    patch.setattr(stage.world.store, "load", _fail_to_store)
+    return Call(stage.ana, "GetWallet", customer.GetWalletRequest())
+
+
+async def a_fault_in_the_rules(stage: Stage, patch: _Patch) -> Call:
+    def decide(*_: object) -> Never:
+        message = "a fault of the rules"
+        raise KeyError(message)
+
+    patch.setattr(lane, "decide", decide)
+    return _revoke(stage)
+
+
+def _revoke(stage: Stage) -> Call:
+    return Call(stage.ana, "RevokeCode", customer.RevokeCodeRequest(request_id=new_id()))
+
+
+async def _fail_to_store(*_: object) -> Never:
+    message = "the disk is broken"
+    raise StoreFailed(message)
+
+
+CASES = (
+    Case(reason=Reason.OVERLOADED, arrange=a_full_lane),
+    Case(reason=Reason.OVERLOADED, arrange=too_many_passwords),
+    Case(reason=Reason.SHUTTING_DOWN, arrange=a_lane_that_ends),
+    Case(reason=Reason.STORE_FAILED, arrange=a_disk_that_does_not_write),
+    Case(reason=Reason.STORE_FAILED, arrange=a_disk_that_does_not_read),
+    Case(reason=Reason.INTERNAL, arrange=a_fault_in_the_rules),
+)
