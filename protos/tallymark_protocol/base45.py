@@ -19,7 +19,7 @@ _DIGIT_OF_CHARACTER: Final = bytes(
 _PAIRS: Final = tuple(second + first for first in ALPHABET for second in ALPHABET)
 
 
-class NotBase45(ValueError):  # noqa: N818 - says what the text is
+class NotBase45(ValueError):
     """The text is not Base45, or not the canonical Base45 of any bytes."""
 
 

@@ -14,7 +14,7 @@ from typing import ClassVar
 __all__ = ["CodeExpired", "CodeKeyUnknown", "CodeMalformed", "CodeNotGenuine", "RejectedCode"]
 
 
-class RejectedCode(Exception):  # noqa: N818 - named after the fact, like all errors of Tallymark
+class RejectedCode(Exception):
     """What was shown is not a code that is good now; `reason` is the name in the contracts."""
 
     reason: ClassVar[str]

@@ -36,7 +36,7 @@ _CURRENCY_CODE: Final = re.compile(r"[A-Z]{3}")
 _AMOUNT: Final = re.compile(r"(?P<whole>[0-9]{1,15})(?:\.(?P<fraction>[0-9]{1,15}))?")
 
 
-class NotMoney(ValueError):  # noqa: N818 - says what the text is
+class NotMoney(ValueError):
     """The text is not an amount of the currency. The message says what is wrong and what to do."""
 
 

@@ -13,7 +13,7 @@ import cbor2
 __all__ = ["NotStrictCbor", "decode", "encode"]
 
 
-class NotStrictCbor(ValueError):  # noqa: N818 - says what the bytes are
+class NotStrictCbor(ValueError):
     """The bytes are not CBOR, or use what no format of Tallymark allows."""
 
 

@@ -24,6 +24,7 @@ from tallymark_server.keyring import Keyring
 from tallymark_server.passwords import OWASP
 from tallymark_server.services.number_sender import LogNumberSender
 from tallymark_server.storage.sqlite import SqliteStore
+from tallymark_server.storage.sqlite_database import StoreRefused
 
 __all__ = ["main"]
 
@@ -91,9 +92,8 @@ def main(
                 ready_file=ready_file,
             )
         )
-    except Exception as error:  # noqa: BLE001 -- the operator learns of it, whatever it is
-        _log.exception("the server cannot start or run")
-        click.echo(f"tallymark-server: {error}", err=True)
+    except (StoreRefused, OSError, RuntimeError) as error:  # a port in use is a RuntimeError
+        click.echo(f"tallymark-server cannot start: {error}", err=True)
         code = EXIT_CANNOT_START
     sys.exit(code)
 
