@@ -45,7 +45,7 @@ test: install ## Run the tests
 check: static test ## Run everything that CI runs
 
 .PHONY: static
-static: lint types proto-check check-generated imports-check ## Run every check but the tests
+static: lint types proto-check check-generated imports-check crosstest ## Run every check but the tests
 
 .PHONY: lint
 lint: install ## Check format and style
@@ -71,6 +71,10 @@ check-generated: generate ## Check that protos/gen is what the contracts generat
 .PHONY: imports-check
 imports-check: install ## Install each program alone and import all of it
 	$(BIN)/python scripts/check_imports.py
+
+.PHONY: crosstest
+crosstest: install ## Compare the code format with an independent implementation
+	$(BIN)/python scripts/crosstest_cwt.py
 
 .PHONY: coverage
 coverage: install ## Measure what the tests reach
