@@ -8,20 +8,25 @@ import msgspec
 from tallymark_server.domain.model.people import Customer
 from tallymark_server.domain.model.processes import Posting
 from tallymark_server.domain.model.registrations import ISSUER, PointsAccount
-from tallymark_server.domain.state import Draft
+from tallymark_server.domain.state import Draft, Key
 
-__all__ = ["PROGRAMMES_MAX", "account_of", "change_hold", "post", "take_back"]
+__all__ = ["PROGRAMMES_MAX", "account_of", "change_hold", "keys_of", "post", "take_back"]
 
 PROGRAMMES_MAX = 100
 """Points programmes a customer takes part in at most, so that the customer's row stays small."""
 
 
+def keys_of(partition: int, customer_id: str, programme_id: str) -> list[Key[PointsAccount]]:
+    """Return the two accounts that a posting changes: the customer's and the issuer's."""
+    holders = (customer_id, ISSUER)
+    return [PointsAccount.key_of(partition, holder, programme_id) for holder in holders]
+
+
 def account_of(draft: Draft, customer: Customer, programme_id: str) -> PointsAccount:
     """Return the customer's account, an empty one if there is none yet."""
-    key = PointsAccount.key_of(customer.partition, customer.customer_id, programme_id)
-    issuer = PointsAccount.key_of(customer.partition, ISSUER, programme_id)
-    draft.fetch(key, issuer)
-    return draft.get(key) or PointsAccount(
+    keys = keys_of(customer.partition, customer.customer_id, programme_id)
+    draft.fetch(*keys)
+    return draft.get(keys[0]) or PointsAccount(
         partition=customer.partition,
         holder_id=customer.customer_id,
         programme_id=programme_id,

@@ -1,6 +1,6 @@
 """The six kinds of action behind one set of verbs: grant all or none, post, release, undo."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -28,7 +28,7 @@ from tallymark_server.domain.model.actions import (
 )
 from tallymark_server.domain.model.people import Customer
 from tallymark_server.domain.model.processes import CodePurpose, Posting, Process
-from tallymark_server.domain.state import Draft
+from tallymark_server.domain.state import Draft, Key
 
 __all__ = ["Undone", "grant_all", "post_all", "release_all", "undo_all"]
 
@@ -43,6 +43,7 @@ def grant_all(draft: Draft, process: Process, now: int) -> Process:
     If one is refused, no hold remains and the refusals tell why. The charge comes last, because its
     remainder depends on the others.
     """
+    draft.fetch(*_keys_of_asked(draft, process))
     trial = Draft(draft)
     order = sorted(
         range(len(process.actions)), key=lambda i: isinstance(process.actions[i].ask, ChargeAsk)
@@ -59,6 +60,7 @@ def grant_all(draft: Draft, process: Process, now: int) -> Process:
 
 def post_all(draft: Draft, process: Process, now: int) -> Process:
     """Make every effect final: bills paid, tickets used, points posted, the card captured."""
+    draft.fetch(*_keys_of_granted(process))
     postings: list[Posting] = []
     actions = []
     for action in process.actions:
@@ -72,6 +74,7 @@ def post_all(draft: Draft, process: Process, now: int) -> Process:
 
 def release_all(draft: Draft, process: Process, now: int) -> Process:
     """Let go of every hold; the process does nothing."""
+    draft.fetch(*_keys_of_granted(process))
     if process.staged is not None and process.staged.held:
         account = ledger.account_of(draft, _customer(draft, process), process.staged.programme_id)
         ledger.change_hold(draft, account, -process.staged.held)
@@ -93,6 +96,7 @@ class Undone(NamedTuple):
 
 def undo_all(draft: Draft, original: Process, now: int) -> Undone:
     """Take back every effect of a completed process. The reversal carries the task for the card."""
+    draft.fetch(*_keys_of_granted(original))
     postings: list[Posting] = []
     undone = []
     kept = []
@@ -112,6 +116,43 @@ def undo_all(draft: Draft, original: Process, now: int) -> Undone:
         debt += owed
     original = msgspec.structs.replace(original, actions=tuple(kept))
     return Undone(original, tuple(undone), tuple(postings), debt)
+
+
+def _keys_of_asked(draft: Draft, process: Process) -> list[Key[Any]]:
+    """Return all rows that the actions may be about, so that they are loaded together."""
+    customer = _customer(draft, process)
+    keys: list[Key[Any]] = []
+    for action in process.actions:
+        match action.ask:
+            case PayBillAsk() as ask:
+                keys += pay_bill.keys_of_asked(process, customer, ask)
+            case AdmitAsk() as ask:
+                keys += admit.keys_of_asked(process, customer, ask)
+            case EarnPointsAsk() | BurnPointsAsk() | ReadPointsAsk() if process.programme_id:
+                owner = customer.customer_id
+                keys += ledger.keys_of(process.partition, owner, process.programme_id)
+            case _:
+                pass
+    return keys
+
+
+def _keys_of_granted(process: Process) -> list[Key[Any]]:
+    """Return the customer and all rows that the grants are about."""
+    if not process.customer_id:
+        return []
+    keys: list[Key[Any]] = [Customer.key_of(process.partition, process.customer_id)]
+    for action in process.actions:
+        match action.grant:
+            case PayBillGrant() as granted:
+                keys += pay_bill.keys_of_granted(process, granted)
+            case AdmitGrant() as granted:
+                keys += admit.keys_of_granted(process, granted)
+            case EarnPointsGrant() | BurnPointsGrant() as granted:
+                owner = process.customer_id
+                keys += ledger.keys_of(process.partition, owner, granted.programme_id)
+            case _:
+                pass
+    return keys
 
 
 def _grant_one(trial: Draft, process: Process, place: int, now: int) -> Action:

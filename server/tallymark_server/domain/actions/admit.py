@@ -13,9 +13,32 @@ from tallymark_server.domain.model.merchants import Event, ReentryRule
 from tallymark_server.domain.model.people import Customer
 from tallymark_server.domain.model.processes import Process
 from tallymark_server.domain.model.registrations import AdmitDirection, Ticket, TicketUse
-from tallymark_server.domain.state import Draft
+from tallymark_server.domain.state import Draft, Key
 
-__all__ = ["grant", "post", "release", "undo", "why_not"]
+__all__ = [
+    "grant",
+    "keys_of_asked",
+    "keys_of_granted",
+    "post",
+    "release",
+    "undo",
+    "why_not",
+]
+
+
+def keys_of_asked(process: Process, customer: Customer, ask: AdmitAsk) -> list[Key[Ticket]]:
+    """Return the customer's tickets for the event, or only the one the code was issued for."""
+    references = [process.ticket] if process.ticket else customer.tickets
+    return [
+        Ticket.key_of(customer.partition, reference.event_id, reference.ticket_id)
+        for reference in references
+        if reference.event_id == ask.event_id
+    ]
+
+
+def keys_of_granted(process: Process, granted: AdmitGrant) -> list[Key[Ticket]]:
+    """Return the ticket that was chosen."""
+    return [Ticket.key_of(process.partition, granted.event_id, granted.ticket_id)]
 
 
 def grant(
@@ -26,7 +49,9 @@ def grant(
     if event is None or event.merchant_id != process.merchant_id:
         raise ActionRefused(RefusalReason.EVENT_NOT_FOUND)
     refusal = Refusal(reason=RefusalReason.NO_TICKET)
-    tickets = _candidates(draft, process, customer, ask.event_id)
+    keys = keys_of_asked(process, customer, ask)
+    draft.fetch(*keys)
+    tickets = [ticket for key in keys if (ticket := draft.get(key))]
     for place, ticket in enumerate(tickets):
         why = why_not(ticket, event.reentry_rule, ask.direction, now)
         if why is None:
@@ -85,18 +110,6 @@ def undo(draft: Draft, process: Process, granted: AdmitGrant) -> None:
     draft.put(msgspec.structs.replace(ticket, uses=uses))
 
 
-def _candidates(draft: Draft, process: Process, customer: Customer, event_id: str) -> list[Ticket]:
-    """Return the customer's tickets for the event, or only the one the code was issued for."""
-    references = [process.ticket] if process.ticket else customer.tickets
-    keys = [
-        Ticket.key_of(customer.partition, reference.event_id, reference.ticket_id)
-        for reference in references
-        if reference.event_id == event_id
-    ]
-    draft.fetch(*keys)
-    return [ticket for key in keys if (ticket := draft.get(key))]
-
-
 def _hold(
     draft: Draft, process: Process, event: Event, ticket: Ticket, direction: AdmitDirection
 ) -> AdmitGrant:
@@ -120,6 +133,6 @@ def _is_free(ticket: Ticket, rule: ReentryRule) -> bool:
 
 
 def _ticket(draft: Draft, process: Process, granted: AdmitGrant) -> Ticket:
-    ticket = draft.get(Ticket.key_of(process.partition, granted.event_id, granted.ticket_id))
+    ticket = draft.get(keys_of_granted(process, granted)[0])
     assert ticket is not None, "a granted ticket exists"
     return ticket

@@ -7,14 +7,27 @@ from tallymark_server.domain.model.actions import PayBillAsk, PayBillGrant, Refu
 from tallymark_server.domain.model.people import BillReference, Customer
 from tallymark_server.domain.model.processes import Process
 from tallymark_server.domain.model.registrations import Bill, BillState
-from tallymark_server.domain.state import Draft
+from tallymark_server.domain.state import Draft, Key
 
-__all__ = ["grant", "post", "release", "undo"]
+__all__ = ["grant", "keys_of_asked", "keys_of_granted", "post", "release", "undo"]
+
+
+def keys_of_asked(process: Process, customer: Customer, ask: PayBillAsk) -> list[Key[Bill]]:
+    """Return the bills that may be meant: the named one, else all that the merchant may ask for."""
+    named = _name(process, ask)
+    own = [bill for bill in customer.bills if bill.merchant_id == process.merchant_id]
+    references = [named] if named else [bill.bill_reference for bill in own]
+    return [Bill.key_of(customer.partition, process.merchant_id, one) for one in references]
+
+
+def keys_of_granted(process: Process, granted: PayBillGrant) -> list[Key[Bill]]:
+    """Return the bill that was chosen."""
+    return [Bill.key_of(process.partition, process.merchant_id, granted.bill_reference)]
 
 
 def grant(draft: Draft, process: Process, customer: Customer, ask: PayBillAsk) -> PayBillGrant:
     """Choose the bill and hold it."""
-    bill = _choose(draft, process, customer, ask.bill_reference)
+    bill = _choose(draft, process, customer, ask)
     if bill is None or bill.customer_id != customer.customer_id:
         raise ActionRefused(RefusalReason.BILL_NOT_FOUND)
     if bill.state is BillState.PAID:
@@ -50,22 +63,19 @@ def undo(draft: Draft, process: Process, customer: Customer, granted: PayBillGra
     draft.put(msgspec.structs.replace(customer, bills=bills))
 
 
-def _choose(draft: Draft, process: Process, customer: Customer, reference: str) -> Bill | None:
-    """Return the bill to pay.
+def _name(process: Process, ask: PayBillAsk) -> str:
+    """Return the bill that the terminal names, else the one that the code was issued for."""
+    if not ask.bill_reference and process.bill and process.bill.merchant_id == process.merchant_id:
+        return process.bill.bill_reference
+    return ask.bill_reference
 
-    It is the one that the terminal names, else the one that the code was issued for, else the only
-    open one.
-    """
-    if not reference and process.bill and process.bill.merchant_id == process.merchant_id:
-        reference = process.bill.bill_reference
-    if reference:
-        return draft.get(Bill.key_of(customer.partition, process.merchant_id, reference))
-    keys = [
-        Bill.key_of(customer.partition, bill.merchant_id, bill.bill_reference)
-        for bill in customer.bills
-        if bill.merchant_id == process.merchant_id
-    ]
+
+def _choose(draft: Draft, process: Process, customer: Customer, ask: PayBillAsk) -> Bill | None:
+    """Return the named bill, else the only open one."""
+    keys = keys_of_asked(process, customer, ask)
     draft.fetch(*keys)
+    if _name(process, ask):
+        return draft.get(keys[0])
     bills = [bill for key in keys if (bill := draft.get(key)) and bill.state is BillState.OPEN]
     if len(bills) > 1:
         references = tuple(bill.bill_reference for bill in bills)
@@ -80,7 +90,6 @@ def _reference(process: Process, granted: PayBillGrant) -> BillReference:
 def _set_state(
     draft: Draft, process: Process, granted: PayBillGrant, state: BillState, process_id: str
 ) -> None:
-    key = Bill.key_of(process.partition, process.merchant_id, granted.bill_reference)
-    bill = draft.get(key)
+    bill = draft.get(keys_of_granted(process, granted)[0])
     assert bill is not None, "a granted bill exists"
     draft.put(msgspec.structs.replace(bill, state=state, process_id=process_id))

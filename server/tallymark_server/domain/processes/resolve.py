@@ -76,6 +76,8 @@ def _resolve_code(
         return RefusedAnswer(reason=Reason.CODE_ALREADY_CLAIMED)
     if now >= code.expires_at_seconds * 1000:
         raise Refused(Reason.CODE_EXPIRED)
+    owner = Customer.key_of(code.partition, code.customer_id)
+    draft.fetch(owner, Device.key_of(code.partition, code.device_id))
     _claim(draft, code, process.process_id)
     process = msgspec.structs.replace(
         process,
