@@ -57,7 +57,9 @@ _SETTLED: Final = {
 def fire_timer(draft: Draft, command: FireTimer, now: int) -> Done:
     """End what nobody answered in time. What was instructed is only marked: goods may be gone."""
     before = draft.get(Process.key_of(command.process_id))
-    if before is None or before.timer_at != command.timer_at or now < before.timer_at:
+    if before is None or not before.timer_at:
+        return Done()
+    if before.timer_at != command.timer_at or now < before.timer_at:
         return Done()
     match before.state:
         case ProcessState.AWAITING_CUSTOMER:
