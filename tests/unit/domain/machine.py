@@ -1,0 +1,115 @@
+"""Everything that can be asked, in any order, by anybody."""
+
+from typing import Any
+
+import msgspec
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+from tallymark_protocol.reasons import Reason
+from tallymark_server.domain.answers import ProcessAnswer, SeenProcess
+from tallymark_server.domain.authorisation import AuthorisationAnswer
+from tallymark_server.domain.commands import ResolveCode
+from tallymark_server.domain.model.processes import Due, Process
+from tallymark_server.domain.model.processes import ProcessState as State
+from tests.unit.domain import choices
+from tests.unit.domain.furniture import bill, euro, points
+from tests.unit.domain.invariants import check_everything
+from tests.unit.domain.machine_callers import CallingMachine
+from tests.unit.domain.machine_ground import tasks_of
+from tests.unit.domain.runner import reason_of
+from tests.unit.domain.small_world import SmallWorld
+
+__all__ = ["Machine"]
+
+
+class Machine(CallingMachine):
+    """The callers, and with them the operator, the clock and the credit institution."""
+
+    @precondition(lambda self: self.processes(choices.UNRESOLVED))
+    @rule(pick=choices.pick, executed=st.booleans())
+    def settle(self, pick: int, executed: bool) -> None:  # noqa: FBT001
+        process = self.process(pick, *choices.UNRESOLVED)
+        first = self.world.settle(process, executed=executed)
+        assert self.world.settle(process, executed=executed) == first or reason_of(first) != "OK"
+        assert not self.world.last.changes, "settling again changes nothing"
+
+    @rule(number=choices.numbers_of_points, who=choices.customers)
+    def supply(self, number: int, who: str) -> None:
+        self.world.ask(points(number, f"supply-{number}", login_name=who))
+        self.world.ask(bill(f"S-{number}", euro(number), login_name=who))
+
+    @rule(milliseconds=choices.waits)
+    def wait(self, milliseconds: int) -> None:
+        self.world.move(milliseconds=milliseconds)
+
+    @precondition(lambda self: self.processes(choices.TIMED))
+    @rule(pick=choices.pick, off_by=choices.off_by)
+    def run_out(self, pick: int, off_by: int) -> None:
+        """Move to a process's time, or just beside it, and fire every timer there is."""
+        timed = self.processes(choices.TIMED)
+        process = timed[pick % len(timed)]
+        self.world.now = max(self.world.now, process.timer_at + off_by)
+        for one in self.processes():
+            self.world.fire(one)
+            self.world.fire(one, timer_at=one.closes_at)
+        is_over = self.world.now >= process.timer_at
+        assert (self.world.again(process).state is not process.state) == is_over
+
+    @precondition(lambda self: self.processes([State.AUTHORISING]))
+    @rule(answer=choices.answers, heard=choices.mostly, late=choices.seldom)
+    def authorise(self, answer: AuthorisationAnswer, heard: bool, late: bool) -> None:  # noqa: FBT001
+        process = self.processes([State.AUTHORISING])[-1]
+        self.authorise_charge(process, answer, heard=heard, off_by=late)
+
+    @precondition(lambda self: self.settling())
+    @rule(pick=choices.pick, heard=choices.mostly, refuses=choices.seldom)
+    def tell_bank(self, pick: int, heard: bool, refuses: bool) -> None:  # noqa: FBT001
+        processes = self.settling()
+        self._tell_bank(processes[pick % len(processes)], heard=heard, refuses=refuses)
+
+    @precondition(lambda self: self.world.asked)
+    @rule(pick=st.integers(0, choices.REMEMBERED_MAX))
+    def repeat(self, pick: int) -> None:
+        command, first = self.world.asked[-1 - pick % len(self.world.asked)]
+        again = SmallWorld.ask(self.world, command)
+        assert not self.world.last.changes, "a repetition changes nothing"
+        if isinstance(command, ResolveCode) and isinstance(first, ProcessAnswer):
+            assert again == SeenProcess(process_id=first.process.process_id)
+        else:
+            assert again == first
+
+    @precondition(lambda self: self.world.asked)
+    @rule(pick=st.integers(0, choices.REMEMBERED_MAX))
+    def repeat_with_other_body(self, pick: int) -> None:
+        command, first = self.world.asked[-1 - pick % len(self.world.asked)]
+        assert command.request is not None
+        other = msgspec.structs.replace(command.request, fingerprint="other")
+        answer = SmallWorld.ask(self.world, msgspec.structs.replace(command, request=other))
+        assert not self.world.last.changes, "a refusal changes nothing"
+        assert reason_of(answer) in {Reason.REQUEST_ID_REUSED, Reason.REQUEST_REVERSED}
+        assert reason_of(answer) == Reason.REQUEST_ID_REUSED or answer == first
+
+    def teardown(self) -> None:
+        """Do all that is due until nothing is; then the money is where the processes say."""
+        while due := self.world.all(Due):
+            row = min(due, key=lambda row: row.due_at)
+            self.world.now = max(self.world.now, row.due_at)
+            process = self.world.get(Process.key_of(row.process_id))
+            if row.action < 0:
+                self.world.fire(process)
+            elif process.state is State.AUTHORISING:
+                self.authorise_charge(process, AuthorisationAnswer.APPROVED)
+            else:
+                self._tell_bank(process)
+        check_everything(self.world)
+        self.check_money()
+
+    def _tell_bank(self, process: Process, *, heard: bool = True, refuses: bool = False) -> None:
+        for authorisation in tasks_of(process, *choices.SETTLING):
+            assert authorisation.task is not None, "it is one of those"
+            result: Any = choices.REFUSED[authorisation.task]
+            if not refuses:
+                result = self.bank.tell(authorisation.authorisation_id, authorisation.task)
+            self.world.settled(process, result if heard else None, attempt=authorisation.attempts)
+            assert self.world.again(process).state is process.state, "only its settlement changes"
