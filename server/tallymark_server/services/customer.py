@@ -34,11 +34,8 @@ from tallymark_server.services.answering import (
 from tallymark_server.services.callers import CALLER, customer_partition
 from tallymark_server.services.code_maker import CodeMaker, MadeCode
 from tallymark_server.services.customer_accounts import CustomerAccounts
-from tallymark_server.services.messages_out import (
-    process_message,
-    receipt_message,
-    time_message,
-)
+from tallymark_server.services.processes_out import process_message, receipt_message
+from tallymark_server.services.values_out import time_message
 from tallymark_server.services.wallet import wallet_message
 
 __all__ = ["CustomerService"]

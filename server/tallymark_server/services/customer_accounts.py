@@ -23,8 +23,9 @@ from tallymark_server.lanes.lane import Lane
 from tallymark_server.passwords import CHARACTERS_MIN, Passwords
 from tallymark_server.services.answering import decided, load_one, request_key
 from tallymark_server.services.callers import CALLER, customer_partition
-from tallymark_server.services.messages_out import card_message, time_message
 from tallymark_server.services.number_sender import NumberSender
+from tallymark_server.services.registrations_out import card_message
+from tallymark_server.services.values_out import time_message
 from tallymark_server.storage.store import Store
 
 __all__ = ["CustomerAccounts"]

@@ -31,10 +31,11 @@ from tallymark_server.domain.model.registrations import PointsGrant
 from tallymark_server.keyring import Keyring, secret_hash
 from tallymark_server.lanes.lane import Lane
 from tallymark_server.services import messages_in
-from tallymark_server.services import messages_out as out
 from tallymark_server.services.answering import decided, load_one, request_key
 from tallymark_server.services.callers import CALLER
 from tallymark_server.services.operator_lists import OperatorLists
+from tallymark_server.services.processes_out import process_message
+from tallymark_server.services.registrations_out import policy_message, terminal_message
 from tallymark_server.storage.store import Store
 
 __all__ = ["OperatorService", "first_operator"]
@@ -127,7 +128,7 @@ class OperatorService(OperatorLists, contract_grpc.OperatorServiceServicer):
         terminal = await self._terminal(request.terminal_id)
         is_open = terminal.state is TerminalState.CREATED
         return contract.CreateTerminalResponse(
-            terminal=out.terminal_message(terminal), enrolment_code=code if is_open else ""
+            terminal=terminal_message(terminal), enrolment_code=code if is_open else ""
         )
 
     async def RevokeTerminal(
@@ -139,7 +140,7 @@ class OperatorService(OperatorLists, contract_grpc.OperatorServiceServicer):
         )
         await decided(self._lane, command, RowAnswer)
         terminal = await self._terminal(request.terminal_id)
-        return contract.RevokeTerminalResponse(terminal=out.terminal_message(terminal))
+        return contract.RevokeTerminalResponse(terminal=terminal_message(terminal))
 
     async def CreateEvent(
         self, request: contract.CreateEventRequest, context: _Context
@@ -219,7 +220,7 @@ class OperatorService(OperatorLists, contract_grpc.OperatorServiceServicer):
         )
         await decided(self._lane, command, RowAnswer)
         policy = await load_one(self._store, Policy.key_of_current()) or Policy()
-        return contract.SetPolicyResponse(policy=out.policy_message(policy))
+        return contract.SetPolicyResponse(policy=policy_message(policy))
 
     async def SettleProcess(
         self, request: contract.SettleProcessRequest, context: _Context
@@ -233,7 +234,7 @@ class OperatorService(OperatorLists, contract_grpc.OperatorServiceServicer):
             note=request.note,
         )
         answer = await decided(self._lane, command, ProcessAnswer)
-        message = out.process_message(answer.process, customer_reference=answer.process.customer_id)
+        message = process_message(answer.process, customer_reference=answer.process.customer_id)
         return contract.SettleProcessResponse(process=message)
 
     async def _add(self, rows: Iterable[Command]) -> list[contract.RowOutcome]:

@@ -25,8 +25,20 @@ from tallymark_server.domain.model.registrations import (
 )
 from tallymark_server.domain.state import Row
 from tallymark_server.keyring import Keyring
-from tallymark_server.services import messages_out as out
 from tallymark_server.services.answering import first_of_page, load_one, page
+from tallymark_server.services.processes_out import process_message
+from tallymark_server.services.registrations_out import (
+    bill_message,
+    event_message,
+    merchant_message,
+    points_account_message,
+    policy_message,
+    programme_message,
+    terminal_message,
+    ticket_message,
+    verification_key_message,
+)
+from tallymark_server.services.values_out import time_message
 from tallymark_server.storage.store import Store
 
 __all__ = ["OperatorLists"]
@@ -51,7 +63,7 @@ class OperatorLists:
     ) -> contract.ListMerchantsResponse:
         """List merchants by id."""
         rows, token = await self._page(Merchant, request.page)
-        merchants = [out.merchant_message(row) for row in rows]
+        merchants = [merchant_message(row) for row in rows]
         return contract.ListMerchantsResponse(merchants=merchants, next_page_token=token)
 
     async def ListTerminals(
@@ -59,7 +71,7 @@ class OperatorLists:
     ) -> contract.ListTerminalsResponse:
         """List terminals by id."""
         rows, token = await self._page(Terminal, request.page)
-        terminals = [out.terminal_message(row) for row in rows]
+        terminals = [terminal_message(row) for row in rows]
         return contract.ListTerminalsResponse(terminals=terminals, next_page_token=token)
 
     async def ListEvents(
@@ -67,7 +79,7 @@ class OperatorLists:
     ) -> contract.ListEventsResponse:
         """List events by id."""
         rows, token = await self._page(Event, request.page)
-        events = [out.event_message(row) for row in rows]
+        events = [event_message(row) for row in rows]
         return contract.ListEventsResponse(events=events, next_page_token=token)
 
     async def ListProgrammes(
@@ -75,7 +87,7 @@ class OperatorLists:
     ) -> contract.ListProgrammesResponse:
         """List points programmes by id."""
         rows, token = await self._page(PointsProgramme, request.page)
-        programmes = [out.programme_message(row) for row in rows]
+        programmes = [programme_message(row) for row in rows]
         return contract.ListProgrammesResponse(programmes=programmes, next_page_token=token)
 
     async def ListBills(
@@ -83,7 +95,7 @@ class OperatorLists:
     ) -> contract.ListBillsResponse:
         """List bills by merchant and reference."""
         rows, token = await self._page(Bill, request.page)
-        bills = [out.bill_message(row) for row in rows]
+        bills = [bill_message(row) for row in rows]
         return contract.ListBillsResponse(bills=bills, next_page_token=token)
 
     async def ListTickets(
@@ -93,7 +105,7 @@ class OperatorLists:
         rows, token = await self._page(Ticket, request.page)
         events = await self._store.load({Event.key_of(row.event_id) for row in rows})
         names = {key.text: row.name for key, row in events.items() if isinstance(row, Event)}
-        tickets = [out.ticket_message(row, names.get(row.event_id, "")) for row in rows]
+        tickets = [ticket_message(row, names.get(row.event_id, "")) for row in rows]
         return contract.ListTicketsResponse(tickets=tickets, next_page_token=token)
 
     async def ListPointsAccounts(
@@ -109,7 +121,7 @@ class OperatorLists:
             if isinstance(row, PointsProgramme)
         }
         accounts = [
-            out.points_account_message(row, names.get(row.programme_id, ""), for_operator=True)
+            points_account_message(row, names.get(row.programme_id, ""), for_operator=True)
             for row in rows
             if row.holder_id != ISSUER
         ]
@@ -124,7 +136,7 @@ class OperatorLists:
             contract.CustomerSummary(
                 customer_id=row.customer_id,
                 login_name=row.login_name,
-                registered_at=out.time_message(row.registered_at),
+                registered_at=time_message(row.registered_at),
                 devices=len(row.device_ids),
                 cards=len(row.cards),
                 number_verified=row.number_verified,
@@ -158,13 +170,13 @@ class OperatorLists:
     ) -> contract.GetPolicyResponse:
         """Return the policy in force."""
         policy = await load_one(self._store, Policy.key_of_current()) or Policy()
-        return contract.GetPolicyResponse(policy=out.policy_message(policy))
+        return contract.GetPolicyResponse(policy=policy_message(policy))
 
     async def ListKeys(
         self, request: contract.ListKeysRequest, context: _Context
     ) -> contract.ListKeysResponse:
         """List the keys that verify codes."""
-        keys = [out.verification_key_message(key) for key in self._keyring.verification_keys()]
+        keys = [verification_key_message(key) for key in self._keyring.verification_keys()]
         return contract.ListKeysResponse(keys=keys, epoch=self._keyring.epoch)
 
     async def ListJournal(
@@ -180,7 +192,7 @@ class OperatorLists:
             entries=[
                 contract.JournalEntry(
                     sequence=entry.sequence,
-                    decided_at=out.time_message(entry.record.decided_at),
+                    decided_at=time_message(entry.record.decided_at),
                     command=entry.record.command,
                     caller=entry.record.caller,
                     process_id=entry.record.process_id,
@@ -206,4 +218,4 @@ class OperatorLists:
 
 
 def _operator_view(process: Process) -> process_pb2.Process:
-    return out.process_message(process, customer_reference=process.customer_id)
+    return process_message(process, customer_reference=process.customer_id)

@@ -45,13 +45,9 @@ from tallymark_server.services.answering import decided, load_one, refusal, requ
 from tallymark_server.services.callers import CALLER
 from tallymark_server.services.code_maker import CodeMaker
 from tallymark_server.services.messages_in import ask_from, money_from, process_name_from
-from tallymark_server.services.messages_out import (
-    number_in_contract,
-    process_message,
-    receipt_message,
-    time_message,
-    verification_key_message,
-)
+from tallymark_server.services.processes_out import process_message, receipt_message
+from tallymark_server.services.registrations_out import verification_key_message
+from tallymark_server.services.values_out import number_in_contract, time_message
 from tallymark_server.storage.store import Store
 
 __all__ = ["TerminalService"]

@@ -5,7 +5,7 @@ from tallymark_server.domain.commands import Caller
 from tallymark_server.domain.model.merchants import Event, PointsProgramme
 from tallymark_server.domain.model.people import Customer, Device
 from tallymark_server.domain.model.registrations import Bill, PointsAccount, Ticket
-from tallymark_server.services.messages_out import (
+from tallymark_server.services.registrations_out import (
     bill_message,
     card_message,
     points_account_message,
