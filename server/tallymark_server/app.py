@@ -44,6 +44,7 @@ from tallymark_server.services.callers import Callers
 from tallymark_server.services.code_maker import CodeMaker
 from tallymark_server.services.customer import CustomerService
 from tallymark_server.services.interceptors import Interceptor
+from tallymark_server.services.lookup import Lookup
 from tallymark_server.services.number_sender import NumberSender
 from tallymark_server.services.operator import OperatorService, first_operator
 from tallymark_server.services.terminal import TerminalService
@@ -151,9 +152,8 @@ async def serve(parts: Parts, *, listen: str, operator_listen: str) -> AsyncIter
         store=parts.store,
         clock=parts.clock,
         keyring=parts.keyring,
-        codes=codes,
+        lookup=Lookup(store=parts.store, keyring=parts.keyring, codes=codes, partitions=PARTITIONS),
         feed=feed,
-        partitions=PARTITIONS,
     )
     operator_service = OperatorService(lane=lane, store=parts.store, keyring=parts.keyring)
     public = _Listener(Interceptor(callers))

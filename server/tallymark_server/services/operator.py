@@ -8,12 +8,10 @@ import grpc
 
 from tallymark.v1 import operator_service_pb2 as contract
 from tallymark.v1 import operator_service_pb2_grpc as contract_grpc
-from tallymark_protocol.errors import Refused
 from tallymark_protocol.reasons import DESCRIPTIONS, Reason
 from tallymark_server.domain import commands
 from tallymark_server.domain.answers import (
     Answer,
-    Done,
     ProcessAnswer,
     RefusedAnswer,
     RowAnswer,
@@ -22,7 +20,6 @@ from tallymark_server.domain.commands import Caller, Command
 from tallymark_server.domain.identifiers import DIRECTORY, partition_of_id
 from tallymark_server.domain.model.merchants import (
     CallerKind,
-    Credential,
     Policy,
     Terminal,
     TerminalState,
@@ -31,8 +28,9 @@ from tallymark_server.domain.model.registrations import PointsGrant
 from tallymark_server.keyring import Keyring, secret_hash
 from tallymark_server.lanes.lane import Lane
 from tallymark_server.services import messages_in
-from tallymark_server.services.answering import decided, load_one, request_key
+from tallymark_server.services.answering import decided, load_one
 from tallymark_server.services.callers import CALLER
+from tallymark_server.services.enrolment import enrol
 from tallymark_server.services.operator_lists import OperatorLists
 from tallymark_server.services.processes_out import process_message
 from tallymark_server.services.registrations_out import policy_message, terminal_message
@@ -69,22 +67,9 @@ class OperatorService(OperatorLists, contract_grpc.OperatorServiceServicer):
         self, request: contract.EnrollOperatorRequest, context: _Context
     ) -> contract.EnrollOperatorResponse:
         """Exchange an enrolment code for an operator's secret."""
-        code_hash = secret_hash(request.enrolment_code)
-        secret = self._keyring.derive_secret("tmo", code_hash, request.request_id.lower())
-        command = commands.Enrol(
-            caller=Caller(kind=CallerKind.ANYONE, caller_id=code_hash),
-            partition=DIRECTORY,
-            request=request_key(self._keyring, "EnrollOperator", request, request.request_id),
-            kind=CallerKind.OPERATOR,
-            code_hash=code_hash,
-            secret_hash=secret_hash(secret),
-        )
-        await decided(self._lane, command, Done)
-        credential = await load_one(self._store, Credential.key_of(command.secret_hash))
-        if credential is None:
-            raise Refused(Reason.ENROLMENT_CODE_INVALID)
+        enrolled = await enrol(self._lane, self._store, self._keyring, CallerKind.OPERATOR, request)
         return contract.EnrollOperatorResponse(
-            operator_id=credential.owner_id, operator_secret=secret
+            operator_id=enrolled.owner_id, operator_secret=enrolled.secret
         )
 
     async def CreateOperator(

@@ -3,47 +3,38 @@
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import grpc
 
-from tallymark.v1 import identification_pb2, process_pb2
+from tallymark.v1 import process_pb2
 from tallymark.v1 import terminal_service_pb2 as contract
 from tallymark.v1 import terminal_service_pb2_grpc as contract_grpc
-from tallymark_protocol.errors import NotDone, Refused
-from tallymark_protocol.reasons import Reason
+from tallymark_protocol.errors import NotDone
 from tallymark_server.clock import Clock
 from tallymark_server.domain import commands
 from tallymark_server.domain.answers import (
     Answer,
-    Done,
     ProcessAnswer,
     RefusedAnswer,
     ReversalAnswer,
     SeenProcess,
 )
-from tallymark_server.domain.commands import (
-    Caller,
-    CodeIdentification,
-    TelephoneIdentification,
-)
-from tallymark_server.domain.identifiers import DIRECTORY, partition_of_id
 from tallymark_server.domain.model.merchants import (
     CallerKind,
-    Credential,
     Merchant,
     Terminal,
 )
-from tallymark_server.domain.model.people import NumberOwner
-from tallymark_server.domain.model.processes import Process, ProcessState, Request
+from tallymark_server.domain.model.processes import Process, ProcessState
 from tallymark_server.domain.processes.finish import RESOLVE_RPC
-from tallymark_server.keyring import Keyring, secret_hash
+from tallymark_server.keyring import Keyring
 from tallymark_server.lanes.feed import Feed
 from tallymark_server.lanes.lane import Lane
 from tallymark_server.services.answering import decided, load_one, refusal, request_key
 from tallymark_server.services.callers import CALLER
-from tallymark_server.services.code_maker import CodeMaker
+from tallymark_server.services.enrolment import enrol
+from tallymark_server.services.lookup import Lookup
 from tallymark_server.services.messages_in import ask_from, money_from, process_name_from
 from tallymark_server.services.processes_out import process_message, receipt_message
 from tallymark_server.services.registrations_out import verification_key_message
@@ -73,38 +64,23 @@ class TerminalService(contract_grpc.TerminalServiceServicer):
         store: Store,
         clock: Clock,
         keyring: Keyring,
-        codes: CodeMaker,
+        lookup: Lookup,
         feed: Feed,
-        partitions: Collection[int],
     ) -> None:
-        """Take the parts it works with, and the partitions that this server owns."""
+        """Take the parts it works with."""
         self._lane = lane
         self._store = store
         self._clock = clock
         self._keyring = keyring
-        self._codes = codes
+        self._lookup = lookup
         self._feed = feed
-        self._partitions = partitions
 
     async def Enroll(
         self, request: contract.EnrollRequest, context: _Context
     ) -> contract.EnrollResponse:
         """Exchange the enrolment code for the terminal's secret."""
-        code_hash = secret_hash(request.enrolment_code)
-        secret = self._keyring.derive_secret("tmt", code_hash, request.request_id.lower())
-        command = commands.Enrol(
-            caller=Caller(kind=CallerKind.ANYONE, caller_id=code_hash),
-            partition=DIRECTORY,
-            request=request_key(self._keyring, "Enroll", request, request.request_id),
-            kind=CallerKind.TERMINAL,
-            code_hash=code_hash,
-            secret_hash=secret_hash(secret),
-        )
-        await decided(self._lane, command, Done)
-        credential = await load_one(self._store, Credential.key_of(command.secret_hash))
-        if credential is None:  # enrolled long ago and revoked since
-            raise Refused(Reason.ENROLMENT_CODE_INVALID)
-        terminal = await load_one(self._store, Terminal.key_of(credential.owner_id))
+        enrolled = await enrol(self._lane, self._store, self._keyring, CallerKind.TERMINAL, request)
+        terminal = await load_one(self._store, Terminal.key_of(enrolled.owner_id))
         assert terminal is not None, "a credential's terminal exists"
         merchant = await load_one(self._store, Merchant.key_of(terminal.merchant_id))
         assert merchant is not None, "a terminal's merchant exists"
@@ -112,7 +88,7 @@ class TerminalService(contract_grpc.TerminalServiceServicer):
             terminal_id=terminal.terminal_id,
             merchant_id=merchant.merchant_id,
             merchant_name=merchant.name,
-            terminal_secret=secret,
+            terminal_secret=enrolled.secret,
         )
 
     async def ListVerificationKeys(
@@ -130,7 +106,7 @@ class TerminalService(contract_grpc.TerminalServiceServicer):
     ) -> contract.ResolveCodeResponse:
         """Claim the code, decide, and wait a while for what is undecided."""
         caller = CALLER.get()
-        partition, identification = await self._identify(request.identification)
+        partition, identification = await self._lookup.identify(request.identification)
         command = commands.ResolveCode(
             caller=caller,
             partition=partition,
@@ -160,7 +136,7 @@ class TerminalService(contract_grpc.TerminalServiceServicer):
         caller = CALLER.get()
         name = process_name_from(request.reference)
         if not name.process_id:
-            known = await self._request(caller, request.reference)
+            known = await self._lookup.request(caller, request.reference)
             if known is None:
                 return contract.GetProcessResponse(knowledge=contract.PROCESS_KNOWLEDGE_NEVER_SEEN)
             if known.is_reversed:
@@ -171,7 +147,7 @@ class TerminalService(contract_grpc.TerminalServiceServicer):
                 return contract.GetProcessResponse(
                     knowledge=contract.PROCESS_KNOWLEDGE_FAILED, failed_reason=known.refused
                 )
-        process = await self._own_process(caller, request.reference)
+        process = await self._lookup.own_process(caller, request.reference)
         is_completed = process.state is ProcessState.COMPLETED
         return contract.GetProcessResponse(
             knowledge=contract.PROCESS_KNOWLEDGE_FOUND,
@@ -183,9 +159,9 @@ class TerminalService(contract_grpc.TerminalServiceServicer):
         self, request: contract.WatchProcessRequest, context: _Context
     ) -> AsyncIterator[contract.WatchProcessResponse]:
         """Stream the states of one process until the final one."""
-        process = await self._own_process(CALLER.get(), request.reference)
+        process = await self._lookup.own_process(CALLER.get(), request.reference)
         with self._feed.subscribe(process.process_id) as subscription:
-            news = [await self._load(process.process_id)]
+            news = [await self._lookup.process(process.process_id)]
             while True:
                 for process in news:
                     yield contract.WatchProcessResponse(process=self._message(process))
@@ -199,7 +175,7 @@ class TerminalService(contract_grpc.TerminalServiceServicer):
         """Take the report that everything was executed."""
         command = commands.CompleteProcess(
             caller=CALLER.get(),
-            partition=await self._partition(request.reference.identification),
+            partition=await self._lookup.partition_of(request.reference.identification),
             request=request_key(self._keyring, "CompleteProcess", request, request.request_id),
             name=process_name_from(request.reference),
         )
@@ -214,7 +190,7 @@ class TerminalService(contract_grpc.TerminalServiceServicer):
         """Give up or take back."""
         command = commands.ReverseProcess(
             caller=CALLER.get(),
-            partition=await self._partition(request.reference.identification),
+            partition=await self._lookup.partition_of(request.reference.identification),
             request=request_key(self._keyring, "ReverseProcess", request, request.request_id),
             name=process_name_from(request.reference),
             note=request.note,
@@ -234,7 +210,7 @@ class TerminalService(contract_grpc.TerminalServiceServicer):
         """Stage a changed number of points."""
         command = commands.UpdatePoints(
             caller=CALLER.get(),
-            partition=await self._partition(request.reference.identification),
+            partition=await self._lookup.partition_of(request.reference.identification),
             request=request_key(self._keyring, "UpdatePoints", request, request.request_id),
             name=process_name_from(request.reference),
             version=request.version,
@@ -243,47 +219,12 @@ class TerminalService(contract_grpc.TerminalServiceServicer):
         answer = await decided(self._lane, command, ProcessAnswer)
         return contract.UpdatePointsResponse(process=self._message(answer.process))
 
-    async def _identify(
-        self, message: identification_pb2.Identification
-    ) -> tuple[int, CodeIdentification | TelephoneIdentification]:
-        """Return where the customer's data is and how the rules find it."""
-        if message.WhichOneof("by") == "code":
-            read = self._codes.read(message.code)
-            return read.partition, CodeIdentification(
-                expires_at_seconds=read.expires_at_seconds,
-                cti_hash=read.cti_hash,
-                text_hash=read.text_hash,
-            )
-        number_hash = self._keyring.number_hash(message.telephone_number)
-        partition = await self._partition(message)
-        return partition, TelephoneIdentification(number_hash=number_hash)
-
-    async def _partition(self, message: identification_pb2.Identification) -> int:
-        """Return the partition of an identification.
-
-        One that this server does not own knows no process.
-        """
-        match message.WhichOneof("by"):
-            case "code":
-                partition = self._codes.read(message.code).partition
-            case "code_reference":
-                partition = message.code_reference.partition
-            case "process_id":
-                partition = partition_of_id(message.process_id)
-            case _:
-                number_hash = self._keyring.number_hash(message.telephone_number)
-                owner = await load_one(self._store, NumberOwner.key_of(number_hash))
-                partition = owner.customer_partition if owner else DIRECTORY
-        if partition not in self._partitions:
-            raise Refused(Reason.PROCESS_NOT_FOUND)
-        return partition
-
     async def _resolved(self, answer: Answer) -> Process:
         match answer:
             case ProcessAnswer():
                 return answer.process
             case SeenProcess():
-                return await self._load(answer.process_id)
+                return await self._lookup.process(answer.process_id)
             case RefusedAnswer():
                 raise refusal(answer)
             case _:
@@ -295,38 +236,11 @@ class TerminalService(contract_grpc.TerminalServiceServicer):
         with self._feed.subscribe(process.process_id) as subscription:
             try:
                 async with asyncio.timeout(wait_seconds):
-                    process = await self._load(process.process_id)
+                    process = await self._lookup.process(process.process_id)
                     while process.state in _UNDECIDED:
                         process = (await subscription.next())[-1]
             except (TimeoutError, NotDone):
                 pass  # the time is over, or the server stops: tell how it stands
-        return process
-
-    async def _request(
-        self, caller: Caller, reference: identification_pb2.ProcessReference
-    ) -> Request | None:
-        partition = await self._partition(reference.identification)
-        request_id = reference.resolve_request_id.lower()
-        key = Request.key_of(partition, request_id, RESOLVE_RPC, caller.name)
-        return await load_one(self._store, key)
-
-    async def _own_process(
-        self, caller: Caller, reference: identification_pb2.ProcessReference
-    ) -> Process:
-        process_id = reference.identification.process_id
-        if not process_id:
-            known = await self._request(caller, reference)
-            process_id = known.process_id if known else ""
-        process = None
-        if process_id:
-            process = await load_one(self._store, Process.key_of(process_id))
-        if process is None or process.terminal_id != caller.caller_id:
-            raise Refused(Reason.PROCESS_NOT_FOUND)
-        return process
-
-    async def _load(self, process_id: str) -> Process:
-        process = await load_one(self._store, Process.key_of(process_id))
-        assert process is not None, "an answered process exists"
         return process
 
     def _message(self, process: Process) -> process_pb2.Process:

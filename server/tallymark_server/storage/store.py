@@ -12,14 +12,17 @@ R = TypeVar("R", bound=Row)
 
 
 class StoreFailed(Exception):
-    """The store failed. What was being saved may or may not be there: stop serving and recover by a restart."""
+    """The store failed. What was being saved may or may not be there: recover by a restart."""
 
 
 class Store(Protocol):
-    """Rows by key, and a journal. One lane saves; anybody reads. What `save` has returned from survives a power cut."""
+    """Rows by key, and a journal. One lane saves; anybody reads.
+
+    What `save` has returned from survives a power cut.
+    """
 
     async def load(self, keys: Iterable[Key[Any]]) -> Rows:
-        """Return a row or None for every key, with a number of statements that depends on the tables only.
+        """Return a row or None for every key; the number of statements depends on the tables only.
 
         Raises:
             StoreFailed: the store failed.
@@ -30,7 +33,7 @@ class Store(Protocol):
     async def save(
         self, changes: Mapping[Key[Any], Row | None], entries: Sequence[JournalEntry]
     ) -> None:
-        """Put the rows (remove those given as None) and append the entries, all or nothing, durably.
+        """Put the rows (remove those given as None), append the entries: all or nothing, durably.
 
         Raises:
             StoreFailed: the store failed.
@@ -48,7 +51,7 @@ class Store(Protocol):
         limit: int,
         newest_first: bool = False,
     ) -> list[R]:
-        """Return up to `limit` rows with first <= key text < last, in the order of the texts or against it."""
+        """Return up to `limit` rows with first <= key text < last, in the order of the texts."""
         ...
 
     async def journal(
