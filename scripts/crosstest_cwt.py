@@ -18,9 +18,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from code_vectors.forge import external_aad
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from code_vectors.forge import external_aad
 from tallymark_protocol import base45
 from tallymark_protocol.code_claims import CodeClaims, claims_to_cbor
 from tallymark_protocol.code_errors import RejectedCode

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Final
 
 import cbor2
-
 from code_vectors.forge import (
     EPOCH,
     EXPIRES_AT,
@@ -32,6 +31,7 @@ from code_vectors.forge import (
 )
 from code_vectors.malformed import malformed_codes
 from code_vectors.refused import refused_codes
+
 from tallymark_protocol import base45
 from tallymark_protocol.code_claims import CodeClaims, claims_to_cbor
 from tallymark_protocol.code_format import sign
