@@ -1,7 +1,7 @@
 """The world and its actors."""
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -275,8 +275,8 @@ class World:
         self._stack = stack
         self.operator: Operator
 
-    async def channel(self, port: int) -> grpc.aio.Channel:
-        channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
+    async def channel(self, port: int, options: Sequence[tuple[str, Any]] = ()) -> grpc.aio.Channel:
+        channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options)
         self._stack.push_async_callback(channel.close)
         return channel
 
@@ -317,6 +317,21 @@ class World:
         phone.device_id = answer.device_id
         phone.login_name = login_name
         return phone
+
+    async def add_device(self, owner: Phone) -> Phone:
+        """Return another phone of the same customer."""
+        request = customer_service_pb2.AddDeviceRequest(
+            request_id=new_id(),
+            login_name=owner.login_name,
+            password="correct horse",
+            device_name="other phone",
+        )
+        answer = await owner.call("AddDevice", request)
+        device = Phone(owner.stub, answer.session_token)
+        device.customer_id = owner.customer_id
+        device.device_id = answer.device_id
+        device.login_name = owner.login_name
+        return device
 
     async def add_terminal(
         self, terminal_id: str = "till-1", merchant_id: str = "cafe"
