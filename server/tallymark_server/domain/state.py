@@ -11,7 +11,9 @@ from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
 import msgspec
 
-__all__ = ["Draft", "Key", "Need", "Row", "Rows"]
+from tallymark_server.domain.identifiers import DIRECTORY
+
+__all__ = ["CustomerRow", "DirectoryRow", "Draft", "Key", "Need", "Row", "Rows"]
 
 R = TypeVar("R", bound="Row")
 
@@ -28,6 +30,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A stored fact. Each subclass is one table, and its `key` says where the row lives."""
 
     table: ClassVar[str]
+    key_fields: ClassVar[tuple[str, ...]]
 
     partition: int
 
@@ -39,7 +42,25 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def text(self) -> str:
         """Text of the key within table and partition."""
-        raise NotImplementedError
+        return "/".join(getattr(self, field) for field in self.key_fields)
+
+
+class DirectoryRow(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """A row that belongs to no customer: it lives in the directory's partition."""
+
+    @classmethod
+    def key_of(cls, *texts: str) -> Key[Self]:
+        """Return the key of the row with these key fields."""
+        return Key(cls, DIRECTORY, "/".join(texts))
+
+
+class CustomerRow(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """A row of a customer, in that customer's partition."""
+
+    @classmethod
+    def key_of(cls, partition: int, *texts: str) -> Key[Self]:
+        """Return the key of the row with these key fields."""
+        return Key(cls, partition, "/".join(texts))
 
 
 Rows = Mapping[Key[Any], Row | None]

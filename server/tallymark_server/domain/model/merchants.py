@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from tallymark_server.domain.identifiers import DIRECTORY
 from tallymark_server.domain.money import Money
-from tallymark_server.domain.state import Key, Row
+from tallymark_server.domain.state import DirectoryRow, Key, Row
 
 __all__ = [
     "CallerKind",
@@ -23,24 +23,15 @@ __all__ = [
 ]
 
 
-class Merchant(Row, frozen=True, kw_only=True, omit_defaults=True):
+class Merchant(DirectoryRow, frozen=True, kw_only=True, omit_defaults=True):
     """A business whose terminals scan codes."""
 
     table: ClassVar[str] = "merchants"
+    key_fields: ClassVar[tuple[str, ...]] = ("merchant_id",)
 
     merchant_id: str
     name: str
     programme_id: str = ""
-
-    @property
-    def text(self) -> str:
-        """Key text: the merchant's id."""
-        return self.merchant_id
-
-    @staticmethod
-    def key_of(merchant_id: str) -> "Key[Merchant]":
-        """Return the key of the merchant with this id."""
-        return Key(Merchant, DIRECTORY, merchant_id)
 
 
 class TerminalState(IntEnum):
@@ -51,10 +42,11 @@ class TerminalState(IntEnum):
     REVOKED = 3
 
 
-class Terminal(Row, frozen=True, kw_only=True, omit_defaults=True):
+class Terminal(DirectoryRow, frozen=True, kw_only=True, omit_defaults=True):
     """A till, gate or kiosk of one merchant."""
 
     table: ClassVar[str] = "terminals"
+    key_fields: ClassVar[tuple[str, ...]] = ("terminal_id",)
 
     terminal_id: str
     merchant_id: str
@@ -62,33 +54,14 @@ class Terminal(Row, frozen=True, kw_only=True, omit_defaults=True):
     enrolled_at: int = 0
     secret_hash: str = ""
 
-    @property
-    def text(self) -> str:
-        """Key text: the terminal's id."""
-        return self.terminal_id
 
-    @staticmethod
-    def key_of(terminal_id: str) -> "Key[Terminal]":
-        """Return the key of the terminal with this id."""
-        return Key(Terminal, DIRECTORY, terminal_id)
-
-
-class Operator(Row, frozen=True, kw_only=True, omit_defaults=True):
+class Operator(DirectoryRow, frozen=True, kw_only=True, omit_defaults=True):
     """A person who runs the server."""
 
     table: ClassVar[str] = "operators"
+    key_fields: ClassVar[tuple[str, ...]] = ("operator_id",)
 
     operator_id: str
-
-    @property
-    def text(self) -> str:
-        """Key text: the operator's id."""
-        return self.operator_id
-
-    @staticmethod
-    def key_of(operator_id: str) -> "Key[Operator]":
-        """Return the key of the operator with this id."""
-        return Key(Operator, DIRECTORY, operator_id)
 
 
 class CallerKind(StrEnum):
@@ -101,44 +74,26 @@ class CallerKind(StrEnum):
     SERVER = "server"
 
 
-class Credential(Row, frozen=True, kw_only=True, omit_defaults=True):
+class Credential(DirectoryRow, frozen=True, kw_only=True, omit_defaults=True):
     """Whose secret this is, found by its SHA-256."""
 
     table: ClassVar[str] = "credentials"
+    key_fields: ClassVar[tuple[str, ...]] = ("secret_hash",)
 
     secret_hash: str
     kind: CallerKind
     owner_id: str
 
-    @property
-    def text(self) -> str:
-        """Key text: the hash of the secret."""
-        return self.secret_hash
 
-    @staticmethod
-    def key_of(secret_hash: str) -> "Key[Credential]":
-        """Return the key of the credential with this secret hash."""
-        return Key(Credential, DIRECTORY, secret_hash)
-
-
-class Enrolment(Row, frozen=True, kw_only=True, omit_defaults=True):
+class Enrolment(DirectoryRow, frozen=True, kw_only=True, omit_defaults=True):
     """A one-time right to become this terminal or operator, found by the SHA-256 of its code."""
 
     table: ClassVar[str] = "enrolments"
+    key_fields: ClassVar[tuple[str, ...]] = ("code_hash",)
 
     code_hash: str
     kind: CallerKind
     owner_id: str
-
-    @property
-    def text(self) -> str:
-        """Key text: the hash of the code."""
-        return self.code_hash
-
-    @staticmethod
-    def key_of(code_hash: str) -> "Key[Enrolment]":
-        """Return the key of the enrolment with this code hash."""
-        return Key(Enrolment, DIRECTORY, code_hash)
 
 
 class ReentryRule(IntEnum):
@@ -149,46 +104,28 @@ class ReentryRule(IntEnum):
     FREE_AFTER_EXIT = 3
 
 
-class Event(Row, frozen=True, kw_only=True, omit_defaults=True):
+class Event(DirectoryRow, frozen=True, kw_only=True, omit_defaults=True):
     """What tickets admit to."""
 
     table: ClassVar[str] = "events"
+    key_fields: ClassVar[tuple[str, ...]] = ("event_id",)
 
     event_id: str
     merchant_id: str
     name: str
     reentry_rule: ReentryRule
 
-    @property
-    def text(self) -> str:
-        """Key text: the event's id."""
-        return self.event_id
 
-    @staticmethod
-    def key_of(event_id: str) -> "Key[Event]":
-        """Return the key of the event with this id."""
-        return Key(Event, DIRECTORY, event_id)
-
-
-class PointsProgramme(Row, frozen=True, kw_only=True, omit_defaults=True):
+class PointsProgramme(DirectoryRow, frozen=True, kw_only=True, omit_defaults=True):
     """A currency of points."""
 
     table: ClassVar[str] = "programmes"
+    key_fields: ClassVar[tuple[str, ...]] = ("programme_id",)
 
     programme_id: str
     name: str
     point_value: Money
     earn_points_max: int
-
-    @property
-    def text(self) -> str:
-        """Key text: the programme's id."""
-        return self.programme_id
-
-    @staticmethod
-    def key_of(programme_id: str) -> "Key[PointsProgramme]":
-        """Return the key of the programme with this id."""
-        return Key(PointsProgramme, DIRECTORY, programme_id)
 
 
 class PasswordRule(IntEnum):

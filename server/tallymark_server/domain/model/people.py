@@ -4,8 +4,7 @@ from typing import ClassVar
 
 import msgspec
 
-from tallymark_server.domain.identifiers import DIRECTORY
-from tallymark_server.domain.state import Key, Row
+from tallymark_server.domain.state import CustomerRow, DirectoryRow
 
 __all__ = [
     "BillReference",
@@ -48,10 +47,11 @@ class TicketReference(msgspec.Struct, frozen=True, kw_only=True):
     ticket_id: str
 
 
-class Customer(Row, frozen=True, kw_only=True, omit_defaults=True):
+class Customer(CustomerRow, frozen=True, kw_only=True, omit_defaults=True):
     """A customer with what is registered. The first card is the default one."""
 
     table: ClassVar[str] = "customers"
+    key_fields: ClassVar[tuple[str, ...]] = ("customer_id",)
 
     customer_id: str
     login_name: str
@@ -71,16 +71,6 @@ class Customer(Row, frozen=True, kw_only=True, omit_defaults=True):
     last_event: int = 0
     prompt_process_id: str = ""
 
-    @property
-    def text(self) -> str:
-        """Key text: the customer's id."""
-        return self.customer_id
-
-    @staticmethod
-    def key_of(partition: int, customer_id: str) -> "Key[Customer]":
-        """Return the key of the customer with this id."""
-        return Key(Customer, partition, customer_id)
-
     def __repr__(self) -> str:
         """Leave out hash, number and code."""
         return f"Customer(customer_id={self.customer_id!r})"
@@ -94,10 +84,11 @@ class LiveCode(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int
 
 
-class Device(Row, frozen=True, kw_only=True, omit_defaults=True):
+class Device(CustomerRow, frozen=True, kw_only=True, omit_defaults=True):
     """A phone of a customer, with the codes it may still show."""
 
     table: ClassVar[str] = "devices"
+    key_fields: ClassVar[tuple[str, ...]] = ("device_id",)
 
     device_id: str
     customer_id: str
@@ -106,73 +97,36 @@ class Device(Row, frozen=True, kw_only=True, omit_defaults=True):
     live_codes: tuple[LiveCode, ...] = ()
     session_texts: tuple[str, ...] = ()
 
-    @property
-    def text(self) -> str:
-        """Key text: the device's id."""
-        return self.device_id
 
-    @staticmethod
-    def key_of(partition: int, device_id: str) -> "Key[Device]":
-        """Return the key of the device with this id."""
-        return Key(Device, partition, device_id)
-
-
-class Session(Row, frozen=True, kw_only=True, omit_defaults=True):
+class Session(DirectoryRow, frozen=True, kw_only=True, omit_defaults=True):
     """A signed-in device, found by the SHA-256 of its token."""
 
     table: ClassVar[str] = "sessions"
+    key_fields: ClassVar[tuple[str, ...]] = ("token_hash",)
 
     token_hash: str
     customer_id: str
     device_id: str
     expires_at: int
 
-    @property
-    def text(self) -> str:
-        """Key text: the hash of the token."""
-        return self.token_hash
 
-    @staticmethod
-    def key_of(token_hash: str) -> "Key[Session]":
-        """Return the key of the session with this token hash."""
-        return Key(Session, DIRECTORY, token_hash)
-
-
-class Login(Row, frozen=True, kw_only=True, omit_defaults=True):
+class Login(DirectoryRow, frozen=True, kw_only=True, omit_defaults=True):
     """The directory from login names to customers."""
 
     table: ClassVar[str] = "logins"
+    key_fields: ClassVar[tuple[str, ...]] = ("login_name",)
 
     login_name: str
     customer_id: str
     customer_partition: int
 
-    @property
-    def text(self) -> str:
-        """Key text: the login name."""
-        return self.login_name
 
-    @staticmethod
-    def key_of(login_name: str) -> "Key[Login]":
-        """Return the key of this login name."""
-        return Key(Login, DIRECTORY, login_name)
-
-
-class NumberOwner(Row, frozen=True, kw_only=True, omit_defaults=True):
+class NumberOwner(DirectoryRow, frozen=True, kw_only=True, omit_defaults=True):
     """The directory from verified telephone numbers, as keyed hashes, to customers."""
 
     table: ClassVar[str] = "number_owners"
+    key_fields: ClassVar[tuple[str, ...]] = ("number_hash",)
 
     number_hash: str
     customer_id: str
     customer_partition: int
-
-    @property
-    def text(self) -> str:
-        """Key text: the keyed hash of the number."""
-        return self.number_hash
-
-    @staticmethod
-    def key_of(number_hash: str) -> "Key[NumberOwner]":
-        """Return the key of the number with this keyed hash."""
-        return Key(NumberOwner, DIRECTORY, number_hash)

@@ -9,7 +9,7 @@ from tallymark_server.domain.identifiers import partition_of_id
 from tallymark_server.domain.model.actions import Action, Refusal
 from tallymark_server.domain.model.people import BillReference, TicketReference
 from tallymark_server.domain.money import Money
-from tallymark_server.domain.state import Key, Row
+from tallymark_server.domain.state import CustomerRow, Key, Row
 
 __all__ = [
     "FINAL_STATES",
@@ -184,7 +184,7 @@ class Process(Row, frozen=True, kw_only=True, omit_defaults=True):
         return self.state in FINAL_STATES
 
 
-class Request(Row, frozen=True, kw_only=True, omit_defaults=True):
+class Request(CustomerRow, frozen=True, kw_only=True, omit_defaults=True):
     """A changing request that was decided, so that its repetition gets the same answer.
 
     `answer` is the JSON of a domain answer. A reversed one stands for a request that had not
@@ -192,6 +192,7 @@ class Request(Row, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     table: ClassVar[str] = "requests"
+    key_fields: ClassVar[tuple[str, ...]] = ("request_id", "rpc", "caller_id")
 
     request_id: str
     caller_id: str
@@ -202,16 +203,6 @@ class Request(Row, frozen=True, kw_only=True, omit_defaults=True):
     process_id: str = ""
     refused: str = ""
     is_reversed: bool = False
-
-    @property
-    def text(self) -> str:
-        """Key text: the request's id first, because a UUIDv7 sorts by time."""
-        return f"{self.request_id}/{self.rpc}/{self.caller_id}"
-
-    @staticmethod
-    def key_of(partition: int, request_id: str, rpc: str, caller_id: str) -> "Key[Request]":
-        """Return the key of the caller's request with this id."""
-        return Key(Request, partition, f"{request_id}/{rpc}/{caller_id}")
 
 
 class Due(Row, frozen=True, kw_only=True, omit_defaults=True):

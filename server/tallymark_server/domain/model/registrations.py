@@ -6,7 +6,7 @@ from typing import ClassVar
 import msgspec
 
 from tallymark_server.domain.money import Money
-from tallymark_server.domain.state import Key, Row
+from tallymark_server.domain.state import CustomerRow
 
 __all__ = [
     "ISSUER",
@@ -31,10 +31,11 @@ class BillState(IntEnum):
     PAID = 3
 
 
-class Bill(Row, frozen=True, kw_only=True, omit_defaults=True):
+class Bill(CustomerRow, frozen=True, kw_only=True, omit_defaults=True):
     """Something a customer owes a merchant."""
 
     table: ClassVar[str] = "bills"
+    key_fields: ClassVar[tuple[str, ...]] = ("merchant_id", "bill_reference")
 
     merchant_id: str
     bill_reference: str
@@ -45,16 +46,6 @@ class Bill(Row, frozen=True, kw_only=True, omit_defaults=True):
     due_on: str = ""
     state: BillState = BillState.OPEN
     process_id: str = ""
-
-    @property
-    def text(self) -> str:
-        """Key text: merchant and reference."""
-        return f"{self.merchant_id}/{self.bill_reference}"
-
-    @staticmethod
-    def key_of(partition: int, merchant_id: str, bill_reference: str) -> "Key[Bill]":
-        """Return the key of the merchant's bill with this reference."""
-        return Key(Bill, partition, f"{merchant_id}/{bill_reference}")
 
 
 class AdmitDirection(IntEnum):
@@ -74,13 +65,14 @@ class TicketUse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     is_free: bool = False
 
 
-class Ticket(Row, frozen=True, kw_only=True, omit_defaults=True):
+class Ticket(CustomerRow, frozen=True, kw_only=True, omit_defaults=True):
     """The right to enter an event a number of times.
 
     The uses are the truth; everything else follows from them.
     """
 
     table: ClassVar[str] = "tickets"
+    key_fields: ClassVar[tuple[str, ...]] = ("event_id", "ticket_id")
 
     event_id: str
     ticket_id: str
@@ -94,16 +86,6 @@ class Ticket(Row, frozen=True, kw_only=True, omit_defaults=True):
     held_by: str = ""
 
     @property
-    def text(self) -> str:
-        """Key text: event and reference."""
-        return f"{self.event_id}/{self.ticket_id}"
-
-    @staticmethod
-    def key_of(partition: int, event_id: str, ticket_id: str) -> "Key[Ticket]":
-        """Return the key of the event's ticket with this reference."""
-        return Key(Ticket, partition, f"{event_id}/{ticket_id}")
-
-    @property
     def entries_used(self) -> int:
         """Entries that counted."""
         return sum(use.direction is AdmitDirection.ENTRY and not use.is_free for use in self.uses)
@@ -114,13 +96,14 @@ class Ticket(Row, frozen=True, kw_only=True, omit_defaults=True):
         return bool(self.uses) and self.uses[-1].direction is AdmitDirection.ENTRY
 
 
-class PointsAccount(Row, frozen=True, kw_only=True, omit_defaults=True):
+class PointsAccount(CustomerRow, frozen=True, kw_only=True, omit_defaults=True):
     """Points of one holder in one programme.
 
     The issuer's balance is what all customers hold, negated.
     """
 
     table: ClassVar[str] = "points_accounts"
+    key_fields: ClassVar[tuple[str, ...]] = ("holder_id", "programme_id")
 
     holder_id: str
     programme_id: str
@@ -131,40 +114,19 @@ class PointsAccount(Row, frozen=True, kw_only=True, omit_defaults=True):
     version: int = 0
 
     @property
-    def text(self) -> str:
-        """Key text: holder and programme."""
-        return f"{self.holder_id}/{self.programme_id}"
-
-    @staticmethod
-    def key_of(partition: int, holder_id: str, programme_id: str) -> "Key[PointsAccount]":
-        """Return the key of the holder's account in this programme."""
-        return Key(PointsAccount, partition, f"{holder_id}/{programme_id}")
-
-    @property
     def available(self) -> int:
         """Points that no process holds."""
         return self.balance - self.held
 
 
-class PointsGrant(Row, frozen=True, kw_only=True, omit_defaults=True):
+class PointsGrant(CustomerRow, frozen=True, kw_only=True, omit_defaults=True):
     """Points added by an operator, so that the same reference adds only once."""
 
     table: ClassVar[str] = "points_grants"
+    key_fields: ClassVar[tuple[str, ...]] = ("holder_id", "programme_id", "grant_reference")
 
     holder_id: str
     programme_id: str
     grant_reference: str
     points: int
     granted_at: int
-
-    @property
-    def text(self) -> str:
-        """Key text: holder, programme and reference."""
-        return f"{self.holder_id}/{self.programme_id}/{self.grant_reference}"
-
-    @staticmethod
-    def key_of(
-        partition: int, holder_id: str, programme_id: str, grant_reference: str
-    ) -> "Key[PointsGrant]":
-        """Return the key of the grant with this reference."""
-        return Key(PointsGrant, partition, f"{holder_id}/{programme_id}/{grant_reference}")
