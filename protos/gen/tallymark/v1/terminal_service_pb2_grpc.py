@@ -175,7 +175,7 @@ class TerminalServiceServicer(object):
     def UpdatePoints(self, request, context):
         """Reports a changed number of points: the balance that the account is to have after this process, in place of what
         the process itself would earn and burn. The difference is staged and posted by CompleteProcess. Only while INSTRUCTED and by
-        the same terminal. Fails with PROCESS_NOT_FOUND, PROCESS_NOT_INSTRUCTED, NO_POINTS_IN_PROCESS, POINTS_VERSION_CONFLICT
+        the same terminal. Fails with PROCESS_NOT_FOUND, PROCESS_NOT_INSTRUCTED, PROCESS_CONTESTED, NO_POINTS_IN_PROCESS, POINTS_VERSION_CONFLICT
         (the account was posted to since `version`; read again), POINTS_OVER_LIMIT, POINTS_BELOW_HOLDS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -68,7 +68,7 @@ class TerminalServiceStub:
     UpdatePoints: _aio.UnaryUnaryMultiCallable[_terminal_service_pb2.UpdatePointsRequest, _terminal_service_pb2.UpdatePointsResponse]
     """Reports a changed number of points: the balance that the account is to have after this process, in place of what
     the process itself would earn and burn. The difference is staged and posted by CompleteProcess. Only while INSTRUCTED and by
-    the same terminal. Fails with PROCESS_NOT_FOUND, PROCESS_NOT_INSTRUCTED, NO_POINTS_IN_PROCESS, POINTS_VERSION_CONFLICT
+    the same terminal. Fails with PROCESS_NOT_FOUND, PROCESS_NOT_INSTRUCTED, PROCESS_CONTESTED, NO_POINTS_IN_PROCESS, POINTS_VERSION_CONFLICT
     (the account was posted to since `version`; read again), POINTS_OVER_LIMIT, POINTS_BELOW_HOLDS.
     """
 
@@ -174,7 +174,7 @@ class TerminalServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_terminal_service_pb2.UpdatePointsResponse]:
         """Reports a changed number of points: the balance that the account is to have after this process, in place of what
         the process itself would earn and burn. The difference is staged and posted by CompleteProcess. Only while INSTRUCTED and by
-        the same terminal. Fails with PROCESS_NOT_FOUND, PROCESS_NOT_INSTRUCTED, NO_POINTS_IN_PROCESS, POINTS_VERSION_CONFLICT
+        the same terminal. Fails with PROCESS_NOT_FOUND, PROCESS_NOT_INSTRUCTED, PROCESS_CONTESTED, NO_POINTS_IN_PROCESS, POINTS_VERSION_CONFLICT
         (the account was posted to since `version`; read again), POINTS_OVER_LIMIT, POINTS_BELOW_HOLDS.
         """
 
