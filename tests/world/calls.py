@@ -64,10 +64,15 @@ class Failure(NamedTuple):
         return info.reason if info else ""
 
 
-async def send(call: Call, *, secret: str | None = None) -> Any:
-    """Make the call and return its answer, of a stream the first one."""
+async def send(call: Call, *, secret: str | None = None, authorization: str | None = None) -> Any:
+    """Make the call and return its answer, of a stream the first one.
+
+    The caller's own secret is presented unless another one, or other metadata, is given.
+    """
     secret = call.actor.secret if secret is None else secret
-    metadata = (("authorization", f"Bearer {secret}"),) if secret else ()
+    if authorization is None:
+        authorization = f"Bearer {secret}" if secret else ""
+    metadata = (("authorization", authorization),) if authorization else ()
     method = getattr(call.actor.stub, call.rpc)
     under_way = method(call.request, metadata=metadata, timeout=DEADLINE_SECONDS)
     if not isinstance(under_way, grpc.aio.UnaryStreamCall):
@@ -87,10 +92,10 @@ async def send(call: Call, *, secret: str | None = None) -> Any:
     raise AssertionError(message)
 
 
-async def failure_of(call: Call, *, secret: str | None = None) -> Failure:
-    """Make a call that has to fail."""
+async def failure_of(call: Call, **presented: str | None) -> Failure:
+    """Make a call that has to fail; `presented` is as for `send`."""
     try:
-        answer = await send(call, secret=secret)
+        answer = await send(call, **presented)
     except grpc.aio.AioRpcError as error:
         trailing = dict(error.trailing_metadata() or ())
         return Failure(error.code(), error.details() or "", trailing, from_call(error))

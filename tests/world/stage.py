@@ -100,6 +100,16 @@ class Stage:
         process = await self.till.resolve(await self.ana.issue(), earn(1_000))
         return _in_state(process, process_pb2.PROCESS_STATE_DECLINED)
 
+    async def released(self) -> process_pb2.Process:
+        answer = await self.till.reverse((await self.instructed()).process_id)
+        return _in_state(answer.process, process_pb2.PROCESS_STATE_RELEASED)
+
+    async def expired(self) -> process_pb2.Process:
+        process = await self.awaiting()
+        await self.world.pass_time(seconds=45)
+        process = await self.till.get(process.process_id)
+        return _in_state(process, process_pb2.PROCESS_STATE_EXPIRED)
+
     async def overdue(self) -> process_pb2.Process:
         process = await self.instructed()
         await self.world.pass_time(seconds=61)

@@ -1,0 +1,120 @@
+"""Requests of the operator."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from tallymark.v1 import merchant_pb2, registration_pb2
+from tallymark.v1 import operator_service_pb2 as contract
+from tests.world.stage import Stage
+from tests.world.world import euro, new_id
+
+__all__ = ["SAMPLES"]
+
+
+async def _enroll_operator(stage: Stage) -> contract.EnrollOperatorRequest:
+    request = contract.CreateOperatorRequest(operator_id="second")
+    code = (await stage.operator.call("CreateOperator", request)).enrolment_code
+    return contract.EnrollOperatorRequest(request_id=new_id(), enrolment_code=code)
+
+
+async def _create_operator(_: Stage) -> contract.CreateOperatorRequest:
+    return contract.CreateOperatorRequest(operator_id="third")
+
+
+async def _create_merchant(_: Stage) -> contract.CreateMerchantRequest:
+    merchant = merchant_pb2.Merchant(merchant_id="bar", name="Bar", programme_id="beans")
+    return contract.CreateMerchantRequest(merchant=merchant)
+
+
+async def _create_terminal(_: Stage) -> contract.CreateTerminalRequest:
+    return contract.CreateTerminalRequest(terminal_id="till-4", merchant_id="cafe")
+
+
+async def _revoke_terminal(_: Stage) -> contract.RevokeTerminalRequest:
+    return contract.RevokeTerminalRequest(terminal_id="gate-1")
+
+
+async def _create_event(_: Stage) -> contract.CreateEventRequest:
+    event = registration_pb2.Event(
+        event_id="opera",
+        merchant_id="hall",
+        name="Opera",
+        reentry_rule=registration_pb2.REENTRY_RULE_EXIT_BETWEEN,
+    )
+    return contract.CreateEventRequest(event=event)
+
+
+async def _create_programme(_: Stage) -> contract.CreateProgrammeRequest:
+    programme = registration_pb2.PointsProgramme(
+        programme_id="miles", name="Miles", point_value=euro(2), earn_points_max=50
+    )
+    return contract.CreateProgrammeRequest(programme=programme)
+
+
+async def _add_bills(_: Stage) -> contract.AddBillsRequest:
+    bill = registration_pb2.Bill(
+        merchant_id="cafe", bill_reference="B-3", login_name="ana", amount=euro(5)
+    )
+    return contract.AddBillsRequest(bills=[bill])
+
+
+async def _add_tickets(_: Stage) -> contract.AddTicketsRequest:
+    ticket = registration_pb2.Ticket(event_id="jazz", ticket_id="A-3", login_name="ana", entries=2)
+    return contract.AddTicketsRequest(tickets=[ticket])
+
+
+async def _add_points(_: Stage) -> contract.AddPointsRequest:
+    grant = contract.PointsGrant(
+        programme_id="beans", login_name="bob", grant_reference="birthday", points=10
+    )
+    return contract.AddPointsRequest(grants=[grant])
+
+
+async def _set_policy(stage: Stage) -> contract.SetPolicyRequest:
+    answer = await stage.operator.call("GetPolicy", contract.GetPolicyRequest())
+    answer.policy.code_life_seconds = 50
+    return contract.SetPolicyRequest(policy=answer.policy)
+
+
+async def _settle_process(stage: Stage) -> contract.SettleProcessRequest:
+    return contract.SettleProcessRequest(
+        process_id=(await stage.contested()).process_id,
+        settlement=contract.PROCESS_SETTLEMENT_NOT_EXECUTED,
+        note="The goods are still here.",
+    )
+
+
+def _simply(request_type: Callable[[], Any]) -> Callable[[Stage], Awaitable[Any]]:
+    async def sample(_: Stage) -> Any:
+        return request_type()
+
+    return sample
+
+
+SAMPLES: dict[str, Callable[[Stage], Awaitable[Any]]] = {
+    "EnrollOperator": _enroll_operator,
+    "CreateOperator": _create_operator,
+    "CreateMerchant": _create_merchant,
+    "ListMerchants": _simply(contract.ListMerchantsRequest),
+    "CreateTerminal": _create_terminal,
+    "RevokeTerminal": _revoke_terminal,
+    "ListTerminals": _simply(contract.ListTerminalsRequest),
+    "CreateEvent": _create_event,
+    "ListEvents": _simply(contract.ListEventsRequest),
+    "CreateProgramme": _create_programme,
+    "ListProgrammes": _simply(contract.ListProgrammesRequest),
+    "AddBills": _add_bills,
+    "ListBills": _simply(contract.ListBillsRequest),
+    "AddTickets": _add_tickets,
+    "ListTickets": _simply(contract.ListTicketsRequest),
+    "AddPoints": _add_points,
+    "ListPointsAccounts": _simply(contract.ListPointsAccountsRequest),
+    "ListCustomers": _simply(contract.ListCustomersRequest),
+    "GetPolicy": _simply(contract.GetPolicyRequest),
+    "SetPolicy": _set_policy,
+    "ListKeys": _simply(contract.ListKeysRequest),
+    "ListProcesses": _simply(contract.OperatorServiceListProcessesRequest),
+    "ListUnresolvedProcesses": _simply(contract.ListUnresolvedProcessesRequest),
+    "SettleProcess": _settle_process,
+    "ListJournal": _simply(contract.ListJournalRequest),
+}

@@ -1,0 +1,70 @@
+"""Requests of the till."""
+
+from tallymark.v1 import terminal_service_pb2 as contract
+from tests.world.actions import READ_POINTS, burn, charge, earn
+from tests.world.stage import Stage
+from tests.world.world import by_process, euro, new_id
+
+__all__ = ["SAMPLES"]
+
+
+async def _enroll(stage: Stage) -> contract.EnrollRequest:
+    code = await stage.new_enrolment_code("till-3")
+    return contract.EnrollRequest(request_id=new_id(), enrolment_code=code)
+
+
+async def _list_verification_keys(_: Stage) -> contract.ListVerificationKeysRequest:
+    return contract.ListVerificationKeysRequest()
+
+
+async def _resolve_code(stage: Stage) -> contract.ResolveCodeRequest:
+    return stage.till.resolve_request(
+        await stage.ana.issue(), charge(420), burn(1), earn(2), sale_total=euro(420)
+    )
+
+
+async def _get_process(stage: Stage) -> contract.GetProcessRequest:
+    process = await stage.instructed()
+    return contract.GetProcessRequest(reference=by_process(process.process_id))
+
+
+async def _watch_process(stage: Stage) -> contract.WatchProcessRequest:
+    process = await stage.instructed()
+    return contract.WatchProcessRequest(reference=by_process(process.process_id))
+
+
+async def _complete_process(stage: Stage) -> contract.CompleteProcessRequest:
+    process = await stage.instructed(charge(420), earn(4))
+    return contract.CompleteProcessRequest(
+        request_id=new_id(), reference=by_process(process.process_id)
+    )
+
+
+async def _reverse_process(stage: Stage) -> contract.ReverseProcessRequest:
+    process = await stage.completed()
+    return contract.ReverseProcessRequest(
+        request_id=new_id(), reference=by_process(process.process_id), note="goods returned"
+    )
+
+
+async def _update_points(stage: Stage) -> contract.UpdatePointsRequest:
+    process = await stage.instructed(READ_POINTS)
+    points = process.actions[0].instruction.read_points
+    return contract.UpdatePointsRequest(
+        request_id=new_id(),
+        reference=by_process(process.process_id),
+        version=points.version,
+        new_balance=points.balance + 7,
+    )
+
+
+SAMPLES = {
+    "Enroll": _enroll,
+    "ListVerificationKeys": _list_verification_keys,
+    "ResolveCode": _resolve_code,
+    "GetProcess": _get_process,
+    "WatchProcess": _watch_process,
+    "CompleteProcess": _complete_process,
+    "ReverseProcess": _reverse_process,
+    "UpdatePoints": _update_points,
+}
