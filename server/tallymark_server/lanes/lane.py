@@ -22,7 +22,7 @@ from tallymark_server.domain.answers import Answer
 from tallymark_server.domain.commands import Command
 from tallymark_server.domain.decide import Decision, decide
 from tallymark_server.domain.model.journal import JournalEntry, JournalHead, Record
-from tallymark_server.domain.state import Key, Need, Row
+from tallymark_server.domain.state import Key, Need, Row, Rows
 from tallymark_server.storage.store import Store
 
 __all__ = ["BATCH_MAX", "QUEUE_MAX", "RETRY_AFTER_SECONDS", "ROUNDS_MAX", "Changes", "Lane"]
@@ -66,6 +66,11 @@ class _Batch:
         self.changes: dict[Key[Any], Row | None] = {}
         self.records: list[tuple[int, Record]] = []
         self.outcomes: list[tuple[asyncio.Future[Answer], Answer | TallymarkError]] = []
+
+    def know(self, loaded: Rows) -> None:
+        """Take in stored rows. One that was decided while it was loaded stays as decided."""
+        for key, row in loaded.items():
+            self.rows.setdefault(key, row)
 
     def take(self, waiting: _Waiting, decision: Decision) -> None:
         self.rows.update(decision.changes)
@@ -162,7 +167,7 @@ class Lane:
             waiting, needed = self._decide_round(batch, waiting, now)
             if not waiting:
                 return
-            batch.rows.update(await self._store.load(needed))
+            batch.know(await self._store.load(needed))
         for one in waiting:
             _log.error("%s never has the rows it needs", type(one.command).__name__)
             batch.fail(one)
