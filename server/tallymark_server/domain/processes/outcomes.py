@@ -44,10 +44,14 @@ _REFUSALS: Final = {
     AuthorisationAnswer.APPROVED: RefusalReason.PARTIAL_APPROVAL,  # approved another amount
 }
 
-_SETTLED: Final = {
+# Two tables, because values of two StrEnums are equal keys when their texts are equal.
+_CAPTURED: Final[dict[str, Settlement]] = {
     CaptureResult.CAPTURED: Settlement.SETTLED,
     CaptureResult.REFUSED: Settlement.MANUAL,
     CaptureResult.NEVER_SEEN: Settlement.MANUAL,
+}
+
+_REVERSED: Final[dict[str, Settlement]] = {
     ReversalResult.REVERSED: Settlement.RELEASED,
     ReversalResult.NEVER_SEEN: Settlement.RELEASED,
     ReversalResult.REFUSED: Settlement.MANUAL,
@@ -102,7 +106,8 @@ def record_settlement(draft: Draft, command: RecordSettlement, now: int) -> Done
     assert authorisation is not None, "a waiting action has an authorisation"
     is_reversal = authorisation.task is SettlementTask.REVERSE
     if command.result is not None:
-        action = _close_task(action, _SETTLED[command.result])
+        outcomes = _REVERSED if is_reversal else _CAPTURED
+        action = _close_task(action, outcomes[command.result])
     elif is_reversal and authorisation.attempts + 1 >= REVERSAL_TRIES:
         action = _close_task(action, Settlement.MANUAL)
     else:
