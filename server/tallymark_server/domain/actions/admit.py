@@ -128,7 +128,7 @@ def _hold(
 
 
 def _is_free(ticket: Ticket, rule: ReentryRule) -> bool:
-    came_out = bool(ticket.uses) and not ticket.is_inside
+    came_out = bool(ticket.entries_used) and not ticket.is_inside
     return rule is ReentryRule.FREE_AFTER_EXIT and came_out
 
 
