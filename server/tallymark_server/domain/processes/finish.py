@@ -25,6 +25,7 @@ from tallymark_server.domain.model.actions import (
     EarnPointsAsk,
     ReadPointsAsk,
     RefusalReason,
+    Settlement,
 )
 from tallymark_server.domain.model.merchants import PointsProgramme
 from tallymark_server.domain.model.people import Customer
@@ -44,6 +45,8 @@ __all__ = ["RESOLVE_RPC", "complete", "find", "reverse", "settle", "update_point
 
 RESOLVE_RPC = "ResolveCode"
 """Name under which a terminal's request_id of ResolveCode is kept."""
+
+_MONEY_NOT_BACK = {Settlement.RELEASE_PENDING, Settlement.MANUAL}
 
 _POINTS_ASKS = (ReadPointsAsk, EarnPointsAsk, BurnPointsAsk)
 
@@ -213,7 +216,7 @@ def _compensate(
 
 def _compensated(process: Process, reversal: Process | None) -> ReversalAnswer:
     assert reversal is not None, "a linked process exists"
-    is_open = any(action.authorisation and action.authorisation.task for action in reversal.actions)
+    is_open = any(action.settlement in _MONEY_NOT_BACK for action in reversal.actions)
     outcome = ReversalOutcome.COMPENSATING if is_open else ReversalOutcome.COMPENSATED
     return ReversalAnswer(outcome=outcome, process=process, reversal=reversal)
 
