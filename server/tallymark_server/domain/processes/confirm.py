@@ -5,7 +5,7 @@ import msgspec
 from tallymark_protocol.reasons import Reason
 from tallymark_server.domain.answers import ProcessAnswer
 from tallymark_server.domain.commands import ConfirmProcess, DisputeProcess
-from tallymark_server.domain.model.actions import Action, RefusalReason
+from tallymark_server.domain.model.actions import Action, Refusal, RefusalReason
 from tallymark_server.domain.model.processes import Process, ProcessState
 from tallymark_server.domain.processes.lifecycle import end, instruct, proceed, save
 from tallymark_server.domain.processes.resolve import grant
@@ -64,14 +64,16 @@ def _answer_contest(draft: Draft, before: Process, *, approve: bool, now: int) -
 
 def _approve(draft: Draft, before: Process, now: int) -> Process:
     confirmed = msgspec.structs.replace(before, is_confirmed=True)
-    if not before.by_telephone:
-        return proceed(draft, confirmed, now)
-    asked = tuple(Action(ask=action.ask) for action in before.actions)
-    granted = grant(draft, msgspec.structs.replace(confirmed, actions=asked), now)
-    refusals = [action.refusal for action in granted.actions if action.refusal]
-    if refusals:
-        return end(draft, granted, ProcessState.DECLINED, refusals[0], now)
-    return proceed(draft, granted, now)
+    if before.by_telephone and not _refusals(before):  # a refused one showed no amounts to approve
+        asked = tuple(Action(ask=action.ask) for action in before.actions)
+        confirmed = grant(draft, msgspec.structs.replace(confirmed, actions=asked), now)
+    for refusal in _refusals(confirmed):
+        return end(draft, confirmed, ProcessState.DECLINED, refusal, now)
+    return proceed(draft, confirmed, now)
+
+
+def _refusals(process: Process) -> list[Refusal]:
+    return [action.refusal for action in process.actions if action.refusal]
 
 
 def _own_process(draft: Draft, customer_id: str, process_id: str) -> Process:
