@@ -35,7 +35,7 @@ class AdminProgram:
         assert result.exit_code == 0, result.output
         return result.stdout
 
-    def rows(self, *arguments: str) -> Any:  # noqa: ANN401 - what JSON holds
+    def rows(self, *arguments: str) -> Any:
         """Run a command with --json and return what it printed."""
         return json.loads(self.succeed(*arguments, "--json"))
 
