@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tallymark_protocol.reasons import DESCRIPTIONS, Reason
+from tallymark_server.domain.decide import decide
 from tallymark_server.lanes import lane
 from tallymark_server.services.customer import CustomerService
 from tallymark_server.services.operator import OperatorService
@@ -87,7 +88,6 @@ async def test_a_fault_of_the_rules_is_not_told_and_hurts_nobody_else(
     stage = await Stage.set_up(in_memory)
     issue = Call(stage.ana, "IssueCode", await SAMPLES["CustomerService/IssueCode"](stage))
     revoke = Call(stage.ana, "RevokeCode", await SAMPLES["CustomerService/RevokeCode"](stage))
-    decide = lane.decide
 
     def decide_or_fail(rows: Any, command: Any, now: int) -> Any:
         if type(command).__name__ == "IssueCode":

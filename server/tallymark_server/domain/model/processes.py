@@ -204,6 +204,10 @@ class Request(CustomerRow, frozen=True, kw_only=True, omit_defaults=True):
     refused: str = ""
     is_reversed: bool = False
 
+    def __repr__(self) -> str:
+        """Leave out the answer, which may tell a card's token or a telephone number."""
+        return f"Request({self.text!r}, refused={self.refused!r})"
+
 
 class Due(Row, frozen=True, kw_only=True, omit_defaults=True):
     """Work to be done at a time.
