@@ -7,12 +7,13 @@ import pytest
 
 from tallymark_server.domain.identifiers import DIRECTORY
 from tallymark_server.lanes import lane
-from tests.world.calls import ROWS_MAX, Call, everything_in, failure_of, send
+from tests.world.calls import ROWS_MAX, Call, everything_in, failure_of
 from tests.world.contract import RPCS
+from tests.world.played import play_all, secrets_of
 from tests.world.samples import SAMPLES
-from tests.world.secret_values import secrets_in
-from tests.world.stage import PASSWORD, Stage
-from tests.world.world import GOOD_CARD, World
+from tests.world.secret_values import is_shown, secrets_in
+from tests.world.stage import Stage
+from tests.world.world import World
 
 ALL_LEVELS = logging.NOTSET + 1
 
@@ -30,7 +31,7 @@ async def test_what_succeeds_is_not_logged(
     caplog.set_level(ALL_LEVELS)
     stage = await Stage.set_up(in_memory)
 
-    secrets = await _play_all(stage)
+    secrets = secrets_of(stage, await play_all(stage))
 
     assert len(secrets) > 12, "the samples carry secrets"
     _check_hidden(secrets, caplog.text)
@@ -39,7 +40,7 @@ async def test_what_succeeds_is_not_logged(
 async def test_rows_and_journal_show_no_secret_in_their_repr(in_memory: World) -> None:
     stage = await Stage.set_up(in_memory)
 
-    secrets = await _play_all(stage)
+    secrets = secrets_of(stage, await play_all(stage))
 
     store = stage.world.store
     rows = await everything_in(store)
@@ -100,17 +101,6 @@ async def test_credentials_that_are_refused_are_not_repeated(
         _check_hidden({secret}, repr(failure), str(failure.error), caplog.text)
 
 
-async def _play_all(stage: Stage) -> set[str]:
-    """Make every call once and return all secrets that were sent and received."""
-    secrets = {PASSWORD, GOOD_CARD, stage.ana.secret, stage.till.secret, stage.operator.secret}
-    for rpc in RPCS:
-        request = await SAMPLES[rpc.path](stage)
-        answer = await send(Call(stage.caller_of(rpc), rpc.name, request))
-        secrets |= secrets_in(request) | secrets_in(answer)
-    await stage.world.settle()
-    return secrets
-
-
 def _lengthen(sample: Any) -> Any:
     return _with_secrets(sample, lambda secret: secret * 40)
 
@@ -140,4 +130,4 @@ def _with_secrets(message: Any, change: Any) -> Any:
 def _check_hidden(secrets: set[str], *told: str) -> None:
     for text in told:
         for secret in secrets:
-            assert secret not in text
+            assert not is_shown(secret, text)

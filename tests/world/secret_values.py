@@ -1,5 +1,6 @@
 """Finds the secrets in requests and answers: whatever the contract marks with `debug_redact`."""
 
+import re
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator
 
@@ -8,12 +9,17 @@ from google.protobuf.message import Message
 from tallymark_protocol import base45
 from tallymark_protocol.code_format import CODE_PREFIX, parse
 
-__all__ = ["forms_of", "secrets_in"]
+__all__ = ["forms_of", "is_shown", "secrets_in"]
 
 
 def secrets_in(message: Message) -> set[str]:
     """Return the secrets in a message and in everything in it."""
     return {secret for secret in _secrets_in(message) if secret}
+
+
+def is_shown(secret: str, text: str) -> bool:
+    """Tell whether a text shows a secret; six digits within a random id do not count."""
+    return re.search(rf"(?<![0-9A-Za-z]){re.escape(secret)}(?![0-9A-Za-z])", text) is not None
 
 
 def forms_of(secret: str) -> dict[str, bytes]:
