@@ -9,7 +9,7 @@ from tallymark_protocol.errors import from_call
 from tallymark_protocol.reasons import DESCRIPTIONS, Reason
 from tests.integration.bad_input.broken_fields import broken_fields, message_rules
 from tests.integration.bad_input.broken_messages import BROKEN_MESSAGES
-from tests.world.calls import Call, everything_in, failure_of
+from tests.world.calls import Call, everything_in, failure_of, send
 from tests.world.contract import RPCS, Rpc, rpc_named
 from tests.world.samples import SAMPLES
 from tests.world.stage import Stage
@@ -69,6 +69,17 @@ async def test_a_broken_rule_about_several_fields_is_told(in_memory: World, path
 @pytest.mark.parametrize("rpc", RPCS, ids=str)
 def test_every_rule_about_several_fields_has_a_row(rpc: Rpc) -> None:
     assert set(BROKEN_MESSAGES.get(rpc.path, {})) == set(message_rules(rpc.request_type))
+
+
+async def test_nanoseconds_beyond_a_second_count_on(in_memory: World) -> None:
+    stage = await Stage.set_up(in_memory)
+    request = await SAMPLES["OperatorService/AddTickets"](stage)
+    request.tickets[0].valid_until.nanos = 2**31 - 1
+
+    await send(Call(stage.operator, "AddTickets", request))
+
+    shown = (await stage.ana.wallet()).tickets[-1]
+    assert shown.valid_until.ToMilliseconds() == 2_147
 
 
 async def test_bytes_that_are_no_message_are_refused(in_memory: World) -> None:
