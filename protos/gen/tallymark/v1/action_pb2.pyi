@@ -120,11 +120,11 @@ class _RefusalReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Refusal
     REFUSAL_REASON_INSUFFICIENT_POINTS: _RefusalReason.ValueType  # 21
     """The account has fewer free points; Refusal.points_available tells how many."""
     REFUSAL_REASON_POINTS_EXCEED_TOTAL: _RefusalReason.ValueType  # 22
-    """The points are worth more than there is to pay."""
+    """The points are worth more than there is to pay. Only with a charge of the remainder."""
     REFUSAL_REASON_POINTS_OVER_LIMIT: _RefusalReason.ValueType  # 23
     """The number of points to earn is above the programme's bound."""
     REFUSAL_REASON_CURRENCY_MISMATCH: _RefusalReason.ValueType  # 24
-    """Amounts in one process are of different currencies."""
+    """Amounts in one process are of different currencies, or a remainder has no amount at all to be computed from."""
     REFUSAL_REASON_PURPOSE_NOT_ALLOWED: _RefusalReason.ValueType  # 25
     """The code's purpose does not cover the action."""
     REFUSAL_REASON_CUSTOMER_DECLINED: _RefusalReason.ValueType  # 26
@@ -188,11 +188,11 @@ REFUSAL_REASON_NO_POINTS_PROGRAMME: RefusalReason.ValueType  # 20
 REFUSAL_REASON_INSUFFICIENT_POINTS: RefusalReason.ValueType  # 21
 """The account has fewer free points; Refusal.points_available tells how many."""
 REFUSAL_REASON_POINTS_EXCEED_TOTAL: RefusalReason.ValueType  # 22
-"""The points are worth more than there is to pay."""
+"""The points are worth more than there is to pay. Only with a charge of the remainder."""
 REFUSAL_REASON_POINTS_OVER_LIMIT: RefusalReason.ValueType  # 23
 """The number of points to earn is above the programme's bound."""
 REFUSAL_REASON_CURRENCY_MISMATCH: RefusalReason.ValueType  # 24
-"""Amounts in one process are of different currencies."""
+"""Amounts in one process are of different currencies, or a remainder has no amount at all to be computed from."""
 REFUSAL_REASON_PURPOSE_NOT_ALLOWED: RefusalReason.ValueType  # 25
 """The code's purpose does not cover the action."""
 REFUSAL_REASON_CUSTOMER_DECLINED: RefusalReason.ValueType  # 26
@@ -234,7 +234,8 @@ class _SettlementEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Settlement
 
 class Settlement(_Settlement, metaclass=_SettlementEnumTypeWrapper):
     """Settlement says how far an action's effect with a third party or an account has come. It may advance after the
-    process has ended and never changes the process state.
+    process has ended and never changes the process state. In a process that undoes another it tells how far the undoing
+    has come: SETTLED is undone, RELEASED is returned by the institution.
     """
 
 SETTLEMENT_UNSPECIFIED: Settlement.ValueType  # 0
@@ -258,7 +259,8 @@ Global___Settlement: _TypeAlias = Settlement  # noqa: Y015
 @_typing.final
 class Remainder(_message.Message):
     """Remainder stands for an amount that the server computes: sale_total, plus the bills paid by card, minus the burned
-    points times the programme's rate.
+    points times the programme's rate. Bills paid at the terminal are not in it. Points that are worth more than it are
+    refused (POINTS_EXCEED_TOTAL).
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -284,7 +286,7 @@ class ChargeAction(_message.Message):
     REMAINDER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """This amount, more than zero."""
+        """This amount, more than zero, whatever points and bills the process has: nothing is taken off or added."""
 
     @_builtins.property
     def remainder(self) -> Global___Remainder:
@@ -338,7 +340,9 @@ Global___PayBillAction: _TypeAlias = PayBillAction  # noqa: Y015
 
 @_typing.final
 class AdmitAction(_message.Message):
-    """AdmitAction asks whether the customer may pass a gate of an event of the terminal's merchant."""
+    """AdmitAction asks whether the customer may pass a gate of an event of the terminal's merchant. The ticket is the one
+    the code was issued for, else the customer's first one, in the order of registration, that lets pass.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -494,7 +498,7 @@ class ChargeInstruction(_message.Message):
     card_last_four: _builtins.str
     """Last four digits of the card number, for the receipt. Empty for a zero amount."""
     authorisation_code: _builtins.str
-    """Approval code of the credit institution, for the receipt."""
+    """Approval code of the credit institution, for the receipt. Empty for a zero amount and before the authorisation."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """Amount authorised, which is the whole amount asked for. Zero when points paid for everything."""
@@ -707,7 +711,9 @@ Global___BurnPointsInstruction: _TypeAlias = BurnPointsInstruction  # noqa: Y015
 
 @_typing.final
 class Instruction(_message.Message):
-    """Instruction is what the terminal is told to do, one per action. It is valid only while the process is INSTRUCTED."""
+    """Instruction is what the terminal is told to do, one per action. It is to be executed only while the process is
+    INSTRUCTED, or once when ResolveCode with complete_on_instruction answers COMPLETED.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

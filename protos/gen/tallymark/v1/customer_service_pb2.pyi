@@ -685,7 +685,7 @@ class IssueCodeResponse(_message.Message):
 
     @_builtins.property
     def next_at(self) -> _timestamp_pb2.Timestamp:
-        """Time to ask for the next code: three quarters of the life. Show the next one only when it has arrived."""
+        """Time to ask for the next code: after three quarters of the life. Show the next one only when it has arrived."""
 
     def __init__(
         self,
@@ -760,7 +760,9 @@ class WatchProcessesRequest(_message.Message):
 
     AFTER_EVENT_FIELD_NUMBER: _builtins.int
     after_event: _builtins.int
-    """Number of the last event the caller has seen; 0: everything still kept."""
+    """Number of the last event the caller has seen; 0: everything still kept, which is the newest 200 processes. Older
+    ones: ListProcesses.
+    """
     def __init__(
         self,
         *,
@@ -821,7 +823,7 @@ class ConfirmProcessRequest(_message.Message):
     decision: Global___Decision.ValueType
     """The answer, required."""
     confirmation_digits: _builtins.str
-    """Two digits that the terminal shows, required to approve when Process.digits_needed."""
+    """Two digits that the terminal shows, required to approve when Process.digits_needed, unless it is CONTESTED."""
     def __init__(
         self,
         *,

@@ -147,7 +147,9 @@ class CustomerServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def VerifyNumber(self, request, context):
-        """Verifies the telephone number given at registration by the code that was sent to it.
+        """Verifies the telephone number given at registration by the code that was sent to it: six digits in a text message,
+        or in the server's log where no gateway for messages is set up. The code does not expire; after five wrong ones none
+        is accepted any more.
         Fails with NUMBER_CODE_WRONG, NUMBER_TAKEN, NO_NUMBER_TO_VERIFY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -155,7 +157,8 @@ class CustomerServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def SignIn(self, request, context):
-        """Opens a session for a known device. Fails with PASSWORD_WRONG, which also stands for an unknown name or device.
+        """Opens a session for a known device. The device's earlier sessions go on, the newest five of them. Fails with
+        PASSWORD_WRONG, which also stands for an unknown name or device.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -200,7 +203,8 @@ class CustomerServiceServicer(object):
 
     def IssueCode(self, request, context):
         """Issues a signed, expiring, one-time code. The device's earlier codes of the same purpose live on to their own expiry;
-        when one of them is claimed, its siblings die. Fails with PASSWORD_REQUIRED, PASSWORD_WRONG, CARD_NOT_FOUND,
+        when one of them is claimed, its siblings die. Of more than 20 unused codes of a device the oldest is revoked.
+        Fails with PASSWORD_REQUIRED (then send the password under a new request_id), PASSWORD_WRONG, CARD_NOT_FOUND,
         BILL_NOT_FOUND, TICKET_NOT_FOUND, TERMINAL_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -217,14 +221,16 @@ class CustomerServiceServicer(object):
 
     def WatchProcesses(self, request, context):
         """Streams every change of the customer's processes, starting with those after a known event, until the caller
-        ends the call. A new change arrives within a second.
+        ends the call. A new change arrives within a second, else a sign of life every 20 seconds. If neither comes, or the
+        stream ends with an error, open it again after the last event seen. Several streams at once are allowed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ConfirmProcess(self, request, context):
-        """Approves or declines a process that is AWAITING_CUSTOMER or CONTESTED. Wrong digits decline the process.
+        """Approves or declines a process that is AWAITING_CUSTOMER or CONTESTED. Wrong digits, and missing ones, decline the
+        process at once: there is no second try. What comes after an approval, WatchProcesses tells.
         Fails with PROCESS_NOT_FOUND, PROCESS_NOT_AWAITING (already answered, ended or too late).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -233,7 +239,8 @@ class CustomerServiceServicer(object):
 
     def DisputeProcess(self, request, context):
         """Tells that the customer did not want this process. One that is AWAITING_CUSTOMER is declined, one that is instructed
-        is frozen (CONTESTED), an ended one is marked for the operator. Fails with PROCESS_NOT_FOUND.
+        or OVERDUE is frozen (CONTESTED), one that is AUTHORISING is frozen when it is granted, an ended one is marked for
+        the operator. A frozen one is answered by ConfirmProcess. Fails with PROCESS_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -33,11 +33,15 @@ class CustomerServiceStub:
     by VerifyNumber. Fails with LOGIN_NAME_TAKEN, PASSWORD_TOO_SHORT.
     """
     VerifyNumber: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.VerifyNumberRequest, _customer_service_pb2.VerifyNumberResponse]
-    """Verifies the telephone number given at registration by the code that was sent to it.
+    """Verifies the telephone number given at registration by the code that was sent to it: six digits in a text message,
+    or in the server's log where no gateway for messages is set up. The code does not expire; after five wrong ones none
+    is accepted any more.
     Fails with NUMBER_CODE_WRONG, NUMBER_TAKEN, NO_NUMBER_TO_VERIFY.
     """
     SignIn: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.SignInRequest, _customer_service_pb2.SignInResponse]
-    """Opens a session for a known device. Fails with PASSWORD_WRONG, which also stands for an unknown name or device."""
+    """Opens a session for a known device. The device's earlier sessions go on, the newest five of them. Fails with
+    PASSWORD_WRONG, which also stands for an unknown name or device.
+    """
     AddDevice: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.AddDeviceRequest, _customer_service_pb2.AddDeviceResponse]
     """Adds another device of the same customer and signs it in. Fails with PASSWORD_WRONG, TOO_MANY_REGISTRATIONS."""
     RemoveDevice: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.RemoveDeviceRequest, _customer_service_pb2.RemoveDeviceResponse]
@@ -54,7 +58,8 @@ class CustomerServiceStub:
     """Returns what the customer has registered."""
     IssueCode: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.IssueCodeRequest, _customer_service_pb2.IssueCodeResponse]
     """Issues a signed, expiring, one-time code. The device's earlier codes of the same purpose live on to their own expiry;
-    when one of them is claimed, its siblings die. Fails with PASSWORD_REQUIRED, PASSWORD_WRONG, CARD_NOT_FOUND,
+    when one of them is claimed, its siblings die. Of more than 20 unused codes of a device the oldest is revoked.
+    Fails with PASSWORD_REQUIRED (then send the password under a new request_id), PASSWORD_WRONG, CARD_NOT_FOUND,
     BILL_NOT_FOUND, TICKET_NOT_FOUND, TERMINAL_NOT_FOUND.
     """
     RevokeCode: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.RevokeCodeRequest, _customer_service_pb2.RevokeCodeResponse]
@@ -63,15 +68,18 @@ class CustomerServiceStub:
     """
     WatchProcesses: _aio.UnaryStreamMultiCallable[_customer_service_pb2.WatchProcessesRequest, _customer_service_pb2.WatchProcessesResponse]
     """Streams every change of the customer's processes, starting with those after a known event, until the caller
-    ends the call. A new change arrives within a second.
+    ends the call. A new change arrives within a second, else a sign of life every 20 seconds. If neither comes, or the
+    stream ends with an error, open it again after the last event seen. Several streams at once are allowed.
     """
     ConfirmProcess: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.ConfirmProcessRequest, _customer_service_pb2.ConfirmProcessResponse]
-    """Approves or declines a process that is AWAITING_CUSTOMER or CONTESTED. Wrong digits decline the process.
+    """Approves or declines a process that is AWAITING_CUSTOMER or CONTESTED. Wrong digits, and missing ones, decline the
+    process at once: there is no second try. What comes after an approval, WatchProcesses tells.
     Fails with PROCESS_NOT_FOUND, PROCESS_NOT_AWAITING (already answered, ended or too late).
     """
     DisputeProcess: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.DisputeProcessRequest, _customer_service_pb2.DisputeProcessResponse]
     """Tells that the customer did not want this process. One that is AWAITING_CUSTOMER is declined, one that is instructed
-    is frozen (CONTESTED), an ended one is marked for the operator. Fails with PROCESS_NOT_FOUND.
+    or OVERDUE is frozen (CONTESTED), one that is AUTHORISING is frozen when it is granted, an ended one is marked for
+    the operator. A frozen one is answered by ConfirmProcess. Fails with PROCESS_NOT_FOUND.
     """
     ListProcesses: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.ListProcessesRequest, _customer_service_pb2.ListProcessesResponse]
     """Lists the customer's processes, newest first. Fails with PAGE_TOKEN_INVALID."""
@@ -109,7 +117,9 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _customer_service_pb2.VerifyNumberRequest,
         context: _aio.ServicerContext[_customer_service_pb2.VerifyNumberRequest, _abc.Awaitable[_customer_service_pb2.VerifyNumberResponse]],
     ) -> _abc.Awaitable[_customer_service_pb2.VerifyNumberResponse]:
-        """Verifies the telephone number given at registration by the code that was sent to it.
+        """Verifies the telephone number given at registration by the code that was sent to it: six digits in a text message,
+        or in the server's log where no gateway for messages is set up. The code does not expire; after five wrong ones none
+        is accepted any more.
         Fails with NUMBER_CODE_WRONG, NUMBER_TAKEN, NO_NUMBER_TO_VERIFY.
         """
 
@@ -119,7 +129,9 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _customer_service_pb2.SignInRequest,
         context: _aio.ServicerContext[_customer_service_pb2.SignInRequest, _abc.Awaitable[_customer_service_pb2.SignInResponse]],
     ) -> _abc.Awaitable[_customer_service_pb2.SignInResponse]:
-        """Opens a session for a known device. Fails with PASSWORD_WRONG, which also stands for an unknown name or device."""
+        """Opens a session for a known device. The device's earlier sessions go on, the newest five of them. Fails with
+        PASSWORD_WRONG, which also stands for an unknown name or device.
+        """
 
     @_abc_1.abstractmethod
     def AddDevice(
@@ -172,7 +184,8 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_customer_service_pb2.IssueCodeRequest, _abc.Awaitable[_customer_service_pb2.IssueCodeResponse]],
     ) -> _abc.Awaitable[_customer_service_pb2.IssueCodeResponse]:
         """Issues a signed, expiring, one-time code. The device's earlier codes of the same purpose live on to their own expiry;
-        when one of them is claimed, its siblings die. Fails with PASSWORD_REQUIRED, PASSWORD_WRONG, CARD_NOT_FOUND,
+        when one of them is claimed, its siblings die. Of more than 20 unused codes of a device the oldest is revoked.
+        Fails with PASSWORD_REQUIRED (then send the password under a new request_id), PASSWORD_WRONG, CARD_NOT_FOUND,
         BILL_NOT_FOUND, TICKET_NOT_FOUND, TERMINAL_NOT_FOUND.
         """
 
@@ -193,7 +206,8 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_customer_service_pb2.WatchProcessesRequest, _abc.AsyncIterator[_customer_service_pb2.WatchProcessesResponse]],
     ) -> _abc.AsyncIterator[_customer_service_pb2.WatchProcessesResponse]:
         """Streams every change of the customer's processes, starting with those after a known event, until the caller
-        ends the call. A new change arrives within a second.
+        ends the call. A new change arrives within a second, else a sign of life every 20 seconds. If neither comes, or the
+        stream ends with an error, open it again after the last event seen. Several streams at once are allowed.
         """
 
     @_abc_1.abstractmethod
@@ -202,7 +216,8 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _customer_service_pb2.ConfirmProcessRequest,
         context: _aio.ServicerContext[_customer_service_pb2.ConfirmProcessRequest, _abc.Awaitable[_customer_service_pb2.ConfirmProcessResponse]],
     ) -> _abc.Awaitable[_customer_service_pb2.ConfirmProcessResponse]:
-        """Approves or declines a process that is AWAITING_CUSTOMER or CONTESTED. Wrong digits decline the process.
+        """Approves or declines a process that is AWAITING_CUSTOMER or CONTESTED. Wrong digits, and missing ones, decline the
+        process at once: there is no second try. What comes after an approval, WatchProcesses tells.
         Fails with PROCESS_NOT_FOUND, PROCESS_NOT_AWAITING (already answered, ended or too late).
         """
 
@@ -213,7 +228,8 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_customer_service_pb2.DisputeProcessRequest, _abc.Awaitable[_customer_service_pb2.DisputeProcessResponse]],
     ) -> _abc.Awaitable[_customer_service_pb2.DisputeProcessResponse]:
         """Tells that the customer did not want this process. One that is AWAITING_CUSTOMER is declined, one that is instructed
-        is frozen (CONTESTED), an ended one is marked for the operator. Fails with PROCESS_NOT_FOUND.
+        or OVERDUE is frozen (CONTESTED), one that is AUTHORISING is frozen when it is granted, an ended one is marked for
+        the operator. A frozen one is answered by ConfirmProcess. Fails with PROCESS_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod

@@ -25,8 +25,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
     """Never valid."""
     ERROR_REASON_REQUEST_INVALID: _ErrorReason.ValueType  # 1
-    """A field breaks a rule of the contract. google.rpc.BadRequest names each field. Correct the request; nothing was
-    done. Status INVALID_ARGUMENT.
+    """A field breaks a rule of the contract. google.rpc.BadRequest names each field by its path in the request, for
+    example "bills[1].bill_reference". A rule about several fields names the message that has them, which is the empty
+    path for the request itself; its description tells the rule. Correct the request; nothing was done, and its
+    request_id may be used again. Status INVALID_ARGUMENT.
 
     Example:
         {"reason": "REQUEST_INVALID", "domain": "tallymark", "metadata": {}}
@@ -40,7 +42,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         Message: "This call needs credentials. Send the metadata authorization: Bearer <secret>."
     """
     ERROR_REASON_CREDENTIALS_INVALID: _ErrorReason.ValueType  # 3
-    """The presented secret is unknown or was revoked. Sign in or enrol again. Status UNAUTHENTICATED.
+    """The presented secret is unknown or was revoked. A phone signs in again. A terminal or operator cannot enrol twice:
+    the operator creates another id, whose code is presented. Status UNAUTHENTICATED.
 
     Example:
         {"reason": "CREDENTIALS_INVALID", "domain": "tallymark", "metadata": {}}
@@ -61,7 +64,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         Message: "This call is for another kind of caller: terminal."
     """
     ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 6
-    """The request_id was used with another body. Make a new id for a new request; nothing was done. Status
+    """The request_id was used with another body by this caller and RPC: a repetition has to be equal in every field (only
+    ResolveCode.wait_milliseconds may differ). Make a new id for a new request; nothing was done. Status
     ALREADY_EXISTS.
 
     Example:
@@ -149,15 +153,19 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         Message: "The process does not wait for an answer (any more); it is COMPLETED."
     """
     ERROR_REASON_PROCESS_NOT_INSTRUCTED: _ErrorReason.ValueType  # 18
-    """The process has no instructions to execute: it is not granted yet, or has ended. Status FAILED_PRECONDITION.
+    """The process has no instructions to execute: it is not granted yet, or has ended. `state` in the metadata tells
+    which. COMPLETED, in answer to CompleteProcess, means that another request has completed it already: fetch the
+    receipt by GetProcess. OVERDUE, in answer to UpdatePoints, means that it is too late for that; it can still be
+    completed. Status FAILED_PRECONDITION.
 
     Example:
         {"reason": "PROCESS_NOT_INSTRUCTED", "domain": "tallymark", "metadata": {"state": "DECLINED"}}
         Message: "The process cannot be completed; it is DECLINED."
     """
     ERROR_REASON_PROCESS_CONTESTED: _ErrorReason.ValueType  # 19
-    """A second terminal showed the same code, and the customer has not said who is right. Do not execute; ask again.
-    Status FAILED_PRECONDITION.
+    """A second terminal showed the same code, or the customer disputed the process, and has not said what is right. Do
+    not execute; ask GetProcess until the state is another one, or give the process up by ReverseProcess. This answer is
+    final for its request_id: complete with a new one. Status FAILED_PRECONDITION.
 
     Example:
         {"reason": "PROCESS_CONTESTED", "domain": "tallymark", "metadata": {}}
@@ -220,21 +228,24 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         Message: "The password needs at least 8 characters."
     """
     ERROR_REASON_PASSWORD_REQUIRED: _ErrorReason.ValueType  # 28
-    """The policy asks for the password to issue this code. Status UNAUTHENTICATED.
+    """The policy asks for the password to issue this code. Ask the customer, and send it under a new request_id: with the
+    password it is another request. Status UNAUTHENTICATED.
 
     Example:
         {"reason": "PASSWORD_REQUIRED", "domain": "tallymark", "metadata": {}}
         Message: "This code needs your password."
     """
     ERROR_REASON_PASSWORD_WRONG: _ErrorReason.ValueType  # 29
-    """The password is wrong, or the name or device is unknown; which one is not told. Status UNAUTHENTICATED.
+    """The password is wrong, or the name or device is unknown; which one is not told. The session of a caller that has
+    one goes on. Status UNAUTHENTICATED.
 
     Example:
         {"reason": "PASSWORD_WRONG", "domain": "tallymark", "metadata": {}}
         Message: "Name, device or password is wrong."
     """
     ERROR_REASON_NUMBER_CODE_WRONG: _ErrorReason.ValueType  # 30
-    """The verification code is not the one that was sent, or too many wrong ones were tried. Status INVALID_ARGUMENT.
+    """The verification code is not the one that was sent, or five wrong ones were tried, after which none is accepted any
+    more. Each try needs a new request_id. Status INVALID_ARGUMENT.
 
     Example:
         {"reason": "NUMBER_CODE_WRONG", "domain": "tallymark", "metadata": {}}
@@ -340,7 +351,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         Message: "No more than 20 cards can be registered. Remove one first."
     """
     ERROR_REASON_ENROLMENT_CODE_INVALID: _ErrorReason.ValueType  # 45
-    """The enrolment code is unknown or was used by another request. Status UNAUTHENTICATED.
+    """The enrolment code is unknown or was used by another request. It is presented as it was given, without spaces or
+    line breaks around it. Status UNAUTHENTICATED.
 
     Example:
         {"reason": "ENROLMENT_CODE_INVALID", "domain": "tallymark", "metadata": {}}
@@ -405,13 +417,22 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     is the name of one of these values without the prefix ERROR_REASON_, whose `domain` is "tallymark", and whose `metadata` is
     as in the example. The message says what happened and what to do, for people; programs go by the reason. Values
     with status UNAVAILABLE and RESOURCE_EXHAUSTED also carry google.rpc.RetryInfo and the trailer grpc-retry-pushback-ms.
+
+    Where to find them: the binary trailer `grpc-status-details-bin` is a serialised google.rpc.Status, and its `details`
+    are these messages, each in a google.protobuf.Any. A reason that is not listed here is newer: go by the status.
+
+    What gRPC itself answers has no ErrorInfo; go by the status. UNAVAILABLE (no connection), DEADLINE_EXCEEDED,
+    CANCELLED and UNKNOWN: the outcome is unknown, send the same request again. RESOURCE_EXHAUSTED: the request is larger
+    than 1 MiB, nothing was done. UNIMPLEMENTED: this port does not serve the RPC (operators have a port of their own).
     """
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 """Never valid."""
 ERROR_REASON_REQUEST_INVALID: ErrorReason.ValueType  # 1
-"""A field breaks a rule of the contract. google.rpc.BadRequest names each field. Correct the request; nothing was
-done. Status INVALID_ARGUMENT.
+"""A field breaks a rule of the contract. google.rpc.BadRequest names each field by its path in the request, for
+example "bills[1].bill_reference". A rule about several fields names the message that has them, which is the empty
+path for the request itself; its description tells the rule. Correct the request; nothing was done, and its
+request_id may be used again. Status INVALID_ARGUMENT.
 
 Example:
     {"reason": "REQUEST_INVALID", "domain": "tallymark", "metadata": {}}
@@ -425,7 +446,8 @@ Example:
     Message: "This call needs credentials. Send the metadata authorization: Bearer <secret>."
 """
 ERROR_REASON_CREDENTIALS_INVALID: ErrorReason.ValueType  # 3
-"""The presented secret is unknown or was revoked. Sign in or enrol again. Status UNAUTHENTICATED.
+"""The presented secret is unknown or was revoked. A phone signs in again. A terminal or operator cannot enrol twice:
+the operator creates another id, whose code is presented. Status UNAUTHENTICATED.
 
 Example:
     {"reason": "CREDENTIALS_INVALID", "domain": "tallymark", "metadata": {}}
@@ -446,7 +468,8 @@ Example:
     Message: "This call is for another kind of caller: terminal."
 """
 ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 6
-"""The request_id was used with another body. Make a new id for a new request; nothing was done. Status
+"""The request_id was used with another body by this caller and RPC: a repetition has to be equal in every field (only
+ResolveCode.wait_milliseconds may differ). Make a new id for a new request; nothing was done. Status
 ALREADY_EXISTS.
 
 Example:
@@ -534,15 +557,19 @@ Example:
     Message: "The process does not wait for an answer (any more); it is COMPLETED."
 """
 ERROR_REASON_PROCESS_NOT_INSTRUCTED: ErrorReason.ValueType  # 18
-"""The process has no instructions to execute: it is not granted yet, or has ended. Status FAILED_PRECONDITION.
+"""The process has no instructions to execute: it is not granted yet, or has ended. `state` in the metadata tells
+which. COMPLETED, in answer to CompleteProcess, means that another request has completed it already: fetch the
+receipt by GetProcess. OVERDUE, in answer to UpdatePoints, means that it is too late for that; it can still be
+completed. Status FAILED_PRECONDITION.
 
 Example:
     {"reason": "PROCESS_NOT_INSTRUCTED", "domain": "tallymark", "metadata": {"state": "DECLINED"}}
     Message: "The process cannot be completed; it is DECLINED."
 """
 ERROR_REASON_PROCESS_CONTESTED: ErrorReason.ValueType  # 19
-"""A second terminal showed the same code, and the customer has not said who is right. Do not execute; ask again.
-Status FAILED_PRECONDITION.
+"""A second terminal showed the same code, or the customer disputed the process, and has not said what is right. Do
+not execute; ask GetProcess until the state is another one, or give the process up by ReverseProcess. This answer is
+final for its request_id: complete with a new one. Status FAILED_PRECONDITION.
 
 Example:
     {"reason": "PROCESS_CONTESTED", "domain": "tallymark", "metadata": {}}
@@ -605,21 +632,24 @@ Example:
     Message: "The password needs at least 8 characters."
 """
 ERROR_REASON_PASSWORD_REQUIRED: ErrorReason.ValueType  # 28
-"""The policy asks for the password to issue this code. Status UNAUTHENTICATED.
+"""The policy asks for the password to issue this code. Ask the customer, and send it under a new request_id: with the
+password it is another request. Status UNAUTHENTICATED.
 
 Example:
     {"reason": "PASSWORD_REQUIRED", "domain": "tallymark", "metadata": {}}
     Message: "This code needs your password."
 """
 ERROR_REASON_PASSWORD_WRONG: ErrorReason.ValueType  # 29
-"""The password is wrong, or the name or device is unknown; which one is not told. Status UNAUTHENTICATED.
+"""The password is wrong, or the name or device is unknown; which one is not told. The session of a caller that has
+one goes on. Status UNAUTHENTICATED.
 
 Example:
     {"reason": "PASSWORD_WRONG", "domain": "tallymark", "metadata": {}}
     Message: "Name, device or password is wrong."
 """
 ERROR_REASON_NUMBER_CODE_WRONG: ErrorReason.ValueType  # 30
-"""The verification code is not the one that was sent, or too many wrong ones were tried. Status INVALID_ARGUMENT.
+"""The verification code is not the one that was sent, or five wrong ones were tried, after which none is accepted any
+more. Each try needs a new request_id. Status INVALID_ARGUMENT.
 
 Example:
     {"reason": "NUMBER_CODE_WRONG", "domain": "tallymark", "metadata": {}}
@@ -725,7 +755,8 @@ Example:
     Message: "No more than 20 cards can be registered. Remove one first."
 """
 ERROR_REASON_ENROLMENT_CODE_INVALID: ErrorReason.ValueType  # 45
-"""The enrolment code is unknown or was used by another request. Status UNAUTHENTICATED.
+"""The enrolment code is unknown or was used by another request. It is presented as it was given, without spaces or
+line breaks around it. Status UNAUTHENTICATED.
 
 Example:
     {"reason": "ENROLMENT_CODE_INVALID", "domain": "tallymark", "metadata": {}}

@@ -47,7 +47,9 @@ Global___CodePurpose: _TypeAlias = CodePurpose  # noqa: Y015
 
 @_typing.final
 class CodeReference(_message.Message):
-    """CodeReference names a code without being able to stand in for it. A terminal may write it to its journal and logs."""
+    """CodeReference names a code without being able to stand in for it. A terminal may write it to its journal and logs. A
+    phone gets it from IssueCode; a terminal computes it from the claims of the code it scanned (docs/code-format.md).
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -88,10 +90,13 @@ class Identification(_message.Message):
     TELEPHONE_NUMBER_FIELD_NUMBER: _builtins.int
     PROCESS_ID_FIELD_NUMBER: _builtins.int
     code: _builtins.str
-    """Text of the scanned code, "TM1:" and Base45. Look-ups of an earlier call accept it after its expiry too."""
+    """Text of the scanned code, "TM1:" and Base45, not trimmed: spaces are part of it (docs/code-format.md). Look-ups
+    of an earlier call accept it after its expiry too.
+    """
     telephone_number: _builtins.str
     """Telephone number of the customer's phone in E.164 form, for example "+4930123456". It always needs the
-    customer's confirmation. An unknown number is answered like a known one whose owner does not react.
+    customer's confirmation, with the digits that the terminal shows. An unknown or unverified number, and one whose
+    owner is being asked about another process just now, is answered like one whose owner does not react.
     """
     process_id: _builtins.str
     """Id of the process, as an earlier answer gave it. Look-ups only: ResolveCode refuses it."""
@@ -119,7 +124,10 @@ Global___Identification: _TypeAlias = Identification  # noqa: Y015
 
 @_typing.final
 class ProcessReference(_message.Message):
-    """ProcessReference names a process of the calling terminal."""
+    """ProcessReference names a process of the calling terminal: by its id, or by the request_id of ResolveCode together
+    with what that call identified by. If both are given, the process_id counts. Requests of other terminals are not
+    found by it: they are "never seen".
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -131,7 +139,7 @@ class ProcessReference(_message.Message):
     """
     @_builtins.property
     def identification(self) -> Global___Identification:
-        """Identification used in ResolveCode, or the process_id alone, required."""
+        """Identification used in ResolveCode (for a code its code_reference is as good), or the process_id alone, required."""
 
     def __init__(
         self,

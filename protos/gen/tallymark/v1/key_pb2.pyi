@@ -29,7 +29,9 @@ class _KeyAlgorithmEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_KeyAlgor
     KEY_ALGORITHM_ED25519: _KeyAlgorithm.ValueType  # 1
     """Ed25519 (RFC 8032); the key is its 32 raw bytes."""
     KEY_ALGORITHM_ES256: _KeyAlgorithm.ValueType  # 2
-    """ECDSA on P-256 with SHA-256 (ES256, RFC 9053); the key is the 65-byte uncompressed point."""
+    """ECDSA on P-256 with SHA-256 (ES256, RFC 9053); the key is the 65-byte uncompressed point. No code of format TM1 is
+    signed so: a reader of codes leaves such keys out of its table.
+    """
 
 class KeyAlgorithm(_KeyAlgorithm, metaclass=_KeyAlgorithmEnumTypeWrapper):
     """KeyAlgorithm names how a public key is used. The algorithm of a key never changes."""
@@ -39,7 +41,9 @@ KEY_ALGORITHM_UNSPECIFIED: KeyAlgorithm.ValueType  # 0
 KEY_ALGORITHM_ED25519: KeyAlgorithm.ValueType  # 1
 """Ed25519 (RFC 8032); the key is its 32 raw bytes."""
 KEY_ALGORITHM_ES256: KeyAlgorithm.ValueType  # 2
-"""ECDSA on P-256 with SHA-256 (ES256, RFC 9053); the key is the 65-byte uncompressed point."""
+"""ECDSA on P-256 with SHA-256 (ES256, RFC 9053); the key is the 65-byte uncompressed point. No code of format TM1 is
+signed so: a reader of codes leaves such keys out of its table.
+"""
 Global___KeyAlgorithm: _TypeAlias = KeyAlgorithm  # noqa: Y015
 
 @_typing.final
@@ -86,11 +90,13 @@ class VerificationKey(_message.Message):
 
     @_builtins.property
     def valid_from(self) -> _timestamp_pb2.Timestamp:
-        """Time from which codes may carry this key."""
+        """Time from which codes may carry this key, inclusive. 1970, which is an empty Timestamp: always."""
 
     @_builtins.property
     def valid_until(self) -> _timestamp_pb2.Timestamp:
-        """Time from which codes with this key are refused, whatever their own expiry says."""
+        """Time from which codes with this key are refused, whatever their own expiry says. 4294967295 seconds: no end is
+        planned.
+        """
 
     def __init__(
         self,

@@ -334,7 +334,7 @@ class CreateTerminalResponse(_message.Message):
     TERMINAL_FIELD_NUMBER: _builtins.int
     ENROLMENT_CODE_FIELD_NUMBER: _builtins.int
     enrolment_code: _builtins.str
-    """One-time code to hand to the terminal. Empty once it was used."""
+    """One-time code to hand to the terminal. Empty once it was used; the same one when it is created again before that."""
     @_builtins.property
     def terminal(self) -> _merchant_pb2.Terminal:
         """The terminal."""
@@ -1487,7 +1487,9 @@ Global___ListJournalRequest: _TypeAlias = ListJournalRequest  # noqa: Y015
 
 @_typing.final
 class ListJournalResponse(_message.Message):
-    """ListJournalResponse returns a page of the journal."""
+    """ListJournalResponse returns a page of the journal. For the next one give the last entry's sequence; no entries: this
+    was the end so far.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -36,8 +36,11 @@ class OperatorServiceStub(object):
     Add calls for lists of bills, tickets and points, may be repeated freely, and need no request_id. SetPolicy,
     SettleProcess and RevokeTerminal name the state they want and are repeatable as well.
 
+    Fields that are "Output only" are ignored in requests. Operators are served on their own port alone; on the other
+    one, and the other way round, calls end with UNIMPLEMENTED.
+
     Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields), CALLER_NOT_ALLOWED, OVERLOADED,
-    SHUTTING_DOWN, STORE_FAILED and INTERNAL; every list with PAGE_TOKEN_INVALID.
+    SHUTTING_DOWN, STORE_FAILED and INTERNAL; every list with a page token with PAGE_TOKEN_INVALID.
     """
 
     def __init__(self, channel):
@@ -184,13 +187,16 @@ class OperatorServiceServicer(object):
     Add calls for lists of bills, tickets and points, may be repeated freely, and need no request_id. SetPolicy,
     SettleProcess and RevokeTerminal name the state they want and are repeatable as well.
 
+    Fields that are "Output only" are ignored in requests. Operators are served on their own port alone; on the other
+    one, and the other way round, calls end with UNIMPLEMENTED.
+
     Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields), CALLER_NOT_ALLOWED, OVERLOADED,
-    SHUTTING_DOWN, STORE_FAILED and INTERNAL; every list with PAGE_TOKEN_INVALID.
+    SHUTTING_DOWN, STORE_FAILED and INTERNAL; every list with a page token with PAGE_TOKEN_INVALID.
     """
 
     def EnrollOperator(self, request, context):
         """Exchanges a one-time enrolment code for an operator's secret. The server writes the first code to a file in its
-        data folder. Fails with ENROLMENT_CODE_INVALID.
+        data folder, as one line: leave the line break out. Fails with ENROLMENT_CODE_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -218,7 +224,8 @@ class OperatorServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CreateTerminal(self, request, context):
-        """Creates a terminal and returns its one-time enrolment code. Fails with MERCHANT_NOT_FOUND, ALREADY_EXISTS_DIFFERENT.
+        """Creates a terminal and returns its one-time enrolment code. A terminal enrols once: for one that lost its secret or
+        was revoked, create another with another id. Fails with MERCHANT_NOT_FOUND, ALREADY_EXISTS_DIFFERENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -267,7 +274,8 @@ class OperatorServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def AddBills(self, request, context):
-        """Adds bills. Each row has an outcome of its own: good rows are kept whatever becomes of the others.
+        """Adds bills. Each row has an outcome of its own: good rows are kept whatever becomes of the others. Only a row
+        that breaks the contract fails the whole call with REQUEST_INVALID, and none is kept.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -281,7 +289,8 @@ class OperatorServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def AddTickets(self, request, context):
-        """Adds tickets. Each row has an outcome of its own: good rows are kept whatever becomes of the others.
+        """Adds tickets. Each row has an outcome of its own: good rows are kept whatever becomes of the others. Only a row
+        that breaks the contract fails the whole call with REQUEST_INVALID, and none is kept.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -295,7 +304,9 @@ class OperatorServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def AddPoints(self, request, context):
-        """Adds points to accounts. Each row has an outcome of its own: good rows are kept whatever becomes of the others.
+        """Adds points to accounts. Each row has an outcome of its own: good rows are kept whatever becomes of the others. Only
+        a row that breaks the contract fails the whole call with REQUEST_INVALID, and none is kept. The programme's
+        earn_points_max does not bound it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -344,7 +355,8 @@ class OperatorServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListUnresolvedProcesses(self, request, context):
-        """Lists processes that wait for a person: OVERDUE, CONTESTED, disputed, or with a settlement that is MANUAL.
+        """Lists processes that wait for a person: OVERDUE, CONTESTED, disputed, or with a settlement that is MANUAL. What
+        has ended and is disputed stays in the list, also after the sale was reversed: nothing takes the mark off.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -512,8 +524,11 @@ class OperatorService(object):
     Add calls for lists of bills, tickets and points, may be repeated freely, and need no request_id. SetPolicy,
     SettleProcess and RevokeTerminal name the state they want and are repeatable as well.
 
+    Fields that are "Output only" are ignored in requests. Operators are served on their own port alone; on the other
+    one, and the other way round, calls end with UNIMPLEMENTED.
+
     Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields), CALLER_NOT_ALLOWED, OVERLOADED,
-    SHUTTING_DOWN, STORE_FAILED and INTERNAL; every list with PAGE_TOKEN_INVALID.
+    SHUTTING_DOWN, STORE_FAILED and INTERNAL; every list with a page token with PAGE_TOKEN_INVALID.
     """
 
     @staticmethod

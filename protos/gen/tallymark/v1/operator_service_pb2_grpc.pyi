@@ -23,14 +23,17 @@ class OperatorServiceStub:
     Add calls for lists of bills, tickets and points, may be repeated freely, and need no request_id. SetPolicy,
     SettleProcess and RevokeTerminal name the state they want and are repeatable as well.
 
+    Fields that are "Output only" are ignored in requests. Operators are served on their own port alone; on the other
+    one, and the other way round, calls end with UNIMPLEMENTED.
+
     Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields), CALLER_NOT_ALLOWED, OVERLOADED,
-    SHUTTING_DOWN, STORE_FAILED and INTERNAL; every list with PAGE_TOKEN_INVALID.
+    SHUTTING_DOWN, STORE_FAILED and INTERNAL; every list with a page token with PAGE_TOKEN_INVALID.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     EnrollOperator: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.EnrollOperatorRequest, _operator_service_pb2.EnrollOperatorResponse]
     """Exchanges a one-time enrolment code for an operator's secret. The server writes the first code to a file in its
-    data folder. Fails with ENROLMENT_CODE_INVALID.
+    data folder, as one line: leave the line break out. Fails with ENROLMENT_CODE_INVALID.
     """
     CreateOperator: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.CreateOperatorRequest, _operator_service_pb2.CreateOperatorResponse]
     """Creates another operator and returns the one-time enrolment code. Fails with ALREADY_EXISTS_DIFFERENT once the code was used."""
@@ -39,7 +42,9 @@ class OperatorServiceStub:
     ListMerchants: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListMerchantsRequest, _operator_service_pb2.ListMerchantsResponse]
     """Lists merchants by id."""
     CreateTerminal: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.CreateTerminalRequest, _operator_service_pb2.CreateTerminalResponse]
-    """Creates a terminal and returns its one-time enrolment code. Fails with MERCHANT_NOT_FOUND, ALREADY_EXISTS_DIFFERENT."""
+    """Creates a terminal and returns its one-time enrolment code. A terminal enrols once: for one that lost its secret or
+    was revoked, create another with another id. Fails with MERCHANT_NOT_FOUND, ALREADY_EXISTS_DIFFERENT.
+    """
     RevokeTerminal: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.RevokeTerminalRequest, _operator_service_pb2.RevokeTerminalResponse]
     """Revokes a terminal: every later call of it is refused. Fails with TERMINAL_NOT_FOUND."""
     ListTerminals: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListTerminalsRequest, _operator_service_pb2.ListTerminalsResponse]
@@ -53,15 +58,22 @@ class OperatorServiceStub:
     ListProgrammes: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListProgrammesRequest, _operator_service_pb2.ListProgrammesResponse]
     """Lists points programmes by id."""
     AddBills: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.AddBillsRequest, _operator_service_pb2.AddBillsResponse]
-    """Adds bills. Each row has an outcome of its own: good rows are kept whatever becomes of the others."""
+    """Adds bills. Each row has an outcome of its own: good rows are kept whatever becomes of the others. Only a row
+    that breaks the contract fails the whole call with REQUEST_INVALID, and none is kept.
+    """
     ListBills: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListBillsRequest, _operator_service_pb2.ListBillsResponse]
     """Lists bills by merchant and reference."""
     AddTickets: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.AddTicketsRequest, _operator_service_pb2.AddTicketsResponse]
-    """Adds tickets. Each row has an outcome of its own: good rows are kept whatever becomes of the others."""
+    """Adds tickets. Each row has an outcome of its own: good rows are kept whatever becomes of the others. Only a row
+    that breaks the contract fails the whole call with REQUEST_INVALID, and none is kept.
+    """
     ListTickets: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListTicketsRequest, _operator_service_pb2.ListTicketsResponse]
     """Lists tickets by event and reference."""
     AddPoints: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.AddPointsRequest, _operator_service_pb2.AddPointsResponse]
-    """Adds points to accounts. Each row has an outcome of its own: good rows are kept whatever becomes of the others."""
+    """Adds points to accounts. Each row has an outcome of its own: good rows are kept whatever becomes of the others. Only
+    a row that breaks the contract fails the whole call with REQUEST_INVALID, and none is kept. The programme's
+    earn_points_max does not bound it.
+    """
     ListPointsAccounts: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListPointsAccountsRequest, _operator_service_pb2.ListPointsAccountsResponse]
     """Lists points accounts by customer and programme."""
     ListCustomers: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListCustomersRequest, _operator_service_pb2.ListCustomersResponse]
@@ -75,7 +87,9 @@ class OperatorServiceStub:
     ListProcesses: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.OperatorServiceListProcessesRequest, _operator_service_pb2.OperatorServiceListProcessesResponse]
     """Lists processes, newest first."""
     ListUnresolvedProcesses: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListUnresolvedProcessesRequest, _operator_service_pb2.ListUnresolvedProcessesResponse]
-    """Lists processes that wait for a person: OVERDUE, CONTESTED, disputed, or with a settlement that is MANUAL."""
+    """Lists processes that wait for a person: OVERDUE, CONTESTED, disputed, or with a settlement that is MANUAL. What
+    has ended and is disputed stays in the list, also after the sale was reversed: nothing takes the mark off.
+    """
     SettleProcess: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.SettleProcessRequest, _operator_service_pb2.SettleProcessResponse]
     """Settles a process that is OVERDUE or CONTESTED as executed or as not executed, with a note for the record.
     Fails with PROCESS_NOT_FOUND, PROCESS_NOT_UNRESOLVED.
@@ -94,8 +108,11 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
     Add calls for lists of bills, tickets and points, may be repeated freely, and need no request_id. SetPolicy,
     SettleProcess and RevokeTerminal name the state they want and are repeatable as well.
 
+    Fields that are "Output only" are ignored in requests. Operators are served on their own port alone; on the other
+    one, and the other way round, calls end with UNIMPLEMENTED.
+
     Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields), CALLER_NOT_ALLOWED, OVERLOADED,
-    SHUTTING_DOWN, STORE_FAILED and INTERNAL; every list with PAGE_TOKEN_INVALID.
+    SHUTTING_DOWN, STORE_FAILED and INTERNAL; every list with a page token with PAGE_TOKEN_INVALID.
     """
 
     @_abc_1.abstractmethod
@@ -105,7 +122,7 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_operator_service_pb2.EnrollOperatorRequest, _abc.Awaitable[_operator_service_pb2.EnrollOperatorResponse]],
     ) -> _abc.Awaitable[_operator_service_pb2.EnrollOperatorResponse]:
         """Exchanges a one-time enrolment code for an operator's secret. The server writes the first code to a file in its
-        data folder. Fails with ENROLMENT_CODE_INVALID.
+        data folder, as one line: leave the line break out. Fails with ENROLMENT_CODE_INVALID.
         """
 
     @_abc_1.abstractmethod
@@ -138,7 +155,9 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operator_service_pb2.CreateTerminalRequest,
         context: _aio.ServicerContext[_operator_service_pb2.CreateTerminalRequest, _abc.Awaitable[_operator_service_pb2.CreateTerminalResponse]],
     ) -> _abc.Awaitable[_operator_service_pb2.CreateTerminalResponse]:
-        """Creates a terminal and returns its one-time enrolment code. Fails with MERCHANT_NOT_FOUND, ALREADY_EXISTS_DIFFERENT."""
+        """Creates a terminal and returns its one-time enrolment code. A terminal enrols once: for one that lost its secret or
+        was revoked, create another with another id. Fails with MERCHANT_NOT_FOUND, ALREADY_EXISTS_DIFFERENT.
+        """
 
     @_abc_1.abstractmethod
     def RevokeTerminal(
@@ -194,7 +213,9 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operator_service_pb2.AddBillsRequest,
         context: _aio.ServicerContext[_operator_service_pb2.AddBillsRequest, _abc.Awaitable[_operator_service_pb2.AddBillsResponse]],
     ) -> _abc.Awaitable[_operator_service_pb2.AddBillsResponse]:
-        """Adds bills. Each row has an outcome of its own: good rows are kept whatever becomes of the others."""
+        """Adds bills. Each row has an outcome of its own: good rows are kept whatever becomes of the others. Only a row
+        that breaks the contract fails the whole call with REQUEST_INVALID, and none is kept.
+        """
 
     @_abc_1.abstractmethod
     def ListBills(
@@ -210,7 +231,9 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operator_service_pb2.AddTicketsRequest,
         context: _aio.ServicerContext[_operator_service_pb2.AddTicketsRequest, _abc.Awaitable[_operator_service_pb2.AddTicketsResponse]],
     ) -> _abc.Awaitable[_operator_service_pb2.AddTicketsResponse]:
-        """Adds tickets. Each row has an outcome of its own: good rows are kept whatever becomes of the others."""
+        """Adds tickets. Each row has an outcome of its own: good rows are kept whatever becomes of the others. Only a row
+        that breaks the contract fails the whole call with REQUEST_INVALID, and none is kept.
+        """
 
     @_abc_1.abstractmethod
     def ListTickets(
@@ -226,7 +249,10 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operator_service_pb2.AddPointsRequest,
         context: _aio.ServicerContext[_operator_service_pb2.AddPointsRequest, _abc.Awaitable[_operator_service_pb2.AddPointsResponse]],
     ) -> _abc.Awaitable[_operator_service_pb2.AddPointsResponse]:
-        """Adds points to accounts. Each row has an outcome of its own: good rows are kept whatever becomes of the others."""
+        """Adds points to accounts. Each row has an outcome of its own: good rows are kept whatever becomes of the others. Only
+        a row that breaks the contract fails the whole call with REQUEST_INVALID, and none is kept. The programme's
+        earn_points_max does not bound it.
+        """
 
     @_abc_1.abstractmethod
     def ListPointsAccounts(
@@ -282,7 +308,9 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operator_service_pb2.ListUnresolvedProcessesRequest,
         context: _aio.ServicerContext[_operator_service_pb2.ListUnresolvedProcessesRequest, _abc.Awaitable[_operator_service_pb2.ListUnresolvedProcessesResponse]],
     ) -> _abc.Awaitable[_operator_service_pb2.ListUnresolvedProcessesResponse]:
-        """Lists processes that wait for a person: OVERDUE, CONTESTED, disputed, or with a settlement that is MANUAL."""
+        """Lists processes that wait for a person: OVERDUE, CONTESTED, disputed, or with a settlement that is MANUAL. What
+        has ended and is disputed stays in the list, also after the sale was reversed: nothing takes the mark off.
+        """
 
     @_abc_1.abstractmethod
     def SettleProcess(

@@ -66,7 +66,7 @@ class Policy(_message.Message):
     PASSWORD_RULE_FIELD_NUMBER: _builtins.int
     SESSION_LIFE_SECONDS_FIELD_NUMBER: _builtins.int
     version: _builtins.int
-    """Number of the version. Output only."""
+    """Number of the version, made by the server. SetPolicy takes the one that the policy was read with."""
     code_life_seconds: _builtins.int
     """Life of a GENERAL or TICKET code, 1 to 3600; 60 by default (WeChat Pay: 1 minute)."""
     points_code_life_seconds: _builtins.int
@@ -82,7 +82,9 @@ class Policy(_message.Message):
     confirm_money_from: _builtins.int
     """Amount of money by card, in minor units, from which the customer confirms on the phone; 0: always; 5000 by default."""
     confirm_points_from: _builtins.int
-    """Number of burned points from which the customer confirms on the phone; 0: always; 1000 by default."""
+    """Number of points in a burn_points from which the customer confirms on the phone; 0: always; 1000 by default. Points
+    that UpdatePoints takes do not count: nobody is asked about them.
+    """
     confirm_admission: _builtins.bool
     """Whether an admission needs the customer's confirmation; no by default."""
     password_rule: Global___PasswordRule.ValueType

@@ -35,11 +35,14 @@ class _ProcessStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ProcessS
     PROCESS_STATE_AUTHORISING: _ProcessState.ValueType  # 2
     """Waits for the credit institution, at most until poll_until."""
     PROCESS_STATE_INSTRUCTED: _ProcessState.ValueType  # 3
-    """All actions are granted: execute the instructions by execute_by, then call CompleteProcess."""
+    """All actions are granted: execute the instructions by execute_by, then call CompleteProcess (or ReverseProcess)."""
     PROCESS_STATE_OVERDUE: _ProcessState.ValueType  # 4
     """Instructed, but not reported in time. It is never released by the clock: report it, reverse it, or an operator settles it."""
     PROCESS_STATE_CONTESTED: _ProcessState.ValueType  # 5
-    """A second terminal showed the same code before execution: frozen until the customer says who is right."""
+    """A second terminal showed the code of a process that takes money by card and was not confirmed, before it was
+    reported as executed; or the customer disputed it. Frozen until the customer says what is right: DECISION_APPROVE
+    makes it INSTRUCTED again with a new execute_by, DECISION_DECLINE releases it. The terminal may reverse it.
+    """
     PROCESS_STATE_COMPLETED: _ProcessState.ValueType  # 6
     """Executed and reported. Final."""
     PROCESS_STATE_DECLINED: _ProcessState.ValueType  # 7
@@ -47,7 +50,9 @@ class _ProcessStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ProcessS
     PROCESS_STATE_RELEASED: _ProcessState.ValueType  # 8
     """Given up by the terminal, the customer or an operator before execution; nothing was done. Final."""
     PROCESS_STATE_EXPIRED: _ProcessState.ValueType  # 9
-    """Not confirmed or not authorised in time; nothing was done. Final."""
+    """Not confirmed in time (refusal CUSTOMER_SILENT) or not authorised in time (INSTITUTION_UNREACHABLE); nothing was
+    done. Final.
+    """
 
 class ProcessState(_ProcessState, metaclass=_ProcessStateEnumTypeWrapper):
     """ProcessState is where a process stands. COMPLETED, DECLINED, RELEASED and EXPIRED are final: a process reaches exactly
@@ -61,11 +66,14 @@ PROCESS_STATE_AWAITING_CUSTOMER: ProcessState.ValueType  # 1
 PROCESS_STATE_AUTHORISING: ProcessState.ValueType  # 2
 """Waits for the credit institution, at most until poll_until."""
 PROCESS_STATE_INSTRUCTED: ProcessState.ValueType  # 3
-"""All actions are granted: execute the instructions by execute_by, then call CompleteProcess."""
+"""All actions are granted: execute the instructions by execute_by, then call CompleteProcess (or ReverseProcess)."""
 PROCESS_STATE_OVERDUE: ProcessState.ValueType  # 4
 """Instructed, but not reported in time. It is never released by the clock: report it, reverse it, or an operator settles it."""
 PROCESS_STATE_CONTESTED: ProcessState.ValueType  # 5
-"""A second terminal showed the same code before execution: frozen until the customer says who is right."""
+"""A second terminal showed the code of a process that takes money by card and was not confirmed, before it was
+reported as executed; or the customer disputed it. Frozen until the customer says what is right: DECISION_APPROVE
+makes it INSTRUCTED again with a new execute_by, DECISION_DECLINE releases it. The terminal may reverse it.
+"""
 PROCESS_STATE_COMPLETED: ProcessState.ValueType  # 6
 """Executed and reported. Final."""
 PROCESS_STATE_DECLINED: ProcessState.ValueType  # 7
@@ -73,7 +81,9 @@ PROCESS_STATE_DECLINED: ProcessState.ValueType  # 7
 PROCESS_STATE_RELEASED: ProcessState.ValueType  # 8
 """Given up by the terminal, the customer or an operator before execution; nothing was done. Final."""
 PROCESS_STATE_EXPIRED: ProcessState.ValueType  # 9
-"""Not confirmed or not authorised in time; nothing was done. Final."""
+"""Not confirmed in time (refusal CUSTOMER_SILENT) or not authorised in time (INSTITUTION_UNREACHABLE); nothing was
+done. Final.
+"""
 Global___ProcessState: _TypeAlias = ProcessState  # noqa: Y015
 
 @_typing.final
@@ -120,7 +130,10 @@ class Process(_message.Message):
     terminal_id: _builtins.str
     """Terminal that scanned the code."""
     customer_reference: _builtins.str
-    """Reference for the customer that this merchant may keep; another merchant gets another one. Only for terminals."""
+    """Reference for the customer that this merchant may keep; another merchant gets another one. Unset before the
+    decision, and for a telephone number until the customer has confirmed. Not for phones. Operators see the
+    customer_id here.
+    """
     confirmation_digits: _builtins.str
     """Two digits to show at the terminal, which the customer enters on the phone. Only for terminals, and only when the
     customer was identified by telephone number.
@@ -136,12 +149,16 @@ class Process(_message.Message):
     reversed_by_process_id: _builtins.str
     """Id of the process that undid this one."""
     disputed: _builtins.bool
-    """Whether the customer disputes it."""
+    """Whether the customer disputes it. Cleared when the customer approves it after all, or an operator settles it; once
+    it has ended, it stays.
+    """
     points_debt: _builtins.int
     """Points that a reversal could not take back because they were spent. They are owed by name and block nothing."""
     @_builtins.property
     def actions(self) -> _containers.RepeatedCompositeFieldContainer[_action_pb2.ActionOutcome]:
-        """Actions in the order asked for, with what was decided."""
+        """Actions in the order asked for, with what was decided. A process that undoes another repeats the actions of that
+        one: they are what is taken back, and nobody executes them.
+        """
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
@@ -177,7 +194,7 @@ class Process(_message.Message):
 
     @_builtins.property
     def staged_balance(self) -> Global___StagedBalance:
-        """Points balance that UpdatePoints has staged, posted on completion."""
+        """Points balance that UpdatePoints has staged, posted on completion in place of what the actions earn and burn."""
 
     def __init__(
         self,
@@ -311,7 +328,7 @@ class Receipt(_message.Message):
 
     @_builtins.property
     def actions(self) -> _containers.RepeatedCompositeFieldContainer[_action_pb2.ActionOutcome]:
-        """What was done, with amounts."""
+        """What was done, with amounts. Points: see postings, because UpdatePoints may have replaced what was asked for."""
 
     @_builtins.property
     def sale_total(self) -> _money_pb2.Money:

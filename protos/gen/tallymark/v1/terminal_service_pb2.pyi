@@ -40,7 +40,9 @@ class _ProcessKnowledgeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Proc
     PROCESS_KNOWLEDGE_REVERSED_UNSEEN: _ProcessKnowledge.ValueType  # 3
     """The request was reversed before it was seen: it will be refused if it arrives."""
     PROCESS_KNOWLEDGE_FAILED: _ProcessKnowledge.ValueType  # 4
-    """The request was seen and failed with an error: it made no process."""
+    """The request was seen and failed with an error: it made no process. A request that breaks the contract, or whose
+    code is malformed or not genuine, need not be remembered: it is NEVER_SEEN, or the look-up fails as the request did.
+    """
 
 class ProcessKnowledge(_ProcessKnowledge, metaclass=_ProcessKnowledgeEnumTypeWrapper):
     """ProcessKnowledge tells what the server knows of a request."""
@@ -54,7 +56,9 @@ PROCESS_KNOWLEDGE_NEVER_SEEN: ProcessKnowledge.ValueType  # 2
 PROCESS_KNOWLEDGE_REVERSED_UNSEEN: ProcessKnowledge.ValueType  # 3
 """The request was reversed before it was seen: it will be refused if it arrives."""
 PROCESS_KNOWLEDGE_FAILED: ProcessKnowledge.ValueType  # 4
-"""The request was seen and failed with an error: it made no process."""
+"""The request was seen and failed with an error: it made no process. A request that breaks the contract, or whose
+code is malformed or not genuine, need not be remembered: it is NEVER_SEEN, or the look-up fails as the request did.
+"""
 Global___ProcessKnowledge: _TypeAlias = ProcessKnowledge  # noqa: Y015
 
 class _ReversalOutcome:
@@ -66,7 +70,9 @@ class _ReversalOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rever
     REVERSAL_OUTCOME_UNSPECIFIED: _ReversalOutcome.ValueType  # 0
     """Never valid."""
     REVERSAL_OUTCOME_NEVER_SEEN: _ReversalOutcome.ValueType  # 1
-    """The request was never seen; if it arrives, it is refused."""
+    """The request was never seen, or failed with an error: there is no process. If it still arrives, it is refused. The
+    code it was to claim is not used up.
+    """
     REVERSAL_OUTCOME_RELEASED: _ReversalOutcome.ValueType  # 2
     """The process was open; everything is released and nothing was done. Also for one that ended without doing anything."""
     REVERSAL_OUTCOME_COMPENSATED: _ReversalOutcome.ValueType  # 3
@@ -82,7 +88,9 @@ class ReversalOutcome(_ReversalOutcome, metaclass=_ReversalOutcomeEnumTypeWrappe
 REVERSAL_OUTCOME_UNSPECIFIED: ReversalOutcome.ValueType  # 0
 """Never valid."""
 REVERSAL_OUTCOME_NEVER_SEEN: ReversalOutcome.ValueType  # 1
-"""The request was never seen; if it arrives, it is refused."""
+"""The request was never seen, or failed with an error: there is no process. If it still arrives, it is refused. The
+code it was to claim is not used up.
+"""
 REVERSAL_OUTCOME_RELEASED: ReversalOutcome.ValueType  # 2
 """The process was open; everything is released and nothing was done. Also for one that ended without doing anything."""
 REVERSAL_OUTCOME_COMPENSATED: ReversalOutcome.ValueType  # 3
@@ -249,7 +257,9 @@ class ResolveCodeRequest(_message.Message):
     for actions without an outside party (admit, points).
     """
     wait_milliseconds: _builtins.int
-    """Longest time to wait for a decision before answering with the state so far, 0 to 30,000; 0: 5,000."""
+    """Longest time to wait for a decision before answering with the state so far, 0 to 30,000; 0: 5,000. A repetition of
+    the request may have another one.
+    """
     @_builtins.property
     def identification(self) -> _identification_pb2.Identification:
         """Who stands at the terminal: a code or a telephone number, required."""
@@ -260,7 +270,9 @@ class ResolveCodeRequest(_message.Message):
 
     @_builtins.property
     def sale_total(self) -> _money_pb2.Money:
-        """Total of the sale before points and without bills; needed for a charge with remainder, unless it is bills alone."""
+        """Total of the sale before points and without bills; needed for a charge with remainder, unless it is bills alone.
+        A remainder of nothing, with neither of them, is refused with CURRENCY_MISMATCH. Without a charge it is only noted.
+        """
 
     def __init__(
         self,
@@ -290,7 +302,7 @@ class ResolveCodeResponse(_message.Message):
     @_builtins.property
     def process(self) -> _process_pb2.Process:
         """Process as it stands. Execute its instructions only if its state is INSTRUCTED, or COMPLETED with
-        complete_on_instruction.
+        complete_on_instruction. In a repetition COMPLETED may also mean that they were executed already.
         """
 
     def __init__(
@@ -484,7 +496,7 @@ class ReverseProcessRequest(_message.Message):
     REFERENCE_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Id of this request, a UUID made by the caller, required; not the one of ResolveCode."""
+    """Id of this reversal, a UUID made by the caller, required. The ResolveCode that it is about is named by reference."""
     note: _builtins.str
     """Why, for the record, for example "customer left" or "goods returned"."""
     @_builtins.property
@@ -557,9 +569,11 @@ class UpdatePointsRequest(_message.Message):
     request_id: _builtins.str
     """Id of this request, a UUID made by the caller, required."""
     version: _builtins.int
-    """Version of the account that the new balance is based on, from the points instruction."""
+    """Version of the account that the new balance is based on, from the points instruction. Staging does not change it."""
     new_balance: _builtins.int
-    """Balance that the account is to have after the process, 0 to 10^15."""
+    """Balance that the account is to have after the process, 0 to 10^15; at most earn_points_max of the programme above
+    the present balance, and not below what other processes hold.
+    """
     @_builtins.property
     def reference(self) -> _identification_pb2.ProcessReference:
         """Which process, required. It must have a points action."""

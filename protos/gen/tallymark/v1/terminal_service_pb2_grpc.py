@@ -33,10 +33,15 @@ class TerminalServiceStub(object):
     bills, events and points programmes of its own merchant.
 
     How a terminal stays right when answers are lost. (1) Write the request_id and the request down before sending.
-    (2) An answer is OK, refused (an error whose status is none of those below, final for this request_id), or unknown
-    (UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED, or no answer). (3) After an unknown answer send the same request again with the
-    same request_id, or ask GetProcess by that request_id; never make a new request_id for the same sale.
+    (2) An answer is OK, refused (an error whose status is none of those below, final for this request_id), unknown
+    (UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED, UNKNOWN, INTERNAL, or no answer), or not decided: OVERLOADED, and
+    UNAUTHENTICATED or PERMISSION_DENIED, which nothing was done for and the same request may follow later.
+    (3) After an unknown answer send the same request again with the same request_id and equal in every field, or ask
+    GetProcess by that request_id; never make a new request_id for the same sale.
     (4) To give up, call ReverseProcess naming that request_id, until it is answered.
+
+    A request_id is remembered for good, for each terminal and RPC by itself. A process that was instructed has to be
+    completed or reversed, also if it only read points: else it becomes OVERDUE and waits for an operator.
 
     Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields), CALLER_NOT_ALLOWED, OVERLOADED,
     SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with REQUEST_ID_REUSED (the id was used with another body);
@@ -100,10 +105,15 @@ class TerminalServiceServicer(object):
     bills, events and points programmes of its own merchant.
 
     How a terminal stays right when answers are lost. (1) Write the request_id and the request down before sending.
-    (2) An answer is OK, refused (an error whose status is none of those below, final for this request_id), or unknown
-    (UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED, or no answer). (3) After an unknown answer send the same request again with the
-    same request_id, or ask GetProcess by that request_id; never make a new request_id for the same sale.
+    (2) An answer is OK, refused (an error whose status is none of those below, final for this request_id), unknown
+    (UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED, UNKNOWN, INTERNAL, or no answer), or not decided: OVERLOADED, and
+    UNAUTHENTICATED or PERMISSION_DENIED, which nothing was done for and the same request may follow later.
+    (3) After an unknown answer send the same request again with the same request_id and equal in every field, or ask
+    GetProcess by that request_id; never make a new request_id for the same sale.
     (4) To give up, call ReverseProcess naming that request_id, until it is answered.
+
+    A request_id is remembered for good, for each terminal and RPC by itself. A process that was instructed has to be
+    completed or reversed, also if it only read points: else it becomes OVERDUE and waits for an operator.
 
     Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields), CALLER_NOT_ALLOWED, OVERLOADED,
     SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with REQUEST_ID_REUSED (the id was used with another body);
@@ -121,7 +131,9 @@ class TerminalServiceServicer(object):
 
     def ListVerificationKeys(self, request, context):
         """Lists the keys that verify codes, the epoch that is signed along, and the server's time, so that a terminal can check
-        form, signature and expiry of a code without asking.
+        form, signature and expiry of a code without asking (docs/code-format.md). Fetch it at the start and now and then,
+        and once more when a code seems to be CODE_KEY_UNKNOWN or CODE_NOT_GENUINE: keys and epoch may have changed since.
+        The check is a courtesy to the queue: whether a code is still good, only ResolveCode tells.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -131,6 +143,7 @@ class TerminalServiceServicer(object):
         """Claims a code for this terminal and decides the actions, all or nothing. Answers when there is something to do or the
         process has ended, else with the state so far (AWAITING_CUSTOMER, AUTHORISING) after the wait that was asked for;
         then ask GetProcess every 3 seconds until poll_until. A declined process is an OK answer in state DECLINED.
+        A call whose deadline is shorter than the wait is answered with the state so far, just before the deadline.
         The same request_id gives the same process and decisions; its state may have advanced.
         Fails with CODE_MALFORMED, CODE_KEY_UNKNOWN, CODE_NOT_GENUINE, CODE_NOT_FOUND, CODE_EXPIRED, CODE_REVOKED,
         CODE_ALREADY_CLAIMED, CODE_FOR_OTHER_TERMINAL, REQUEST_REVERSED (ReverseProcess was faster).
@@ -157,7 +170,9 @@ class TerminalServiceServicer(object):
 
     def CompleteProcess(self, request, context):
         """Reports that all instructions were executed: holds are posted, bills are paid, the card is captured, the code is dead.
-        Accepted while INSTRUCTED and OVERDUE. Fails with PROCESS_NOT_FOUND, PROCESS_NOT_INSTRUCTED, PROCESS_CONTESTED.
+        Accepted while INSTRUCTED and OVERDUE. Capturing goes on after the answer (Settlement) without changing the state.
+        Fails with PROCESS_NOT_FOUND, PROCESS_CONTESTED, PROCESS_NOT_INSTRUCTED (with state COMPLETED: it was completed by
+        another request_id).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -174,7 +189,9 @@ class TerminalServiceServicer(object):
 
     def UpdatePoints(self, request, context):
         """Reports a changed number of points: the balance that the account is to have after this process, in place of what
-        the process itself would earn and burn. The difference is staged and posted by CompleteProcess. Only while INSTRUCTED and by
+        the process itself would earn and burn. It changes no amount of money: what burned points took off the remainder
+        stays off. Called again, the last balance counts. The customer is not asked again, however many points it takes.
+        The difference is staged and posted by CompleteProcess. Only while INSTRUCTED and by
         the same terminal. Fails with PROCESS_NOT_FOUND, PROCESS_NOT_INSTRUCTED, PROCESS_CONTESTED, NO_POINTS_IN_PROCESS, POINTS_VERSION_CONFLICT
         (the account was posted to since `version`; read again), POINTS_OVER_LIMIT, POINTS_BELOW_HOLDS.
         """
@@ -241,10 +258,15 @@ class TerminalService(object):
     bills, events and points programmes of its own merchant.
 
     How a terminal stays right when answers are lost. (1) Write the request_id and the request down before sending.
-    (2) An answer is OK, refused (an error whose status is none of those below, final for this request_id), or unknown
-    (UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED, or no answer). (3) After an unknown answer send the same request again with the
-    same request_id, or ask GetProcess by that request_id; never make a new request_id for the same sale.
+    (2) An answer is OK, refused (an error whose status is none of those below, final for this request_id), unknown
+    (UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED, UNKNOWN, INTERNAL, or no answer), or not decided: OVERLOADED, and
+    UNAUTHENTICATED or PERMISSION_DENIED, which nothing was done for and the same request may follow later.
+    (3) After an unknown answer send the same request again with the same request_id and equal in every field, or ask
+    GetProcess by that request_id; never make a new request_id for the same sale.
     (4) To give up, call ReverseProcess naming that request_id, until it is answered.
+
+    A request_id is remembered for good, for each terminal and RPC by itself. A process that was instructed has to be
+    completed or reversed, also if it only read points: else it becomes OVERDUE and waits for an operator.
 
     Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields), CALLER_NOT_ALLOWED, OVERLOADED,
     SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with REQUEST_ID_REUSED (the id was used with another body);
