@@ -6,9 +6,16 @@ from pathlib import Path
 import pytest
 
 from tallymark_server.keyring import Keyring
+from tallymark_server.services import interceptors
 from tallymark_server.storage.memory import MemoryStore
 from tallymark_server.storage.sqlite import SqliteStore
 from tests.world.world import World, world
+
+
+@pytest.fixture(autouse=True)
+def _stop_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let servers in this process stop without waiting for calls that may still be on the wire."""
+    monkeypatch.setattr(interceptors, "QUIET_SECONDS", 0)
 
 
 @pytest.fixture(scope="session")

@@ -196,6 +196,7 @@ class _Listener:
     """One gRPC server on one port, with health and reflection beside its services."""
 
     def __init__(self, interceptor: Interceptor) -> None:
+        self._interceptor = interceptor
         self.server = grpc.aio.server(interceptors=[interceptor], options=_OPTIONS)
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
@@ -204,7 +205,11 @@ class _Listener:
         """Serve on HOST:PORT and return the port."""
         reflected = [*service_names, HEALTH_SERVICE_NAME, reflection.SERVICE_NAME]
         reflection.enable_server_reflection(reflected, self.server)
-        port = self.server.add_insecure_port(address)
+        try:
+            port = self.server.add_insecure_port(address)
+        except RuntimeError as error:
+            message = f"{address} cannot be listened on. Is the port in use, or the host not here?"
+            raise RuntimeError(message) from error
         await self.server.start()
         for name in ("", *service_names):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
@@ -213,6 +218,7 @@ class _Listener:
     async def stop(self) -> None:
         """Tell the load balancers, let the calls under way end, refuse new ones."""
         await self._health.enter_graceful_shutdown()
+        await self._interceptor.close()
         await self.server.stop(GRACE_SECONDS)
 
 

@@ -2,12 +2,20 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 
 import grpc
 import pytest
 
-from tallymark_protocol.errors import RETRY_PUSHBACK_KEY, NotDone, UnknownOutcome
+from tallymark.v1.terminal_service_pb2 import ListVerificationKeysRequest
+from tallymark.v1.terminal_service_pb2_grpc import TerminalServiceStub
+from tallymark_protocol.errors import (
+    RETRY_PUSHBACK_KEY,
+    NotDone,
+    TallymarkError,
+    UnknownOutcome,
+)
 from tallymark_server.domain.answers import Done, ReversalAnswer, ReversalOutcome
 from tallymark_server.domain.decide import Decision
 from tallymark_server.domain.model.actions import BurnPointsAsk
@@ -16,6 +24,7 @@ from tallymark_server.domain.model.people import Login
 from tallymark_server.domain.state import Key, Need, Row
 from tallymark_server.keyring import Keyring
 from tallymark_server.lanes import lane as lanes
+from tallymark_server.services import interceptors
 from tallymark_server.storage.memory import MemoryStore
 from tallymark_server.storage.store import StoreFailed
 from tests.integration.lane_ground import furnish, lane_over, name_of, resolve, reverse, together
@@ -121,6 +130,30 @@ async def test_a_server_whose_store_fails_stops_serving(
 
     assert outcome == "STORE_FAILED"
     assert "the server cannot go on" in caplog.text
+
+
+async def test_a_server_that_is_stopping_says_so_to_new_callers(
+    keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interceptors, "QUIET_SECONDS", 0.2)
+    async with AsyncExitStack() as stack:
+        served = await stack.enter_async_context(world(MemoryStore(), keyring))
+        till = await served.add_terminal()
+        channel = grpc.aio.insecure_channel(f"127.0.0.1:{served.app.port}")
+        till.stub = TerminalServiceStub(channel)
+        stopping = asyncio.create_task(stack.aclose())
+        error: TallymarkError | None = None
+        while error is None:
+            try:
+                await till.call("ListVerificationKeys", ListVerificationKeysRequest())
+            except TallymarkError as told:
+                error = told
+        await stopping
+        await channel.close()
+
+    assert isinstance(error, NotDone)
+    assert error.reason == "SHUTTING_DOWN"
+    assert error.retry_after_seconds > 0
 
 
 async def test_what_a_lane_was_told_before_it_stops_is_answered() -> None:

@@ -6,6 +6,7 @@
    fixed text and nothing of its own.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
@@ -17,6 +18,7 @@ from grpc_status import rpc_status
 
 from tallymark_protocol.errors import (
     RETRY_PUSHBACK_KEY,
+    NotDone,
     Refused,
     TallymarkError,
     UnknownOutcome,
@@ -45,6 +47,12 @@ _WITHOUT_CREDENTIALS: Final = {
     "/tallymark.v1.OperatorService/EnrollOperator",
 }
 
+QUIET_SECONDS = 0.1
+"""While stopping: so long must no call arrive before the listener may be closed."""
+
+QUIET_LOOKS_MAX: Final = 10
+"""Callers that do not heed the refusal are waited out for a second only."""
+
 _ANYONE: Final = Caller(kind=CallerKind.ANYONE, caller_id="anyone")
 
 _Context = grpc.aio.ServicerContext[Any, Any]
@@ -58,6 +66,21 @@ class Interceptor(grpc.aio.ServerInterceptor):
     def __init__(self, callers: Callers) -> None:
         """Take the register of callers."""
         self._callers = callers
+        self._is_closed = False
+        self._last_arrival_seconds = 0.0
+
+    async def close(self) -> None:
+        """Refuse new calls, and wait until those that have arrived are in a handler or refused.
+
+        What gRPC has received and not handed over when its server stops, it cancels.
+        """
+        self._is_closed = True
+        loop = asyncio.get_running_loop()
+        for _ in range(QUIET_LOOKS_MAX):
+            quiet_seconds = loop.time() - self._last_arrival_seconds
+            if quiet_seconds >= QUIET_SECONDS:
+                return
+            await asyncio.sleep(QUIET_SECONDS - quiet_seconds)
 
     async def intercept_service(
         self,
@@ -67,6 +90,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> "grpc.RpcMethodHandler[Any, Any] | None":
         """Return the handler with the steps around it."""
+        self._last_arrival_seconds = asyncio.get_running_loop().time()
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
         needed = _CALLER_OF_SERVICE.get(method.strip("/").split("/")[0])
@@ -123,6 +147,8 @@ class Interceptor(grpc.aio.ServerInterceptor):
     async def _enter(
         self, request: Message | None, method: str, needed: CallerKind, authorization: str
     ) -> None:
+        if self._is_closed:
+            raise NotDone(Reason.SHUTTING_DOWN, retry_after_seconds=RETRY_AFTER_SECONDS)
         if method in _WITHOUT_CREDENTIALS:
             CALLER.set(_ANYONE)
         else:
