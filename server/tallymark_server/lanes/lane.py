@@ -148,11 +148,11 @@ class Lane:
         try:
             await self._decide(batch, waiting)
             await self._save(batch)
+            if batch.changes:
+                self._on_commit(batch.changes)
         except BaseException:
             self._give_up([one.answer for one in waiting])
             raise
-        if batch.changes:
-            self._on_commit(batch.changes)
         for answer, outcome in batch.outcomes:
             if answer.done():  # the caller went away
                 continue

@@ -225,6 +225,20 @@ def test_earned_points_that_were_spent_become_a_debt() -> None:
     assert (world.account().balance, world.account().debt) == (0, 300)
 
 
+def test_burned_points_come_back_before_earned_ones_are_taken() -> None:
+    world = SmallWorld()
+    process = sold(world, earn(12), burn(900))
+    sold(world, burn(612))
+    assert world.account().balance == 0
+
+    answer = world.reverse(process)
+
+    assert answer.reversal is not None
+    assert answer.reversal.debt == 0
+    assert [one.points for one in answer.reversal.postings] == [900, -12]
+    assert (world.account().balance, world.account().debt) == (888, 0)
+
+
 def test_held_points_are_not_taken_back() -> None:
     world = SmallWorld()
     process = sold(world, earn(500))

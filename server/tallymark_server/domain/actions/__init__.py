@@ -110,7 +110,8 @@ def undo_all(draft: Draft, original: Process, now: int) -> Undone:
             pay_bill.undo(draft, original, _customer(draft, original), granted)
         elif isinstance(granted, AdmitGrant):
             admit.undo(draft, original, granted)
-    for posting in original.postings:
+    burned_first = sorted(original.postings, key=lambda posting: posting.points)
+    for posting in burned_first:  # so that points which come back count before any are missing
         back, owed = _undo_posting(draft, original, posting)
         postings.append(back)
         debt += owed
