@@ -20,6 +20,7 @@ from tallymark_server.domain.answers import (
 )
 from tallymark_server.domain.commands import Command
 from tallymark_server.domain.model.journal import Record
+from tallymark_server.domain.model.merchants import CallerKind
 from tallymark_server.domain.model.processes import Process, Request
 from tallymark_server.domain.processes import confirm, finish, outcomes, resolve
 from tallymark_server.domain.refused import Refused
@@ -95,11 +96,20 @@ def decide(rows: Rows, command: Command, now: int) -> Decision:
     if earlier is not None:
         return Decision(earlier, {}, None)
     answer, draft = _apply_rule(draft, command, now)
-    if command.request is not None:
+    if command.request is not None and not _is_refused_stranger(command, answer):
         draft.put(_request_row(command, answer, now))
     changes = dict(draft.changes())
     record = _record(command, answer, now, changes) if changes else None
     return Decision(answer, changes, record)
+
+
+def _is_refused_stranger(command: Command, answer: Answer) -> bool:
+    """Say whether somebody without credentials was refused, which leaves nothing behind.
+
+    Else anybody could fill the database by guessing enrolment codes.
+    """
+    is_stranger = command.caller.kind is CallerKind.ANYONE
+    return is_stranger and isinstance(answer, RefusedAnswer)
 
 
 def _earlier_answer(draft: Draft, command: Command) -> Answer | None:
