@@ -2,15 +2,22 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
+from typing import Any
 
 import grpc
 import pytest
 
 from tallymark.v1 import process_pb2 as p
-from tallymark.v1.customer_service_pb2 import WatchProcessesRequest, WatchProcessesResponse
+from tallymark.v1.customer_service_pb2 import (
+    RemoveDeviceRequest,
+    WatchProcessesRequest,
+    WatchProcessesResponse,
+)
 from tallymark.v1.terminal_service_pb2 import WatchProcessRequest
+from tallymark_protocol.errors import from_call
+from tallymark_server.domain.state import Key, Rows
 from tallymark_server.services import customer
 from tests.world.actions import READ_POINTS, burn, charge, earn
 from tests.world.shop import Shop
@@ -77,6 +84,55 @@ async def test_a_phone_that_was_away_resumes_after_the_event_it_knows(kept_shop:
     assert told == missed
     assert newest.process.process_id == known.process_id
     assert newest.event == 5
+
+
+async def test_a_process_that_begins_while_the_missed_ones_are_read_is_told(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = await shop.scan(earn(1))
+    store = shop.world.store
+    begun: list[str] = []
+    load = store.load
+
+    async def load_late(keys: Iterable[Key[Any]]) -> Rows:
+        keys = list(keys)
+        if not begun and any(key.text == old.process_id for key in keys):  # the index was read
+            begun.append("")
+            begun[0] = (await shop.scan(earn(2))).process_id
+            await shop.till.complete(old.process_id)
+        return await load(keys)
+
+    monkeypatch.setattr(store, "load", load_late)
+    async with aclosing(news_of(shop.phone)) as news:
+        told = [(await anext(news)) for _ in range(2)]
+
+    assert [each.event for each in told] == [2, 3]
+    assert [each.process.process_id for each in told] == [begun[0], old.process_id]
+
+
+async def test_a_phone_that_knows_more_than_a_restored_server_is_told_all_the_same(
+    shop: Shop,
+) -> None:
+    async with aclosing(news_of(shop.phone, after=1_000)) as news:
+        process = await shop.scan(earn(1))
+        told = await anext(news)
+
+    assert (told.event, told.process.process_id) == (1, process.process_id)
+
+
+async def test_a_removed_phone_hears_nothing_more(shop: Shop) -> None:
+    lost = await shop.world.add_device(shop.phone)
+    remove = RemoveDeviceRequest(request_id=new_id(), device_id=lost.device_id)
+    await shop.scan(earn(1))
+    async with aclosing(news_of(lost)) as news:
+        await anext(news)
+        await shop.phone.call("RemoveDevice", remove)
+        await shop.scan(earn(2))
+
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            await anext(news)
+
+    assert from_call(ended.value).reason == "CREDENTIALS_INVALID"
 
 
 async def test_after_0_a_phone_gets_the_newest_state_of_everything(shop: Shop) -> None:

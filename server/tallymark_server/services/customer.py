@@ -123,9 +123,11 @@ class CustomerService(CustomerAccounts, contract_grpc.CustomerServiceServicer):
     ) -> AsyncIterator[contract.WatchProcessesResponse]:
         """Stream what has changed since a known event, then every change."""
         caller = CALLER.get()
-        event = request.after_event
         with self._feed.subscribe(caller.caller_id) as subscription:
-            missed = await self._processes_after(caller, event)
+            last_event = (await self._customer(caller)).last_event
+            # What is not counted yet, the phone knows from before a backup was restored.
+            event = request.after_event if request.after_event <= last_event else 0
+            missed = await self._processes_between(caller, event, last_event)
             while True:
                 for process in missed:
                     if process.event > event:
@@ -220,11 +222,15 @@ class CustomerService(CustomerAccounts, contract_grpc.CustomerServiceServicer):
             raise Refused(Reason.PASSWORD_WRONG)
         return True
 
-    async def _processes_after(self, caller: Caller, event: int) -> list[Process]:
-        """Return the newest processes that changed after an event, in the order of the changes."""
+    async def _processes_between(self, caller: Caller, after: int, last: int) -> list[Process]:
+        """Return the newest processes whose last change lies between, in the order of the changes.
+
+        What changes while they are read is left to the subscription: told here, it could stand for
+        an earlier change that was not read.
+        """
         entries = await self._index(caller, before="", limit=EVENTS_KEPT)
         processes = await self._load_processes([entry.process_id for entry in entries])
-        changed = [process for process in processes if process.event > event]
+        changed = [process for process in processes if after < process.event <= last]
         return sorted(changed, key=lambda process: process.event)
 
     async def _index(self, caller: Caller, *, before: str, limit: int) -> list[CustomerProcess]:

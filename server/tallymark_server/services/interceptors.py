@@ -137,6 +137,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
             try:
                 await self._enter(request, method, needed, authorization)
                 async for response in handle(request, context):
+                    await self._identify(method, needed, authorization)  # it may be revoked by now
                     yield response
             except Exception as error:
                 await _abort(context, error, method)
@@ -149,11 +150,13 @@ class Interceptor(grpc.aio.ServerInterceptor):
     ) -> None:
         if self._is_closed:
             raise NotDone(Reason.SHUTTING_DOWN, retry_after_seconds=RETRY_AFTER_SECONDS)
-        if method in _WITHOUT_CREDENTIALS:
-            CALLER.set(_ANYONE)
-        else:
-            CALLER.set(await self._callers.identify(authorization, needed))
+        CALLER.set(await self._identify(method, needed, authorization))
         _check(request)
+
+    async def _identify(self, method: str, needed: CallerKind, authorization: str) -> Caller:
+        if method in _WITHOUT_CREDENTIALS:
+            return _ANYONE
+        return await self._callers.identify(authorization, needed)
 
 
 def _or_none(
