@@ -157,6 +157,19 @@ async def test_an_answer_after_the_process_expired_changes_nothing(shop: Shop) -
     assert books.state is AuthorisationState.REVERSED
 
 
+async def test_slow_answers_of_the_institution_delay_no_timer(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(completer, "TASKS_MAX", 1)
+    await shop.scan(charge(SLOW), wait_milliseconds=1)
+    await shop.world.institution_clock.somebody_waits.wait()
+    process = await shop.scan(burn(1))
+
+    shop.world.clock.move(seconds=60)
+    await shop.world.app.completer.run_due()
+    await shop.wait_for(process.process_id, p.PROCESS_STATE_OVERDUE)
+
+
 @pytest.mark.usefixtures("impatient")
 async def test_a_sale_given_up_while_authorising_is_released_and_reversed(
     shop: Shop,

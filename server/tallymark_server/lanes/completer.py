@@ -34,7 +34,7 @@ from tallymark_server.domain.model.actions import (
     SettlementTask,
 )
 from tallymark_server.domain.model.merchants import CallerKind
-from tallymark_server.domain.model.processes import Due, Process
+from tallymark_server.domain.model.processes import CALL, TIMER, Due, Process
 from tallymark_server.domain.state import Key
 from tallymark_server.institution import CreditInstitution
 from tallymark_server.lanes.lane import Changes, Lane
@@ -46,7 +46,7 @@ POLL_SECONDS: Final = 1.0
 """How late a timer may be noticed."""
 
 TASKS_MAX: Final = 200
-"""Outside calls at the same time."""
+"""Outside calls at the same time, and as many timers: no slow institution delays these."""
 
 SOFT_SECONDS: Final = 30.0
 """Longest wait for one call of the institution; after it the outcome is looked up instead."""
@@ -74,7 +74,7 @@ class Completer:
         self._clock = clock
         self._institution = institution
         self._partitions = partitions
-        self._running: dict[Key[Any], asyncio.Task[None]] = {}
+        self._running: dict[str, dict[Key[Any], asyncio.Task[None]]] = {TIMER: {}, CALL: {}}
         self._stopping = asyncio.Event()
 
     def notice(self, changes: Changes) -> None:
@@ -96,28 +96,35 @@ class Completer:
     def stop(self) -> None:
         """Start nothing new; what is under way is cut off, and taken up again at the next start."""
         self._stopping.set()
-        for task in self._running.values():
+        for task in self._tasks():
             task.cancel()
 
     async def run_due(self) -> None:
         """Take up everything that is due now."""
-        last = f"{self._clock.now() + 1:013d}"
         for partition in self._partitions:
-            for row in await self._store.scan(Due, partition, last=last, limit=TASKS_MAX):
-                self._start(row)
+            for kind in self._running:
+                last = f"{kind}/{self._clock.now() + 1:013d}"
+                due = await self._store.scan(
+                    Due, partition, first=f"{kind}/", last=last, limit=TASKS_MAX
+                )
+                for row in due:
+                    self._start(row)
 
     async def settled(self) -> None:
         """Wait until nothing is under way (for tests and for stopping)."""
-        while self._running:
-            await asyncio.wait(self._running.values())
+        while tasks := self._tasks():
+            await asyncio.wait(tasks)
+
+    def _tasks(self) -> list[asyncio.Task[None]]:
+        return [task for running in self._running.values() for task in running.values()]
 
     def _start(self, row: Due) -> None:
-        key = row.key
-        if self._stopping.is_set() or key in self._running or len(self._running) >= TASKS_MAX:
+        key, running = row.key, self._running[row.kind]
+        if self._stopping.is_set() or key in running or len(running) >= TASKS_MAX:
             return  # it stays written down, and the next look finds it
         task = asyncio.create_task(self._work(row))
-        self._running[key] = task
-        task.add_done_callback(lambda _: self._running.pop(key, None))
+        running[key] = task
+        task.add_done_callback(lambda _: running.pop(key, None))
 
     async def _work(self, row: Due) -> None:
         try:
@@ -131,7 +138,7 @@ class Completer:
 
     async def _outcome(self, row: Due) -> Command | None:
         """Do what is due and return the command that records it."""
-        if row.action < 0:
+        if row.kind == TIMER:
             return FireTimer(
                 caller=_SERVER,
                 partition=row.partition,

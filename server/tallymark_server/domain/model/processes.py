@@ -1,7 +1,7 @@
 """Codes, processes, the requests that made them, and the work that is still to be done for them."""
 
 from enum import IntEnum
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import msgspec
 
@@ -12,7 +12,9 @@ from tallymark_server.domain.money import Money
 from tallymark_server.domain.state import CustomerRow, Key, Row
 
 __all__ = [
+    "CALL",
     "FINAL_STATES",
+    "TIMER",
     "Code",
     "CodePurpose",
     "CodeState",
@@ -25,6 +27,10 @@ __all__ = [
     "StagedBalance",
     "Unresolved",
 ]
+
+
+TIMER: Final = "timer"
+CALL: Final = "call"
 
 
 class CodePurpose(IntEnum):
@@ -222,9 +228,14 @@ class Due(Row, frozen=True, kw_only=True, omit_defaults=True):
     action: int = -1
 
     @property
+    def kind(self) -> str:
+        """Whether time does it, or the institution, which may keep many others waiting."""
+        return TIMER if self.action < 0 else CALL
+
+    @property
     def text(self) -> str:
-        """Key text: the time first, so that what is due stands first."""
-        return f"{self.due_at:013d}/{self.process_id}/{self.action}"
+        """Key text: kind and time first, so that of each kind what is due stands first."""
+        return f"{self.kind}/{self.due_at:013d}/{self.process_id}/{self.action}"
 
 
 class CustomerProcess(Row, frozen=True, kw_only=True, omit_defaults=True):
