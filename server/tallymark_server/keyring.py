@@ -32,6 +32,8 @@ _FOREVER: Final = 2**32 - 1
 
 _FIRST_KEY_ID: Final = 1
 
+MASTER_BYTES: Final = 32
+
 
 def secret_hash(secret: str) -> str:
     """Return the SHA-256 of a secret, which is all that is stored of it.
@@ -59,13 +61,18 @@ class Keyring:
     def open(cls, folder: Path) -> "Keyring":
         """Read the keys in the folder; make what is missing."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _sync_folder(folder.parent)
         signing = _read_or_make(folder / f"signing-{_FIRST_KEY_ID:03d}.pem", _new_signing_key)
         private_key = serialization.load_pem_private_key(signing, password=None)
         if not isinstance(private_key, Ed25519PrivateKey):
             message = f"the signing key in {folder} is not an Ed25519 key"
             raise TypeError(message)
+        master = _read_or_make(folder / "master.key", lambda: secrets.token_bytes(MASTER_BYTES))
+        if len(master) != MASTER_BYTES:  # from an empty file anybody could derive the keys
+            message = f"the master key in {folder} does not have {MASTER_BYTES} bytes"
+            raise RuntimeError(message)
         return cls(
-            master=_read_or_make(folder / "master.key", lambda: secrets.token_bytes(32)),
+            master=master,
             signing_key=private_key,
             epoch=int(_read_or_make(folder / "epoch", lambda: b"1\n")),
         )
@@ -148,4 +155,14 @@ def _read_or_make(path: Path, make: Callable[[], bytes]) -> bytes:
             file.flush()
             os.fsync(file.fileno())
         temporary.rename(path)
+        _sync_folder(path.parent)
     return path.read_bytes()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the names in the folder survive a power cut, as the database does."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
