@@ -162,7 +162,7 @@ DESCRIPTIONS: dict[Reason, Description] = {
     ),
     Reason.POINTS_OVER_LIMIT: Description(
         "FAILED_PRECONDITION",
-        "At most {limit} points can be added at once.",
+        "The balance can move that way by at most {limit} points in one process.",
     ),
     Reason.POINTS_BELOW_HOLDS: Description(
         "FAILED_PRECONDITION",

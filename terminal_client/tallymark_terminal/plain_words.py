@@ -47,7 +47,7 @@ _ERROR_WORDS: Final = {
     Reason.RECEIPT_NOT_READY: "There is no receipt, because the sale was not completed.",
     Reason.NO_POINTS_IN_PROCESS: "The sale has nothing to do with points.",
     Reason.POINTS_VERSION_CONFLICT: "The points changed meanwhile. Start the sale again.",
-    Reason.POINTS_OVER_LIMIT: "That is more points than may be added at once.",
+    Reason.POINTS_OVER_LIMIT: "That is more points than may be added or taken at once.",
     Reason.POINTS_BELOW_HOLDS: "Some of these points are held by another sale.",
     Reason.LOGIN_NAME_TAKEN: "This login name is taken.",
     Reason.PASSWORD_TOO_SHORT: "The password is too short.",

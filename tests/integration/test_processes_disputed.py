@@ -8,6 +8,7 @@ from tallymark.v1.customer_service_pb2 import DisputeProcessRequest
 from tallymark.v1.operator_service_pb2 import (
     PROCESS_SETTLEMENT_EXECUTED,
     PROCESS_SETTLEMENT_NOT_EXECUTED,
+    ListUnresolvedProcessesRequest,
     ProcessSettlement,
     SettleProcessRequest,
 )
@@ -242,3 +243,43 @@ async def test_a_disputed_receipt_stays_and_is_marked_for_the_operator(shop: Sho
 
     assert disputed.state == p.PROCESS_STATE_COMPLETED
     assert [each.process_id for each in await shop.unresolved()] == [process.process_id]
+
+
+async def test_the_operator_closes_a_dispute_of_a_completed_sale(shop: Shop) -> None:
+    process = await shop.scan(charge(500))
+    await shop.till.complete(process.process_id)
+    await dispute(shop, process)
+
+    settled = await settle(shop, process, PROCESS_SETTLEMENT_EXECUTED)
+    again = await shop.world.operator.reason("SettleProcess", settle_request(process))
+
+    assert (settled.state, settled.disputed) == (p.PROCESS_STATE_COMPLETED, False)
+    assert await unresolved(shop) == []
+    assert again == "OK", "the same settlement again changes nothing"
+
+
+async def test_the_operator_closes_a_settlement_that_no_retry_could_close(shop: Shop) -> None:
+    process = await shop.scan(charge(77_71))
+    await shop.till.complete(process.process_id)
+    await shop.world.settle()
+
+    waiting = await unresolved(shop)
+    settled = await settle(shop, process, PROCESS_SETTLEMENT_EXECUTED)
+
+    assert waiting == [process.process_id]
+    assert settled.actions[0].settlement == a.SETTLEMENT_SETTLED
+    assert await unresolved(shop) == []
+
+
+def settle_request(process: p.Process) -> SettleProcessRequest:
+    return SettleProcessRequest(
+        process_id=process.process_id,
+        settlement=PROCESS_SETTLEMENT_EXECUTED,
+        note="The till's journal says so.",
+    )
+
+
+async def unresolved(shop: Shop) -> list[str]:
+    request = ListUnresolvedProcessesRequest()
+    listed = (await shop.world.operator.call("ListUnresolvedProcesses", request)).processes
+    return [process.process_id for process in listed]

@@ -188,3 +188,11 @@ async def test_every_posting_is_balanced_by_the_issuer(kept_shop: Shop) -> None:
     listed = await kept_shop.world.operator.call("ListPointsAccounts", ListPointsAccountsRequest())
     assert sum(row.balance for row in rows) == 0
     assert [each.balance for each in listed.points_accounts if each.login_name == "ana"] == [17]
+
+
+async def test_no_report_takes_points_that_the_customer_would_have_to_confirm(shop: Shop) -> None:
+    await shop.world.operator.set_policy(confirm_points_from=100)
+    process = await shop.scan(READ_POINTS)
+
+    assert await refusal(shop.till, process, 300 - 100) == "POINTS_OVER_LIMIT"
+    assert await refusal(shop.till, process, 300 - 99) == "OK"

@@ -90,6 +90,7 @@ def test_a_merchant_without_a_programme_has_no_points(ask: Ask) -> None:
 @pytest.mark.parametrize("new_balance", [0, 1_299, 1_300, 1_500, 2_000])
 def test_an_updated_balance_is_posted_on_completion(asks: list[Ask], new_balance: int) -> None:
     world = SmallWorld()
+    world.set_policy(confirm_points_from=10_000)
     process = scan(world, *asks)
 
     answer = world.update_points(process, new_balance, version=1)
@@ -130,6 +131,7 @@ def test_an_update_stays_within_bounds_and_leaves_what_others_hold(
     new_balance: int, version: int, expected: RefusedAnswer
 ) -> None:
     world = SmallWorld()
+    world.set_policy(confirm_points_from=10_000)
     scan(world, burn(400))
     process = scan(world, burn(100))
 

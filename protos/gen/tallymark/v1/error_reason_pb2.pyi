@@ -172,7 +172,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         Message: "The process is frozen until the customer answers on the phone."
     """
     ERROR_REASON_PROCESS_NOT_UNRESOLVED: _ErrorReason.ValueType  # 20
-    """Only OVERDUE and CONTESTED processes are settled by an operator. Status FAILED_PRECONDITION.
+    """The operator settles processes that wait for a person, and this one does not. Status FAILED_PRECONDITION.
 
     Example:
         {"reason": "PROCESS_NOT_UNRESOLVED", "domain": "tallymark", "metadata": {"state": "INSTRUCTED"}}
@@ -200,11 +200,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         Message: "The points account has changed since. Read it again; it is at version 7."
     """
     ERROR_REASON_POINTS_OVER_LIMIT: _ErrorReason.ValueType  # 24
-    """The change adds more points than the programme allows in one process. Status FAILED_PRECONDITION.
+    """The change adds more points than the programme allows in one process, or takes more than the policy allows without
+    the customer's confirmation. Status FAILED_PRECONDITION.
 
     Example:
         {"reason": "POINTS_OVER_LIMIT", "domain": "tallymark", "metadata": {"limit": "500"}}
-        Message: "At most 500 points can be added at once."
+        Message: "The balance can move that way by at most 500 points in one process."
     """
     ERROR_REASON_POINTS_BELOW_HOLDS: _ErrorReason.ValueType  # 25
     """The new balance is below what other processes hold. Status FAILED_PRECONDITION.
@@ -576,7 +577,7 @@ Example:
     Message: "The process is frozen until the customer answers on the phone."
 """
 ERROR_REASON_PROCESS_NOT_UNRESOLVED: ErrorReason.ValueType  # 20
-"""Only OVERDUE and CONTESTED processes are settled by an operator. Status FAILED_PRECONDITION.
+"""The operator settles processes that wait for a person, and this one does not. Status FAILED_PRECONDITION.
 
 Example:
     {"reason": "PROCESS_NOT_UNRESOLVED", "domain": "tallymark", "metadata": {"state": "INSTRUCTED"}}
@@ -604,11 +605,12 @@ Example:
     Message: "The points account has changed since. Read it again; it is at version 7."
 """
 ERROR_REASON_POINTS_OVER_LIMIT: ErrorReason.ValueType  # 24
-"""The change adds more points than the programme allows in one process. Status FAILED_PRECONDITION.
+"""The change adds more points than the programme allows in one process, or takes more than the policy allows without
+the customer's confirmation. Status FAILED_PRECONDITION.
 
 Example:
     {"reason": "POINTS_OVER_LIMIT", "domain": "tallymark", "metadata": {"limit": "500"}}
-    Message: "At most 500 points can be added at once."
+    Message: "The balance can move that way by at most 500 points in one process."
 """
 ERROR_REASON_POINTS_BELOW_HOLDS: ErrorReason.ValueType  # 25
 """The new balance is below what other processes hold. Status FAILED_PRECONDITION.

@@ -355,15 +355,17 @@ class OperatorServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListUnresolvedProcesses(self, request, context):
-        """Lists processes that wait for a person: OVERDUE, CONTESTED, disputed, or with a settlement that is MANUAL. What
-        has ended and is disputed stays in the list, also after the sale was reversed: nothing takes the mark off.
+        """Lists processes that wait for a person: OVERDUE, CONTESTED, disputed, or with a settlement that is MANUAL. Each
+        stays in the list until SettleProcess takes it off.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SettleProcess(self, request, context):
-        """Settles a process that is OVERDUE or CONTESTED as executed or as not executed, with a note for the record.
+        """Settles a process of that list, with a note for the record. One that is OVERDUE or CONTESTED ends as executed or as
+        not executed. One that has ended keeps its state: its dispute is closed, and a MANUAL settlement becomes SETTLED
+        (executed: the money moved as it should) or RELEASED (not executed: it went back).
         Fails with PROCESS_NOT_FOUND, PROCESS_NOT_UNRESOLVED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -87,11 +87,13 @@ class OperatorServiceStub:
     ListProcesses: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.OperatorServiceListProcessesRequest, _operator_service_pb2.OperatorServiceListProcessesResponse]
     """Lists processes, newest first."""
     ListUnresolvedProcesses: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListUnresolvedProcessesRequest, _operator_service_pb2.ListUnresolvedProcessesResponse]
-    """Lists processes that wait for a person: OVERDUE, CONTESTED, disputed, or with a settlement that is MANUAL. What
-    has ended and is disputed stays in the list, also after the sale was reversed: nothing takes the mark off.
+    """Lists processes that wait for a person: OVERDUE, CONTESTED, disputed, or with a settlement that is MANUAL. Each
+    stays in the list until SettleProcess takes it off.
     """
     SettleProcess: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.SettleProcessRequest, _operator_service_pb2.SettleProcessResponse]
-    """Settles a process that is OVERDUE or CONTESTED as executed or as not executed, with a note for the record.
+    """Settles a process of that list, with a note for the record. One that is OVERDUE or CONTESTED ends as executed or as
+    not executed. One that has ended keeps its state: its dispute is closed, and a MANUAL settlement becomes SETTLED
+    (executed: the money moved as it should) or RELEASED (not executed: it went back).
     Fails with PROCESS_NOT_FOUND, PROCESS_NOT_UNRESOLVED.
     """
     ListJournal: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListJournalRequest, _operator_service_pb2.ListJournalResponse]
@@ -308,8 +310,8 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operator_service_pb2.ListUnresolvedProcessesRequest,
         context: _aio.ServicerContext[_operator_service_pb2.ListUnresolvedProcessesRequest, _abc.Awaitable[_operator_service_pb2.ListUnresolvedProcessesResponse]],
     ) -> _abc.Awaitable[_operator_service_pb2.ListUnresolvedProcessesResponse]:
-        """Lists processes that wait for a person: OVERDUE, CONTESTED, disputed, or with a settlement that is MANUAL. What
-        has ended and is disputed stays in the list, also after the sale was reversed: nothing takes the mark off.
+        """Lists processes that wait for a person: OVERDUE, CONTESTED, disputed, or with a settlement that is MANUAL. Each
+        stays in the list until SettleProcess takes it off.
         """
 
     @_abc_1.abstractmethod
@@ -318,7 +320,9 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operator_service_pb2.SettleProcessRequest,
         context: _aio.ServicerContext[_operator_service_pb2.SettleProcessRequest, _abc.Awaitable[_operator_service_pb2.SettleProcessResponse]],
     ) -> _abc.Awaitable[_operator_service_pb2.SettleProcessResponse]:
-        """Settles a process that is OVERDUE or CONTESTED as executed or as not executed, with a note for the record.
+        """Settles a process of that list, with a note for the record. One that is OVERDUE or CONTESTED ends as executed or as
+        not executed. One that has ended keeps its state: its dispute is closed, and a MANUAL settlement becomes SETTLED
+        (executed: the money moved as it should) or RELEASED (not executed: it went back).
         Fails with PROCESS_NOT_FOUND, PROCESS_NOT_UNRESOLVED.
         """
 

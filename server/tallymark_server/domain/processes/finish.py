@@ -37,7 +37,7 @@ from tallymark_server.domain.model.processes import (
 )
 from tallymark_server.domain.policy import current_policy
 from tallymark_server.domain.processes.lifecycle import complete as complete_process
-from tallymark_server.domain.processes.lifecycle import end, save
+from tallymark_server.domain.processes.lifecycle import end, is_unresolved, save
 from tallymark_server.domain.refused import Refused
 from tallymark_server.domain.state import Draft
 
@@ -74,13 +74,12 @@ def update_points(draft: Draft, command: UpdatePoints) -> ProcessAnswer:
     if command.version != account.version:
         raise Refused(Reason.POINTS_VERSION_CONFLICT, version=str(account.version))
     difference = command.new_balance - account.balance
-    if difference > programme.earn_points_max:
-        raise Refused(Reason.POINTS_OVER_LIMIT, limit=str(programme.earn_points_max))
     burned = _burned(before)
     staged_hold = before.staged.held if before.staged else 0
     held_by_others = account.held - burned - staged_hold
     if command.new_balance < held_by_others:
         raise Refused(Reason.POINTS_BELOW_HOLDS, held=str(held_by_others))
+    _check_bounds(draft, difference, programme.earn_points_max, burned)
     staged = StagedBalance(
         programme_id=before.programme_id,
         new_balance=command.new_balance,
@@ -115,16 +114,33 @@ def settle(draft: Draft, command: SettleProcess, now: int) -> ProcessAnswer:
     if before is None:
         raise Refused(Reason.PROCESS_NOT_FOUND)
     wanted = ProcessState.COMPLETED if command.executed else ProcessState.RELEASED
-    if before.state is wanted and before.note == command.note:
+    if before.state is wanted and before.note == command.note and not is_unresolved(before):
         return ProcessAnswer(process=before)
-    if before.state not in {ProcessState.OVERDUE, ProcessState.CONTESTED}:
+    waits = before.is_final or before.state in {ProcessState.OVERDUE, ProcessState.CONTESTED}
+    if not waits or not is_unresolved(before):
         raise Refused(Reason.PROCESS_NOT_UNRESOLVED, state=before.state.name)
-    if command.executed:
+    if before.is_final:
+        after = _settle_manual(before, executed=command.executed)
+    elif command.executed:
         after = complete_process(draft, before, now)
     else:
         after = end(draft, before, wanted, RefusalReason.RELEASED_BY_OPERATOR, now)
     after = msgspec.structs.replace(after, note=command.note, is_disputed=False)
     return ProcessAnswer(process=save(draft, before, after))
+
+
+def _settle_manual(process: Process, *, executed: bool) -> Process:
+    """Close by hand what no retry could close; the state of the process stays."""
+    settled = Settlement.SETTLED if executed else Settlement.RELEASED
+    return msgspec.structs.replace(
+        process,
+        actions=tuple(
+            msgspec.structs.replace(action, settlement=settled)
+            if action.settlement is Settlement.MANUAL
+            else action
+            for action in process.actions
+        ),
+    )
 
 
 def find(draft: Draft, partition: int, caller: Caller, name: ProcessName) -> Process | None:
@@ -150,6 +166,15 @@ def _instructed(
     if process.state not in states:
         raise Refused(Reason.PROCESS_NOT_INSTRUCTED, state=process.state.name)
     return process
+
+
+def _check_bounds(draft: Draft, difference: int, most_added: int, burned: int) -> None:
+    """Refuse to add more than the programme allows, or to take what the customer must confirm."""
+    most_taken = max(burned, current_policy(draft).confirm_points_from - 1)
+    if difference > most_added:
+        raise Refused(Reason.POINTS_OVER_LIMIT, limit=str(most_added))
+    if -difference > most_taken:
+        raise Refused(Reason.POINTS_OVER_LIMIT, limit=str(most_taken))
 
 
 def _burned(process: Process) -> int:

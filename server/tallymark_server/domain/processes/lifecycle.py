@@ -27,7 +27,15 @@ from tallymark_server.domain.model.processes import (
 )
 from tallymark_server.domain.state import Draft, Key
 
-__all__ = ["AUTHORISE_HARD_SECONDS", "complete", "end", "instruct", "proceed", "save"]
+__all__ = [
+    "AUTHORISE_HARD_SECONDS",
+    "complete",
+    "end",
+    "instruct",
+    "is_unresolved",
+    "proceed",
+    "save",
+]
 
 AUTHORISE_HARD_SECONDS: Final = 120
 """After this long without an answer the institution counts as unreachable."""
@@ -154,14 +162,15 @@ def _due(process: Process | None) -> dict[Key[Due], Due]:
 
 def _index_unresolved(draft: Draft, before: Process | None, after: Process) -> None:
     row = Unresolved(partition=after.partition, process_id=after.process_id)
-    was = before is not None and _is_unresolved(before)
-    if _is_unresolved(after) and not was:
+    was = before is not None and is_unresolved(before)
+    if is_unresolved(after) and not was:
         draft.put(row)
-    elif was and not _is_unresolved(after):
+    elif was and not is_unresolved(after):
         draft.delete(row.key)
 
 
-def _is_unresolved(process: Process) -> bool:
+def is_unresolved(process: Process) -> bool:
+    """Say whether the process waits for a person."""
     manual = any(action.settlement is Settlement.MANUAL for action in process.actions)
     return manual or process.is_disputed or process.state in _WAIT_FOR_A_PERSON
 
