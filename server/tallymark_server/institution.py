@@ -124,10 +124,14 @@ class CreditInstitution:
         response = await _call(self._stub.Reverse, request, deadline_seconds)
         return institution_answers.to_reversal_result(response)
 
-    async def find(self, authorisation_id: str, *, deadline_seconds: float) -> AuthorisationLookup:
-        """Ask what became of an authorisation."""
+    async def find(
+        self, authorisation_id: str, *, deadline_seconds: float, currency_code: str = ""
+    ) -> AuthorisationLookup:
+        """Ask what became of an authorisation; of one in this currency, if it is given."""
         request = contract.GetAuthorizationRequest(authorisation_id=authorisation_id)
         response = await _call(self._stub.GetAuthorization, request, deadline_seconds)
+        if currency_code and response.HasField("answer"):
+            institution_answers.check_currency(response.answer, asked=currency_code)
         return institution_answers.to_lookup(response)
 
 

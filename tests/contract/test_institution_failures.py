@@ -162,6 +162,17 @@ async def test_an_unclear_lookup_is_no_answer(answer: contract.GetAuthorizationR
             await institution.find("a1", deadline_seconds=DEADLINE_SECONDS)
 
 
+async def test_an_approval_in_another_currency_is_none_when_it_is_looked_up_either() -> None:
+    approved = contract.AuthorizeResponse(
+        result=APPROVED, approved_amount=money_pb2.Money(currency_code="USD", minor_units=1250)
+    )
+    answer = contract.GetAuthorizationResponse(state=DECIDED, answer=approved)
+
+    async with institution_that_says(answer) as institution:
+        with pytest.raises(InstitutionDisagrees, match="another currency"):
+            await institution.find("a1", currency_code="EUR", deadline_seconds=DEADLINE_SECONDS)
+
+
 async def test_an_empty_answer_to_anything_else_is_no_answer() -> None:
     async with institution_that_says(contract.CaptureResponse()) as institution:
         with pytest.raises(InstitutionDisagrees):

@@ -181,7 +181,11 @@ class Completer:
         identifier = authorisation.authorisation_id
         try:
             if authorisation.attempts:
-                lookup = await self._institution.find(identifier, deadline_seconds=SOFT_SECONDS)
+                lookup = await self._institution.find(
+                    identifier,
+                    currency_code=granted.amount.currency_code,
+                    deadline_seconds=SOFT_SECONDS,
+                )
                 if lookup.state is AuthorisationState.REVERSED:
                     return AuthorisationResult(answer=AuthorisationAnswer.REVERSED_BEFORE)
                 if lookup.state is not AuthorisationState.NEVER_SEEN:
