@@ -7,7 +7,6 @@ from typing import Any
 from tallymark.v1 import operator_service_pb2, process_pb2, terminal_service_pb2
 from tallymark_server.domain.model.registrations import Bill, PointsAccount, Ticket
 from tallymark_server.domain.state import Row
-from tallymark_server.storage.tables import all_tables
 from tests.world.world import Phone, Terminal, World, by_process
 
 __all__ = ["Shop", "open_shop"]
@@ -31,10 +30,6 @@ class Shop:
     async def belongings(self) -> list[Row]:
         """Return every bill, ticket and points account as it is stored, with all that is held."""
         return await self._rows(Bill, Ticket, PointsAccount)
-
-    async def everything(self) -> list[Row]:
-        """Return all that is stored."""
-        return await self._rows(*all_tables())
 
     async def _rows(self, *tables: type[Row]) -> list[Row]:
         rows: list[Row] = []
