@@ -17,6 +17,7 @@ from typing import Final
 import click
 import uvloop
 
+from tallymark_protocol.errors import TallymarkError
 from tallymark_server.app import App, Parts, serve
 from tallymark_server.clock import SystemClock
 from tallymark_server.institution import CreditInstitution, open_institution_channel
@@ -25,11 +26,15 @@ from tallymark_server.passwords import OWASP
 from tallymark_server.services.number_sender import LogNumberSender
 from tallymark_server.storage.sqlite import SqliteStore
 from tallymark_server.storage.sqlite_database import StoreRefused
+from tallymark_server.storage.store import StoreFailed
 
 __all__ = ["main"]
 
 EXIT_CANNOT_START: Final = 1
 EXIT_STORE_FAILED: Final = 3
+
+_CANNOT_START: Final = (StoreRefused, StoreFailed, TallymarkError, OSError, RuntimeError)
+"""What ends a start; a port in use is a RuntimeError."""
 
 _log = logging.getLogger("tallymark_server")
 
@@ -92,7 +97,7 @@ def main(
                 ready_file=ready_file,
             )
         )
-    except (StoreRefused, OSError, RuntimeError) as error:  # a port in use is a RuntimeError
+    except _CANNOT_START as error:
         click.echo(f"tallymark-server cannot start: {error}", err=True)
         code = EXIT_CANNOT_START
     sys.exit(code)
@@ -106,9 +111,12 @@ async def _run(
     institution: str,
     ready_file: Path | None,
 ) -> int:
+    told = _told_by_signals()
     async with AsyncExitStack() as stack:
         store = await SqliteStore.open(data / "tallymark.sqlite3")
         stack.push_async_callback(store.close)
+        if ready_file is not None:
+            _remove_ready_file(ready_file)
         channel = open_institution_channel(institution)
         stack.push_async_callback(channel.close)
         parts = Parts(
@@ -126,17 +134,22 @@ async def _run(
         if ready_file is not None:
             _write_ready_file(ready_file, app)
         _log.info("serving on port %d, operators on port %d", app.port, app.operator_port)
-        was_told = await _told_to_stop_or(app.stopped)
+        was_told = await _told_to_stop_or(app.stopped, told)
         _log.info("stopping")
     return 0 if was_told else EXIT_STORE_FAILED
 
 
-async def _told_to_stop_or(stopped: asyncio.Event) -> bool:
-    """Wait for a signal (True) or for the server's own end (False)."""
+def _told_by_signals() -> asyncio.Event:
+    """Return what a signal to stop sets; one that comes while starting stops what was started."""
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
+    return told
+
+
+async def _told_to_stop_or(stopped: asyncio.Event, told: asyncio.Event) -> bool:
+    """Wait for a signal (True) or for the server's own end (False)."""
     waits = [asyncio.create_task(told.wait()), asyncio.create_task(stopped.wait())]
     _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:
@@ -153,6 +166,11 @@ def _write_operator_code(path: Path, code: str) -> None:
     with os.fdopen(descriptor, "w") as file:
         file.write(f"{code}\n")
     _log.info("the first operator enrols with the code in %s", path)
+
+
+def _remove_ready_file(path: Path) -> None:
+    """Remove the file of a server that has ended: nobody else serves this data now."""
+    path.unlink(missing_ok=True)
 
 
 def _write_ready_file(path: Path, app: App) -> None:

@@ -211,6 +211,33 @@ async def test_a_port_in_use_is_told(tmp_path: Path, option: str) -> None:
     assert not (tmp_path / "second" / "server.json").exists()
 
 
+async def test_a_database_that_was_damaged_is_told_without_a_traceback(tmp_path: Path) -> None:
+    async with town(tmp_path) as running:
+        running.program.send(signal.SIGTERM)  # so that everything is in the one file
+        await running.program.ended()
+    file = tmp_path / "data" / "tallymark.sqlite3"
+    file.write_bytes(file.read_bytes()[:100] + bytes(file.stat().st_size - 100))
+
+    second = await server(tmp_path, 1)
+
+    assert await second.ended() == 1
+    assert "cannot start" in second.output
+    assert "Traceback" not in second.output
+
+
+async def test_the_ready_file_of_a_server_that_ended_tells_nobody_that_the_next_one_serves(
+    tmp_path: Path,
+) -> None:
+    old = tmp_path / "second" / "server.json"
+    old.parent.mkdir()
+    old.write_text('{"port": 1}')
+    async with town(tmp_path / "first") as running:
+        second = await server(old.parent, 1, "--listen", f"127.0.0.1:{running.app.port}")
+        await second.ended()
+
+    assert not old.exists()
+
+
 async def test_a_full_disk_stops_the_server_and_loses_nothing(tmp_path: Path) -> None:
     async with town(tmp_path) as running:
         buyers = await open_stalls(running, 4)
