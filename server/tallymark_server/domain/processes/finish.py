@@ -170,7 +170,7 @@ def _instructed(
 
 def _check_bounds(draft: Draft, difference: int, most_added: int, burned: int) -> None:
     """Refuse to add more than the programme allows, or to take what the customer must confirm."""
-    most_taken = max(burned, current_policy(draft).confirm_points_from - 1)
+    most_taken = max(burned, current_policy(draft).confirm_points_from - 1, 0)
     if difference > most_added:
         raise Refused(Reason.POINTS_OVER_LIMIT, limit=str(most_added))
     if -difference > most_taken:
