@@ -32,7 +32,9 @@ REMEMBERED_MAX = 40
 PICK_OTHERS_ABOVE = 7
 """Picks above this one are of any row, not of those that a rule is made for."""
 
-UNRESOLVED = (State.OVERDUE, State.CONTESTED)
+DUE_MAX = 500
+"""More than can be left to do after the steps of one run."""
+
 OTHER_TERMINAL = {"till-1": "till-2", "till-2": "gate-1", "gate-1": "till-1"}
 TIMED = (State.AWAITING_CUSTOMER, State.AUTHORISING, State.INSTRUCTED)
 SETTLING = (SettlementTask.CAPTURE, SettlementTask.REVERSE)
@@ -41,6 +43,7 @@ REFUSED = {
     SettlementTask.REVERSE: ReversalResult.REFUSED,
 }
 
+reversals = st.sampled_from([0, 0, 0, 1, 2])
 steps = st.sampled_from([0, 0, 1, 1, 2, 3])
 pick = st.integers(0, 9)
 mostly = st.sampled_from([True, True, True, True, False])
@@ -49,9 +52,12 @@ seldom = st.sampled_from([False, False, False, False, True])
 devices = st.sampled_from(["ana-1", "ana-1", "ana-1", *DEVICES])
 customers = st.sampled_from(["ana", "ben"])
 terminals = st.sampled_from(["till-1", "till-1", "till-1", *TERMINALS])
-tills = st.sampled_from(["till-1", "till-2"])
-numbers = st.sampled_from(["number-of-ana", "number-of-ben", "number-of-nobody"])
-digits = st.sampled_from(["42", "42", "42", "41"])
+own_events = st.sampled_from(["jazz", "jazz", "fair"])
+some_directions = st.lists(
+    st.sampled_from([AdmitDirection.ENTRY, *AdmitDirection]), min_size=1, max_size=4
+)
+numbers = st.sampled_from(["number-of-ana", "number-of-ana", "number-of-ben", "number-of-nobody"])
+digits = st.sampled_from(["", "", "42", "42", "41"])
 purposes = st.sampled_from([*[CodePurpose.GENERAL] * 3, *CodePurpose])
 
 chosen: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
@@ -67,10 +73,17 @@ chosen: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
 
 totals = st.sampled_from([900, 900, 900, 7_000, 0, None])
 numbers_of_points = st.integers(1, 400)
-differences = st.sampled_from([0, 7, 500, 501, -1, -60, -1_000, -100_000])
+differences = st.sampled_from([0, 500, 501, -1, -800, -999, -1_000])
+some_differences = st.lists(differences, max_size=2)
 waits = st.sampled_from([1, 1, 1_000, 20_000, 61_000, 200_000, 8 * 24 * 3600 * 1000])
 off_by = st.sampled_from([-1, 0, 0, 1])
-answers = st.sampled_from([*[AuthorisationAnswer.APPROVED] * 7, *AuthorisationAnswer])
+answers = st.sampled_from(
+    [
+        *[AuthorisationAnswer.APPROVED] * 5,
+        *[AuthorisationAnswer.PARTIALLY_APPROVED] * 2,
+        *AuthorisationAnswer,
+    ]
+)
 
 _ask: st.SearchStrategy[Ask] = st.one_of(
     st.builds(
@@ -93,19 +106,20 @@ _ask: st.SearchStrategy[Ask] = st.one_of(
 )
 
 
-_good_ask: st.SearchStrategy[Ask] = st.sampled_from(
+_rest = ChargeAsk(amount=None)
+_bill = PayBillAsk(bill_reference="B-1", funding=Funding.CARD)
+_bill_in_cash = PayBillAsk(bill_reference="B-1", funding=Funding.AT_TERMINAL)
+_enter = AdmitAsk(event_id="jazz", direction=AdmitDirection.ENTRY)
+
+sales: st.SearchStrategy[list[Ask]] = st.sampled_from(
     [
-        ChargeAsk(amount=None),
-        ChargeAsk(amount=euro(300)),
-        PayBillAsk(bill_reference="B-1", funding=Funding.CARD),
-        PayBillAsk(bill_reference="B-2", funding=Funding.AT_TERMINAL),
-        AdmitAsk(event_id="jazz", direction=AdmitDirection.ENTRY),
-        AdmitAsk(event_id="fair", direction=AdmitDirection.ENTRY),
-        AdmitAsk(event_id="fair", direction=AdmitDirection.EXIT),
-        ReadPointsAsk(),
-        EarnPointsAsk(points=60),
-        BurnPointsAsk(points=30),
-        BurnPointsAsk(points=1_000),
+        [_rest],
+        [_bill_in_cash],
+        [_rest, _bill],
+        [BurnPointsAsk(points=30), _rest, EarnPointsAsk(points=60), _enter],
+        [_rest, BurnPointsAsk(points=1_000), _bill],
+        [_enter, _bill_in_cash],
+        [_rest, AdmitAsk(event_id="fair", direction=AdmitDirection.ENTRY)],
     ]
 )
 
@@ -124,4 +138,3 @@ points_asks = st.sampled_from(
         [BurnPointsAsk(points=1_000)],
     ]
 )
-good_asks = st.lists(_good_ask, min_size=1, max_size=3, unique_by=_once)

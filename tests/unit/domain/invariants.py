@@ -57,6 +57,7 @@ def check_everything(world: Runner) -> None:
     _check_due(world.all(Due), processes)
     _check_unresolved(world.all(Unresolved), processes)
     _check_customers(world, processes)
+    _check_links(processes)
 
 
 def _check_points(world: Runner, processes: list[Process]) -> None:
@@ -153,6 +154,8 @@ def _check_codes(world: Runner, processes: list[Process]) -> None:
 def _check_due(due: list[Due], processes: list[Process]) -> None:
     expected: Counter[tuple[str, int, int]] = Counter()
     for process in processes:
+        if process.is_contested:
+            assert process.state in {ProcessState.CONTESTED, ProcessState.AUTHORISING}
         assert bool(process.timer_at) == (process.state in _TIMED), "open processes run out"
         if process.timer_at:
             expected[process.process_id, -1, process.timer_at] += 1
@@ -198,6 +201,17 @@ def _check_customers(world: Runner, processes: list[Process]) -> None:
         events = [process.event for process in own]
         assert len(set(events)) == len(events), "each change has a number of its own"
         assert max(events, default=0) == customer.last_event
+
+
+def _check_links(processes: list[Process]) -> None:
+    by_id = {process.process_id: process for process in processes}
+    undone = [process.reverses for process in processes if process.reverses]
+    assert len(set(undone)) == len(undone), "nothing is undone twice"
+    for process in processes:
+        if process.reversed_by:
+            assert process.state is ProcessState.COMPLETED, "what was not done is not undone"
+            assert by_id[process.reversed_by].reverses == process.process_id
+    assert sum(bool(process.reversed_by) for process in processes) == len(undone)
 
 
 def _stands(process: Process) -> bool:

@@ -7,9 +7,12 @@ from hypothesis.stateful import precondition, rule
 
 from tallymark_protocol.reasons import Reason
 from tallymark_server.domain.answers import ProcessAnswer
+from tallymark_server.domain.authorisation import AuthorisationAnswer
 from tallymark_server.domain.commands import ProcessName
+from tallymark_server.domain.model.actions import AdmitAsk, ReadPointsAsk
 from tallymark_server.domain.model.processes import Code, CodePurpose, CodeState, Process
 from tallymark_server.domain.model.processes import ProcessState as State
+from tallymark_server.domain.model.registrations import AdmitDirection
 from tests.unit.domain import choices
 from tests.unit.domain.furniture import DEVICES, euro
 from tests.unit.domain.machine_ground import MachineGround
@@ -29,13 +32,31 @@ def _has_processes(machine: MachineGround) -> bool:
 class CallingMachine(MachineGround):
     """Any phone and any terminal may ask for anything at any time."""
 
-    @rule(asks=choices.good_asks, by=choices.tills, total=choices.totals, steps=choices.steps)
-    def sell(self, asks: Any, by: str, total: int | None, steps: int) -> None:
-        """Scan as most scans are, and go on as far as `steps` says."""
-        sale_total = None if total is None else euro(total)
-        process = self.world.resolve(self.world.issue(), *asks, by=by, sale_total=sale_total)
+    @rule(
+        asks=choices.sales,
+        answer=choices.answers,
+        stolen=choices.seldom,
+        steps=choices.steps,
+        reversals=choices.reversals,
+    )
+    def sell(
+        self,
+        *,
+        asks: Any,
+        answer: AuthorisationAnswer,
+        stolen: bool,
+        steps: int,
+        reversals: int,
+    ) -> None:
+        """Scan as most scans are, go on as far as `steps` says, and seldom take it back."""
+        code = self.world.issue()
+        process = self.world.resolve(code, *asks, sale_total=euro(900))
+        if stolen:
+            self.world.try_resolve(code, *asks, by="till-2")
         for _ in range(steps):
-            self.go_on(self.world.again(process))
+            self.go_on(self.world.again(process), answer)
+        for _ in range(reversals):
+            self.world.reverse(process)
 
     @precondition(_has_processes)
     @rule(pick=choices.pick)
@@ -48,7 +69,7 @@ class CallingMachine(MachineGround):
 
     @precondition(_has_processes)
     @rule(pick=choices.pick, approve=choices.mostly, digits=choices.digits, by=choices.devices)
-    def confirm(self, pick: int, approve: bool, digits: str, by: str) -> None:  # noqa: FBT001
+    def confirm(self, *, pick: int, approve: bool, digits: str, by: str) -> None:
         process = self.process(pick, State.AWAITING_CUSTOMER, State.CONTESTED)
         answer = self.world.confirm(process, approve=approve, digits=digits, by=by)
         if DEVICES[by] != process.customer_id:
@@ -70,7 +91,7 @@ class CallingMachine(MachineGround):
         total=choices.totals,
         at_once=choices.seldom,
     )
-    def resolve(self, pick: int, asks: Any, by: str, total: int | None, at_once: bool) -> None:  # noqa: FBT001
+    def resolve(self, *, pick: int, asks: Any, by: str, total: int | None, at_once: bool) -> None:
         code = self.code(pick)
         answer = self.world.try_resolve(
             code,
@@ -94,30 +115,57 @@ class CallingMachine(MachineGround):
                 answer = self.world.try_resolve(code, *asks, by=by)
                 assert reason_of(answer) != "OK", "a code is good once"
 
-    @rule(number=choices.numbers, asks=choices.asks, by=choices.terminals, total=choices.totals)
-    def telephone(self, number: str, asks: Any, by: str, total: int | None) -> None:
-        sale_total = None if total is None else euro(total)
-        process = self.world.resolve(number, *asks, by=by, sale_total=sale_total)
+    @rule(purpose=choices.purposes, off_by=choices.off_by)
+    def show_at_expiry(self, purpose: CodePurpose, off_by: int) -> None:
+        code = self.world.issue(purpose=purpose)
+        self.world.now = code.expires_at_seconds * 1000 + off_by
+        answer = self.world.try_resolve(code, ReadPointsAsk())
+        assert (reason_of(answer) == Reason.CODE_EXPIRED) == (off_by >= 0)
+
+    @rule(number=choices.numbers, asks=choices.sales, digits=choices.digits, by=choices.terminals)
+    def telephone(self, number: str, asks: Any, digits: str, by: str) -> None:
+        process = self.world.resolve(number, *asks, by=by, sale_total=euro(900))
         assert process.state is State.AWAITING_CUSTOMER, "whoever it is must be asked"
+        if process.customer_id and digits:
+            self.world.confirm(process, digits=digits, by=f"{process.customer_id}-1")
+            after = self.world.again(process)
+            assert after.is_confirmed == (digits == process.digits), "wrong digits confirm nothing"
 
     @precondition(_has_processes)
     @rule(pick=choices.pick, own=choices.mostly)
-    def complete(self, pick: int, own: bool) -> None:  # noqa: FBT001
+    def complete(self, *, pick: int, own: bool) -> None:
         process = self.process(pick, State.INSTRUCTED, State.OVERDUE)
         by = process.terminal_id if own else choices.OTHER_TERMINAL[process.terminal_id]
         answer = self.world.complete(process, by=by)
         if not own:
             assert reason_of(answer) == Reason.PROCESS_NOT_FOUND
 
-    @rule(asks=choices.points_asks, pick=choices.pick)
-    def sell_points(self, asks: Any, pick: int) -> None:
+    @rule(
+        asks=choices.points_asks,
+        differences=choices.some_differences,
+        reversals=choices.reversals,
+    )
+    def sell_points(self, asks: Any, differences: list[int], reversals: int) -> None:
+        """Scan for points, change their number, and mostly leave it at that."""
         process = self.world.resolve(self.world.issue(), *asks)
-        if process.state is State.AWAITING_CUSTOMER and pick:
+        if process.state is State.AWAITING_CUSTOMER:
             self.world.confirm(process)
+        for difference in differences:
+            account = self.world.account()
+            wanted = max(0, account.balance + difference)
+            self.world.update_points(process, wanted, version=account.version)
+        for _ in range(reversals):
+            self.world.reverse(process)
+
+    @rule(event_id=choices.own_events, directions=choices.some_directions)
+    def pass_gate(self, event_id: str, directions: list[AdmitDirection]) -> None:
+        for direction in directions:
+            ask = AdmitAsk(event_id=event_id, direction=direction)
+            self.world.resolve(self.world.issue(), ask, complete_on_instruction=True)
 
     @precondition(_has_processes)
     @rule(pick=choices.pick, difference=choices.differences, stale=choices.seldom)
-    def update_points(self, pick: int, difference: int, stale: bool) -> None:  # noqa: FBT001
+    def update_points(self, *, pick: int, difference: int, stale: bool) -> None:
         process = self.process(pick, State.INSTRUCTED)
         account = self.world.account(process.customer_id or "ana")
         wanted = max(0, account.balance + difference)
@@ -126,7 +174,7 @@ class CallingMachine(MachineGround):
 
     @precondition(_has_processes)
     @rule(pick=choices.pick, by_request=st.booleans(), own=choices.mostly)
-    def reverse(self, pick: int, by_request: bool, own: bool) -> None:  # noqa: FBT001
+    def reverse(self, *, pick: int, by_request: bool, own: bool) -> None:
         process = self.process(pick, State.COMPLETED, State.INSTRUCTED)
         by = process.terminal_id if own else choices.OTHER_TERMINAL[process.terminal_id]
         name = ProcessName(process_id=process.process_id)

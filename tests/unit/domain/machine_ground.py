@@ -7,7 +7,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant
 from tallymark_server.domain.answers import Answer
 from tallymark_server.domain.authorisation import AuthorisationAnswer
 from tallymark_server.domain.commands import Command
-from tallymark_server.domain.model.actions import Authorisation, Settlement, SettlementTask
+from tallymark_server.domain.model.actions import (
+    Authorisation,
+    ChargeGrant,
+    Settlement,
+    SettlementTask,
+)
 from tallymark_server.domain.model.processes import (
     FINAL_STATES,
     Code,
@@ -45,6 +50,7 @@ class MachineGround(RuleBasedStateMachine):
         self.world = RememberingWorld()
         self.bank = Bank()
         self.ended: dict[str, ProcessState] = {}
+        self.by_hand: set[str] = set()
 
     @invariant()
     def all_rows_agree(self) -> None:
@@ -52,21 +58,27 @@ class MachineGround(RuleBasedStateMachine):
 
     @invariant()
     def nothing_leaves_its_final_state(self) -> None:
+        """And what was raised to a person is noted: nobody can know what the person does."""
         for process in self.processes():
+            for action in process.actions:
+                if action.authorisation and action.settlement is Settlement.MANUAL:
+                    self.by_hand.add(action.authorisation.authorisation_id)
             if process.state in FINAL_STATES:
                 first = self.ended.setdefault(process.process_id, process.state)
                 assert process.state is first, "one final state"
             else:
                 assert process.process_id not in self.ended, "final is final"
 
-    def go_on(self, process: Process) -> None:
-        """Do what comes next if all goes well."""
+    def go_on(
+        self, process: Process, answer: AuthorisationAnswer = AuthorisationAnswer.APPROVED
+    ) -> None:
+        """Do what comes next if all goes well, or not with the card."""
         match process.state:
             case ProcessState.AWAITING_CUSTOMER if process.customer_id:
                 by = f"{process.customer_id}-1"
                 self.world.confirm(process, digits=process.digits, by=by)
             case ProcessState.AUTHORISING:
-                self.authorise_charge(process, AuthorisationAnswer.APPROVED)
+                self.authorise_charge(process, answer)
             case ProcessState.INSTRUCTED:
                 self.world.complete(process, by=process.terminal_id)
             case _:
@@ -123,19 +135,21 @@ class MachineGround(RuleBasedStateMachine):
         for process in self.processes():
             for action in process.actions:
                 authorisation = action.authorisation
-                if authorisation is None or action.settlement is Settlement.MANUAL:
+                if authorisation is None or authorisation.authorisation_id in self.by_hand:
                     continue
                 identifier = authorisation.authorisation_id
-                is_taken = identifier in self.bank.taken
-                is_held = identifier in self.bank.held
+                assert isinstance(action.grant, ChargeGrant), "only charges are authorised"
+                amount = action.grant.amount.minor_units
+                taken = self.bank.taken.get(identifier)
+                held = self.bank.held.get(identifier)
                 match process.state:
                     case ProcessState.COMPLETED if not process.reverses:
-                        assert is_taken or identifier in given_back
+                        assert taken == amount or identifier in given_back
                     case ProcessState.OVERDUE | ProcessState.CONTESTED:
-                        assert is_held
+                        assert held == amount
                     case _:
-                        assert not is_held
-                        assert not is_taken
+                        assert taken is None
+                        assert held is None
 
 
 def tasks_of(process: Process, *tasks: SettlementTask) -> Iterator[Authorisation]:
