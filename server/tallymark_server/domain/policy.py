@@ -40,9 +40,7 @@ def needs_password(policy: Policy, purpose: CodePurpose) -> bool:
 
 
 def needs_confirmation(policy: Policy, process: Process) -> bool:
-    """Say whether the customer must confirm the granted actions on the phone."""
-    if process.by_telephone:
-        return True
+    """Say whether the customer who showed a code must confirm the granted actions on the phone."""
     if process.card_total and process.card_total.minor_units >= policy.confirm_money_from:
         return True
     for action in process.actions:

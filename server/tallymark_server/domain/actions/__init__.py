@@ -233,15 +233,14 @@ def _release_one(draft: Draft, process: Process, action: Action, now: int) -> Ac
         return charge.release(action, now)
     if action.settlement is not Settlement.HELD:
         return action
-    match action.grant:
-        case PayBillGrant() as granted:
-            pay_bill.release(draft, process, granted)
-        case AdmitGrant() as granted:
-            admit.release(draft, process, granted)
-        case BurnPointsGrant() as granted:
-            points.release_burn(draft, _customer(draft, process), granted)
-        case _:
-            pass
+    granted = action.grant
+    if isinstance(granted, PayBillGrant):
+        pay_bill.release(draft, process, granted)
+    elif isinstance(granted, AdmitGrant):
+        admit.release(draft, process, granted)
+    else:
+        assert isinstance(granted, BurnPointsGrant), "nothing else is held"
+        points.release_burn(draft, _customer(draft, process), granted)
     return msgspec.structs.replace(action, settlement=Settlement.RELEASED)
 
 

@@ -42,11 +42,9 @@ def resolve(draft: Draft, command: ResolveCode, now: int) -> ProcessAnswer | Ref
     """Decide a ResolveCode."""
     merchant = _fetch_merchant(draft, command)
     process = _new_process(command, merchant, current_policy(draft), now)
-    match command.identification:
-        case CodeIdentification() as code:
-            return _resolve_code(draft, process, code, now)
-        case TelephoneIdentification() as number:
-            return _resolve_number(draft, process, number, command.digits)
+    if isinstance(command.identification, CodeIdentification):
+        return _resolve_code(draft, process, command.identification, now)
+    return _resolve_number(draft, process, command.identification, command.digits)
 
 
 def grant(draft: Draft, process: Process, now: int) -> Process:
@@ -194,11 +192,10 @@ def _fetch_merchant(draft: Draft, command: ResolveCode) -> Merchant:
 
 
 def _named_key(command: ResolveCode) -> Key[Code] | Key[NumberOwner]:
-    match command.identification:
-        case CodeIdentification() as code:
-            return Code.key_of(command.partition, code.expires_at_seconds, code.cti_hash)
-        case TelephoneIdentification() as number:
-            return NumberOwner.key_of(number.number_hash)
+    shown = command.identification
+    if isinstance(shown, CodeIdentification):
+        return Code.key_of(command.partition, shown.expires_at_seconds, shown.cti_hash)
+    return NumberOwner.key_of(shown.number_hash)
 
 
 def _new_process(command: ResolveCode, merchant: Merchant, policy: Policy, now: int) -> Process:
