@@ -229,6 +229,18 @@ def test_a_phone_revokes_its_unused_codes() -> None:
     assert world.code(claimed).state is CodeState.CLAIMED
 
 
+def test_codes_that_the_store_has_forgotten_are_passed_over() -> None:
+    world = SmallWorld()
+    forgotten, claimed = world.issue(), world.issue()
+    del world.rows[forgotten.key]
+
+    assert world.resolve(claimed, READ).state is ProcessState.INSTRUCTED
+
+    forgotten = world.issue()
+    del world.rows[forgotten.key]
+    assert revoke(world, None) == Done(count=0)
+
+
 def test_a_removed_phone_has_no_codes() -> None:
     world = SmallWorld()
     code = world.issue("ana-2")
