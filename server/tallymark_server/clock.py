@@ -17,9 +17,9 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's clock, which never goes back: a step back revives no code."""
 
-    def __init__(self) -> None:
-        """Start with no time seen."""
-        self._highest = 0
+    def __init__(self, not_before: int = 0) -> None:
+        """Start at the time of the last decision, which a restart must not go behind."""
+        self._highest = not_before
 
     def now(self) -> int:
         """Return the time, never less than any time returned before."""

@@ -58,8 +58,15 @@ class Keyring:
         self._references_key = _derive(master, "customer references")
 
     @classmethod
-    def open(cls, folder: Path) -> "Keyring":
-        """Read the keys in the folder; make what is missing."""
+    def open(cls, folder: Path, *, make_missing: bool = True) -> "Keyring":
+        """Read the keys in the folder; make what is missing, if that is wanted.
+
+        Beside an existing database new keys would be worse than none: numbers and requests in it
+        could never be found again.
+        """
+        if not make_missing and not (folder / "master.key").exists():
+            message = f"the keys in {folder} are missing; put them back from your backup"
+            raise RuntimeError(message)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _sync_folder(folder.parent)
         signing = _read_or_make(folder / f"signing-{_FIRST_KEY_ID:03d}.pem", _new_signing_key)

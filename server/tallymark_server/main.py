@@ -20,6 +20,7 @@ import uvloop
 from tallymark_protocol.errors import TallymarkError
 from tallymark_server.app import App, Parts, serve
 from tallymark_server.clock import SystemClock
+from tallymark_server.domain.identifiers import DIRECTORY
 from tallymark_server.institution import CreditInstitution, open_institution_channel
 from tallymark_server.keyring import Keyring
 from tallymark_server.passwords import OWASP
@@ -113,7 +114,10 @@ async def _run(
 ) -> int:
     told = _told_by_signals()
     async with AsyncExitStack() as stack:
-        store = await SqliteStore.open(data / "tallymark.sqlite3")
+        database = data / "tallymark.sqlite3"
+        is_new = not await asyncio.to_thread(database.exists)
+        keyring = await asyncio.to_thread(Keyring.open, data / "keys", make_missing=is_new)
+        store = await SqliteStore.open(database)
         stack.push_async_callback(store.close)
         if ready_file is not None:
             _remove_ready_file(ready_file)
@@ -121,8 +125,8 @@ async def _run(
         stack.push_async_callback(channel.close)
         parts = Parts(
             store=store,
-            clock=SystemClock(),
-            keyring=Keyring.open(data / "keys"),
+            clock=SystemClock(not_before=await _last_decision(store)),
+            keyring=keyring,
             institution=CreditInstitution(channel),
             number_sender=LogNumberSender(),
             password_profile=OWASP,
@@ -137,6 +141,13 @@ async def _run(
         was_told = await _told_to_stop_or(app.stopped, told)
         _log.info("stopping")
     return 0 if was_told else EXIT_STORE_FAILED
+
+
+async def _last_decision(store: SqliteStore) -> int:
+    """Return the time of the newest journal entry; 0 when there is none."""
+    head = await store.journal_head(DIRECTORY)
+    newest = await store.journal(DIRECTORY, after_sequence=head.sequence - 1, limit=1)
+    return newest[0].record.decided_at if newest else 0
 
 
 def _told_by_signals() -> asyncio.Event:

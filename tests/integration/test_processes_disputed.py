@@ -275,3 +275,23 @@ def settle_request(process: p.Process) -> SettleProcessRequest:
         settlement=PROCESS_SETTLEMENT_EXECUTED,
         note="The till's journal says so.",
     )
+
+
+async def test_a_late_no_to_a_disputed_sale_leaves_it_to_the_operator(shop: Shop) -> None:
+    process = await shop.scan(charge(500))
+    await shop.world.pass_time(seconds=61)
+    await dispute(shop, process)
+
+    answered = await shop.phone.confirm(process.process_id, approve=False)
+
+    assert answered.state == p.PROCESS_STATE_CONTESTED, "goods may be gone"
+    assert [one.process_id for one in await shop.unresolved()] == [process.process_id]
+
+
+async def test_what_ended_without_doing_anything_cannot_be_disputed(shop: Shop) -> None:
+    process = await shop.scan(charge(77_51))
+
+    disputed = await dispute(shop, process)
+
+    assert (disputed.state, disputed.disputed) == (p.PROCESS_STATE_DECLINED, False)
+    assert await shop.unresolved() == []

@@ -66,6 +66,11 @@ _OF_REFERENCES: dict[str, Callable[[Any], None]] = {
     "Identification.by": _a_reference_to_nobody,
 }
 
+
+def _a_longer_time_to_confirm_than_to_live(request: Any) -> None:
+    request.policy.confirm_within_seconds = request.policy.close_after_seconds + 1
+
+
 BROKEN_MESSAGES: dict[str, dict[str, Callable[[Any], None]]] = {
     "CustomerService/IssueCode": {"issue_code.ticket": _a_ticket_code_without_ticket},
     "TerminalService/ResolveCode": {
@@ -84,5 +89,6 @@ BROKEN_MESSAGES: dict[str, dict[str, Callable[[Any], None]]] = {
     "TerminalService/ReverseProcess": _OF_REFERENCES,
     "TerminalService/UpdatePoints": _OF_REFERENCES,
     "OperatorService/AddBills": {"bill.amount": _a_bill_of_zero},
+    "OperatorService/SetPolicy": {"policy.confirm_within": _a_longer_time_to_confirm_than_to_live},
 }
 """By RPC; every rule that is reachable from the request has a row."""

@@ -230,7 +230,8 @@ class CustomerServiceServicer(object):
 
     def ConfirmProcess(self, request, context):
         """Approves or declines a process that is AWAITING_CUSTOMER or CONTESTED. Wrong digits, and missing ones, decline the
-        process at once: there is no second try. What comes after an approval, WatchProcesses tells.
+        process at once: there is no second try. What comes after an approval, WatchProcesses tells. Declining a CONTESTED
+        process releases it, unless its execute_by has passed: goods may be gone, so it stays for the operator.
         Fails with PROCESS_NOT_FOUND, PROCESS_NOT_AWAITING (already answered, ended or too late).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -239,8 +240,8 @@ class CustomerServiceServicer(object):
 
     def DisputeProcess(self, request, context):
         """Tells that the customer did not want this process. One that is AWAITING_CUSTOMER is declined, one that is instructed
-        or OVERDUE is frozen (CONTESTED), one that is AUTHORISING is frozen when it is granted, an ended one is marked for
-        the operator. A frozen one is answered by ConfirmProcess. Fails with PROCESS_NOT_FOUND.
+        or OVERDUE is frozen (CONTESTED), one that is AUTHORISING is frozen when it is granted, a completed one is marked for
+        the operator, one that ended without doing anything stays as it is. A frozen one is answered by ConfirmProcess. Fails with PROCESS_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -73,13 +73,14 @@ class CustomerServiceStub:
     """
     ConfirmProcess: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.ConfirmProcessRequest, _customer_service_pb2.ConfirmProcessResponse]
     """Approves or declines a process that is AWAITING_CUSTOMER or CONTESTED. Wrong digits, and missing ones, decline the
-    process at once: there is no second try. What comes after an approval, WatchProcesses tells.
+    process at once: there is no second try. What comes after an approval, WatchProcesses tells. Declining a CONTESTED
+    process releases it, unless its execute_by has passed: goods may be gone, so it stays for the operator.
     Fails with PROCESS_NOT_FOUND, PROCESS_NOT_AWAITING (already answered, ended or too late).
     """
     DisputeProcess: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.DisputeProcessRequest, _customer_service_pb2.DisputeProcessResponse]
     """Tells that the customer did not want this process. One that is AWAITING_CUSTOMER is declined, one that is instructed
-    or OVERDUE is frozen (CONTESTED), one that is AUTHORISING is frozen when it is granted, an ended one is marked for
-    the operator. A frozen one is answered by ConfirmProcess. Fails with PROCESS_NOT_FOUND.
+    or OVERDUE is frozen (CONTESTED), one that is AUTHORISING is frozen when it is granted, a completed one is marked for
+    the operator, one that ended without doing anything stays as it is. A frozen one is answered by ConfirmProcess. Fails with PROCESS_NOT_FOUND.
     """
     ListProcesses: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.ListProcessesRequest, _customer_service_pb2.ListProcessesResponse]
     """Lists the customer's processes, newest first. Fails with PAGE_TOKEN_INVALID."""
@@ -217,7 +218,8 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_customer_service_pb2.ConfirmProcessRequest, _abc.Awaitable[_customer_service_pb2.ConfirmProcessResponse]],
     ) -> _abc.Awaitable[_customer_service_pb2.ConfirmProcessResponse]:
         """Approves or declines a process that is AWAITING_CUSTOMER or CONTESTED. Wrong digits, and missing ones, decline the
-        process at once: there is no second try. What comes after an approval, WatchProcesses tells.
+        process at once: there is no second try. What comes after an approval, WatchProcesses tells. Declining a CONTESTED
+        process releases it, unless its execute_by has passed: goods may be gone, so it stays for the operator.
         Fails with PROCESS_NOT_FOUND, PROCESS_NOT_AWAITING (already answered, ended or too late).
         """
 
@@ -228,8 +230,8 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_customer_service_pb2.DisputeProcessRequest, _abc.Awaitable[_customer_service_pb2.DisputeProcessResponse]],
     ) -> _abc.Awaitable[_customer_service_pb2.DisputeProcessResponse]:
         """Tells that the customer did not want this process. One that is AWAITING_CUSTOMER is declined, one that is instructed
-        or OVERDUE is frozen (CONTESTED), one that is AUTHORISING is frozen when it is granted, an ended one is marked for
-        the operator. A frozen one is answered by ConfirmProcess. Fails with PROCESS_NOT_FOUND.
+        or OVERDUE is frozen (CONTESTED), one that is AUTHORISING is frozen when it is granted, a completed one is marked for
+        the operator, one that ended without doing anything stays as it is. A frozen one is answered by ConfirmProcess. Fails with PROCESS_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod

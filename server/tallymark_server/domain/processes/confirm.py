@@ -38,6 +38,8 @@ def dispute(draft: Draft, command: DisputeProcess, now: int) -> ProcessAnswer:
     What is open is stopped, what is instructed is frozen, what is done is marked.
     """
     before = _own_process(draft, command.caller.caller_id, command.process_id)
+    if before.is_final and before.state is not ProcessState.COMPLETED:
+        return ProcessAnswer(process=before)  # nothing was done, so nothing is in dispute
     after = msgspec.structs.replace(before, is_disputed=True, statement=command.statement)
     match before.state:
         case ProcessState.AWAITING_CUSTOMER:
@@ -54,6 +56,8 @@ def dispute(draft: Draft, command: DisputeProcess, now: int) -> ProcessAnswer:
 
 
 def _answer_contest(draft: Draft, before: Process, *, approve: bool, now: int) -> Process:
+    if not approve and before.execute_by and now >= before.execute_by:
+        return msgspec.structs.replace(before, is_disputed=True)  # goods may be gone
     if not approve:
         return end(draft, before, ProcessState.RELEASED, RefusalReason.CUSTOMER_DECLINED, now)
     confirmed = msgspec.structs.replace(
