@@ -223,7 +223,7 @@ class OperatorService(OperatorLists, contract_grpc.OperatorServiceServicer):
         return contract.SettleProcessResponse(process=message)
 
     async def _add(self, rows: Iterable[Command]) -> list[contract.RowOutcome]:
-        """Have every row decided by itself, all in one batch, in their order."""
+        """Have every row decided by itself, in their order."""
         answers = await asyncio.gather(*(self._lane.submit(row) for row in rows))
         return [_row_outcome(answer) for answer in answers]
 
