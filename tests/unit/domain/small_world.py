@@ -1,181 +1,28 @@
-"""Two customers, three terminals of two merchants, an operator, and the calls that they make."""
+"""Two customers, three terminals of two merchants, an operator, and the credit institution."""
 
 from typing import Any
 
 from tallymark_server.domain import commands
-from tallymark_server.domain.answers import Answer, ProcessAnswer, ReversalAnswer
+from tallymark_server.domain.answers import Answer
 from tallymark_server.domain.authorisation import (
     AuthorisationAnswer,
     AuthorisationResult,
     CaptureResult,
     ReversalResult,
 )
-from tallymark_server.domain.commands import (
-    Caller,
-    CodeIdentification,
-    ProcessName,
-    RequestKey,
-    TelephoneIdentification,
-)
-from tallymark_server.domain.identifiers import RANDOM_BYTES
-from tallymark_server.domain.model.actions import Ask, ChargeGrant
-from tallymark_server.domain.model.merchants import CallerKind, Policy
+from tallymark_server.domain.model.actions import ChargeGrant
+from tallymark_server.domain.model.merchants import Policy
 from tallymark_server.domain.model.people import Customer, Device
-from tallymark_server.domain.model.processes import Code, CodePurpose, Process
+from tallymark_server.domain.model.processes import Code, Process
 from tallymark_server.domain.model.registrations import Bill, PointsAccount, Ticket
-from tests.unit.domain.furniture import DEVICES, PARTITION, TERMINALS, furnished
-from tests.unit.domain.runner import Runner
+from tests.unit.domain.calls import OPERATOR, SERVER, Calls, device_caller, terminal_caller
+from tests.unit.domain.furniture import PARTITION
 
-__all__ = ["SERVER", "SmallWorld", "device_caller", "terminal_caller"]
-
-SERVER = Caller(kind=CallerKind.SERVER, caller_id="completer")
-OPERATOR = Caller(kind=CallerKind.OPERATOR, caller_id="root")
+__all__ = ["OPERATOR", "SERVER", "SmallWorld", "charge_of", "device_caller", "terminal_caller"]
 
 
-def device_caller(device_id: str) -> Caller:
-    """Return the customer at this phone."""
-    return Caller(kind=CallerKind.CUSTOMER, caller_id=DEVICES[device_id], device_id=device_id)
-
-
-def terminal_caller(terminal_id: str) -> Caller:
-    """Return this terminal."""
-    merchant_id = TERMINALS[terminal_id]
-    return Caller(kind=CallerKind.TERMINAL, caller_id=terminal_id, merchant_id=merchant_id)
-
-
-class SmallWorld(Runner):
-    """The rules, and everybody who calls them."""
-
-    def __init__(self) -> None:
-        super().__init__(furnished())
-        self._count = 0
-
-    # Phones
-
-    def try_issue(
-        self,
-        device_id: str = "ana-1",
-        purpose: CodePurpose = CodePurpose.GENERAL,
-        *,
-        life_seconds: int = 60,
-        **chosen: Any,
-    ) -> Answer:
-        number = self._next()
-        fields = {"card_id": "", "bill": None, "ticket": None, "audience": "", **chosen}
-        command = commands.IssueCode(
-            caller=device_caller(device_id),
-            partition=PARTITION,
-            request=self.request("IssueCode"),
-            cti_hash=f"cti-{number}",
-            text_hash=f"text-{number}",
-            expires_at_seconds=self.now // 1000 + life_seconds,
-            purpose=purpose,
-            password_given=fields.pop("password_given", False),
-            **fields,
-        )
-        return self.ask(command)
-
-    def issue(self, *args: Any, **more: Any) -> Code:
-        self.try_issue(*args, **more)
-        return next(row for row in self.last.changes.values() if isinstance(row, Code))
-
-    def confirm(
-        self, process: Process, *, approve: bool = True, digits: str = "", by: str = "ana-1"
-    ) -> Answer:
-        return self.ask(
-            commands.ConfirmProcess(
-                caller=device_caller(by),
-                partition=PARTITION,
-                request=self.request("ConfirmProcess"),
-                process_id=process.process_id,
-                approve=approve,
-                digits=digits,
-            )
-        )
-
-    def dispute(self, process: Process, *, by: str = "ana-1") -> Answer:
-        return self.ask(
-            commands.DisputeProcess(
-                caller=device_caller(by),
-                partition=PARTITION,
-                request=self.request("DisputeProcess"),
-                process_id=process.process_id,
-                statement="that was not me",
-            )
-        )
-
-    # Terminals
-
-    def try_resolve(self, shown: Code | str, *asks: Ask, by: str = "till-1", **more: Any) -> Answer:
-        """Show a code, or tell a telephone number."""
-        identification: CodeIdentification | TelephoneIdentification
-        if isinstance(shown, Code):
-            identification = CodeIdentification(
-                expires_at_seconds=shown.expires_at_seconds,
-                cti_hash=shown.cti_hash,
-                text_hash=shown.text_hash,
-            )
-        else:
-            identification = TelephoneIdentification(number_hash=shown)
-        fields = {"sale_total": None, "complete_on_instruction": False, "digits": "42", **more}
-        command = commands.ResolveCode(
-            caller=terminal_caller(by),
-            partition=PARTITION,
-            request=fields.pop("request", None) or self.request("ResolveCode"),
-            identification=identification,
-            asks=asks,
-            fresh=self.fresh(),
-            **fields,
-        )
-        return self.ask(command)
-
-    def resolve(self, *args: Any, **more: Any) -> Process:
-        answer = self.try_resolve(*args, **more)
-        assert isinstance(answer, ProcessAnswer), answer
-        return answer.process
-
-    def complete(self, process: Process | ProcessName, *, by: str = "till-1") -> Answer:
-        return self.ask(
-            commands.CompleteProcess(
-                caller=terminal_caller(by),
-                partition=PARTITION,
-                request=self.request("CompleteProcess"),
-                name=name_of(process),
-            )
-        )
-
-    def update_points(
-        self, process: Process, new_balance: int, *, version: int, by: str = "till-1"
-    ) -> Answer:
-        return self.ask(
-            commands.UpdatePoints(
-                caller=terminal_caller(by),
-                partition=PARTITION,
-                request=self.request("UpdatePoints"),
-                name=name_of(process),
-                version=version,
-                new_balance=new_balance,
-            )
-        )
-
-    def reverse(self, process: Process | ProcessName, *, by: str = "till-1") -> ReversalAnswer:
-        answer = self.try_reverse(process, by=by)
-        assert isinstance(answer, ReversalAnswer), answer
-        return answer
-
-    def try_reverse(self, process: Process | ProcessName, *, by: str = "till-1") -> Answer:
-        return self.ask(
-            commands.ReverseProcess(
-                caller=terminal_caller(by),
-                partition=PARTITION,
-                request=self.request("ReverseProcess"),
-                name=name_of(process),
-                note="",
-                fresh=self.fresh(),
-            )
-        )
-
-    # The operator, the clock and the credit institution
+class SmallWorld(Calls):
+    """The rules, and everybody and everything outside of them."""
 
     def settle(self, process: Process, *, executed: bool, note: str = "seen") -> Answer:
         return self.ask(
@@ -263,24 +110,6 @@ class SmallWorld(Runner):
 
     def ticket(self, ticket_id: str, event_id: str = "jazz") -> Ticket:
         return self.get(Ticket.key_of(PARTITION, event_id, ticket_id))
-
-    def request(self, rpc: str, request_id: str = "", fingerprint: str = "body") -> RequestKey:
-        request_id = request_id or f"request-{self._next()}"
-        return RequestKey(rpc=rpc, request_id=request_id, fingerprint=fingerprint)
-
-    def fresh(self) -> bytes:
-        return self._next().to_bytes(RANDOM_BYTES, "big")
-
-    def _next(self) -> int:
-        self._count += 1
-        return self._count
-
-
-def name_of(process: Process | ProcessName) -> ProcessName:
-    """Return the name by which a call means the process."""
-    if isinstance(process, ProcessName):
-        return process
-    return ProcessName(process_id=process.process_id)
 
 
 def charge_of(process: Process) -> tuple[int, int]:

@@ -101,21 +101,38 @@ def test_a_contested_charge_that_is_declined_is_declined() -> None:
     assert world.again(process).state is ProcessState.DECLINED
 
 
-@pytest.mark.parametrize("approve", [True, False])
-def test_the_customer_decides_what_is_contested(*, approve: bool) -> None:
+def test_the_customer_may_approve_what_is_contested_at_any_time() -> None:
     world = SmallWorld()
     code, process = charged(world)
     world.try_resolve(code, CHARGE, by="till-2")
     world.move(seconds=3_600)
 
-    world.confirm(process, approve=approve)
+    world.confirm(process)
 
     after = world.again(process)
-    assert after.state is (INSTRUCTED if approve else ProcessState.RELEASED)
-    assert after.is_confirmed == approve
-    assert after.execute_by == (world.now + 60_000 if approve else process.execute_by)
-    assert world.account().held == (100 if approve else 0)
+    assert after.state is INSTRUCTED
+    assert after.is_confirmed
+    assert after.execute_by == world.now + 60_000
     assert not world.all(Unresolved)
+
+
+@pytest.mark.parametrize(
+    ("off_by", "expected", "held"),
+    [(-1, ProcessState.RELEASED, 0), (0, CONTESTED, 100)],
+)
+def test_declining_what_is_contested_releases_it_while_no_goods_can_be_gone(
+    off_by: int, expected: ProcessState, held: int
+) -> None:
+    world = SmallWorld()
+    code, process = charged(world)
+    world.try_resolve(code, CHARGE, by="till-2")
+    world.now = process.execute_by + off_by
+
+    world.confirm(process, approve=False)
+
+    assert world.again(process).state is expected
+    assert world.account().held == held
+    assert bool(world.all(Unresolved)) == bool(held), "else the operator decides"
 
 
 @pytest.mark.parametrize(
@@ -126,7 +143,6 @@ def test_the_customer_decides_what_is_contested(*, approve: bool) -> None:
         ("instructed", CONTESTED),
         ("overdue", CONTESTED),
         ("completed", ProcessState.COMPLETED),
-        ("released", ProcessState.RELEASED),
     ],
 )
 def test_a_dispute_stops_freezes_or_marks(prepare: str, expected: ProcessState) -> None:
@@ -140,8 +156,6 @@ def test_a_dispute_stops_freezes_or_marks(prepare: str, expected: ProcessState) 
         world.fire(world.again(process))
     if prepare == "completed":
         world.complete(process)
-    if prepare == "released":
-        world.reverse(process)
 
     answer = world.dispute(process)
 
@@ -151,6 +165,18 @@ def test_a_dispute_stops_freezes_or_marks(prepare: str, expected: ProcessState) 
     assert after.is_disputed
     assert after.statement == "that was not me"
     assert [row.process_id for row in world.all(Unresolved)] == [process.process_id]
+
+
+def test_what_ended_without_effect_is_not_in_dispute() -> None:
+    world = SmallWorld()
+    process = world.resolve(world.issue(), BURN)
+    world.reverse(process)
+
+    answer = world.dispute(process)
+
+    assert reason_of(answer) == "OK"
+    assert not world.again(process).is_disputed
+    assert not world.all(Unresolved)
 
 
 def test_only_the_customer_confirms_and_disputes() -> None:

@@ -21,7 +21,7 @@ from tallymark_server.domain.model.actions import (
     Settlement,
 )
 from tallymark_server.domain.model.processes import Process, ProcessState, Unresolved
-from tests.unit.domain.furniture import euro, points
+from tests.unit.domain.furniture import euro
 from tests.unit.domain.runner import reason_of
 from tests.unit.domain.small_world import SmallWorld
 
@@ -208,62 +208,6 @@ def test_an_open_capture_is_given_up_when_it_is_undone(
     assert action.authorisation is not None
     assert action.authorisation.task is None
     assert (expected is Settlement.MANUAL) == bool(world.all(Unresolved))
-
-
-def test_earned_points_that_were_spent_become_a_debt() -> None:
-    world = SmallWorld()
-    process = sold(world, earn(500))
-    sold(world, burn(900))
-    sold(world, burn(900))
-
-    answer = world.reverse(process)
-
-    assert answer.outcome is ReversalOutcome.COMPENSATED, "a debt never blocks"
-    assert answer.reversal is not None
-    assert answer.reversal.debt == 300
-    assert [one.points for one in answer.reversal.postings] == [-200]
-    assert (world.account().balance, world.account().debt) == (0, 300)
-
-
-def test_burned_points_come_back_before_earned_ones_are_taken() -> None:
-    world = SmallWorld()
-    process = sold(world, earn(12), burn(900))
-    sold(world, burn(612))
-    assert world.account().balance == 0
-
-    answer = world.reverse(process)
-
-    assert answer.reversal is not None
-    assert answer.reversal.debt == 0
-    assert [one.points for one in answer.reversal.postings] == [900, -12]
-    assert (world.account().balance, world.account().debt) == (888, 0)
-
-
-def test_held_points_are_not_taken_back() -> None:
-    world = SmallWorld()
-    process = sold(world, earn(500))
-    holding = world.resolve(world.issue(), burn(999))
-    more = world.resolve(world.issue(), burn(901))
-
-    world.reverse(process)
-
-    assert (world.account().balance, world.account().debt) == (1_900, 400)
-    for one in (holding, more):
-        assert reason_of(world.complete(one)) == "OK"
-    assert world.account().balance == 0
-
-
-def test_redeeming_and_undoing_can_go_on_for_ever() -> None:
-    world = SmallWorld()
-    world.ask(points(1, "more"))
-
-    for _ in range(25):
-        process = sold(world, burn(900), earn(40))
-        assert world.account().balance == 641
-        assert world.reverse(process).outcome is ReversalOutcome.COMPENSATED
-
-    assert (world.account().balance, world.account().debt) == (1_501, 0)
-    assert world.resolve(world.issue(), ReadPointsAsk()).state is ProcessState.INSTRUCTED
 
 
 def test_a_repeated_resolve_of_a_reversed_process_still_names_it() -> None:

@@ -1,0 +1,184 @@
+"""The calls of phones and terminals, each in a line."""
+
+from typing import Any
+
+from tallymark_server.domain import commands
+from tallymark_server.domain.answers import Answer, ProcessAnswer, ReversalAnswer
+from tallymark_server.domain.commands import (
+    Caller,
+    CodeIdentification,
+    ProcessName,
+    RequestKey,
+    TelephoneIdentification,
+)
+from tallymark_server.domain.identifiers import RANDOM_BYTES
+from tallymark_server.domain.model.actions import Ask
+from tallymark_server.domain.model.merchants import CallerKind
+from tallymark_server.domain.model.processes import Code, CodePurpose, Process
+from tests.unit.domain.furniture import DEVICES, PARTITION, TERMINALS, furnished
+from tests.unit.domain.runner import Runner
+
+__all__ = ["OPERATOR", "SERVER", "Calls", "device_caller", "terminal_caller"]
+
+SERVER = Caller(kind=CallerKind.SERVER, caller_id="completer")
+OPERATOR = Caller(kind=CallerKind.OPERATOR, caller_id="root")
+
+
+def device_caller(device_id: str) -> Caller:
+    """Return the customer at this phone."""
+    return Caller(kind=CallerKind.CUSTOMER, caller_id=DEVICES[device_id], device_id=device_id)
+
+
+def terminal_caller(terminal_id: str) -> Caller:
+    """Return this terminal."""
+    merchant_id = TERMINALS[terminal_id]
+    return Caller(kind=CallerKind.TERMINAL, caller_id=terminal_id, merchant_id=merchant_id)
+
+
+class Calls(Runner):
+    """The rules, and phones and terminals that call them."""
+
+    def __init__(self) -> None:
+        super().__init__(furnished())
+        self._count = 0
+
+    def try_issue(
+        self,
+        device_id: str = "ana-1",
+        purpose: CodePurpose = CodePurpose.GENERAL,
+        *,
+        life_seconds: int = 60,
+        **chosen: Any,
+    ) -> Answer:
+        number = self._next()
+        fields = {"card_id": "", "bill": None, "ticket": None, "audience": "", **chosen}
+        command = commands.IssueCode(
+            caller=device_caller(device_id),
+            partition=PARTITION,
+            request=self.request("IssueCode"),
+            cti_hash=f"cti-{number}",
+            text_hash=f"text-{number}",
+            expires_at_seconds=self.now // 1000 + life_seconds,
+            purpose=purpose,
+            password_given=fields.pop("password_given", False),
+            **fields,
+        )
+        return self.ask(command)
+
+    def issue(self, *args: Any, **more: Any) -> Code:
+        self.try_issue(*args, **more)
+        return next(row for row in self.last.changes.values() if isinstance(row, Code))
+
+    def confirm(
+        self, process: Process, *, approve: bool = True, digits: str = "", by: str = "ana-1"
+    ) -> Answer:
+        return self.ask(
+            commands.ConfirmProcess(
+                caller=device_caller(by),
+                partition=PARTITION,
+                request=self.request("ConfirmProcess"),
+                process_id=process.process_id,
+                approve=approve,
+                digits=digits,
+            )
+        )
+
+    def dispute(self, process: Process, *, by: str = "ana-1") -> Answer:
+        return self.ask(
+            commands.DisputeProcess(
+                caller=device_caller(by),
+                partition=PARTITION,
+                request=self.request("DisputeProcess"),
+                process_id=process.process_id,
+                statement="that was not me",
+            )
+        )
+
+    # Terminals
+
+    def try_resolve(self, shown: Code | str, *asks: Ask, by: str = "till-1", **more: Any) -> Answer:
+        """Show a code, or tell a telephone number."""
+        identification: CodeIdentification | TelephoneIdentification
+        if isinstance(shown, Code):
+            identification = CodeIdentification(
+                expires_at_seconds=shown.expires_at_seconds,
+                cti_hash=shown.cti_hash,
+                text_hash=shown.text_hash,
+            )
+        else:
+            identification = TelephoneIdentification(number_hash=shown)
+        fields = {"sale_total": None, "complete_on_instruction": False, "digits": "42", **more}
+        command = commands.ResolveCode(
+            caller=terminal_caller(by),
+            partition=PARTITION,
+            request=fields.pop("request", None) or self.request("ResolveCode"),
+            identification=identification,
+            asks=asks,
+            fresh=self.fresh(),
+            **fields,
+        )
+        return self.ask(command)
+
+    def resolve(self, *args: Any, **more: Any) -> Process:
+        answer = self.try_resolve(*args, **more)
+        assert isinstance(answer, ProcessAnswer), answer
+        return answer.process
+
+    def complete(self, process: Process | ProcessName, *, by: str = "till-1") -> Answer:
+        return self.ask(
+            commands.CompleteProcess(
+                caller=terminal_caller(by),
+                partition=PARTITION,
+                request=self.request("CompleteProcess"),
+                name=name_of(process),
+            )
+        )
+
+    def update_points(
+        self, process: Process, new_balance: int, *, version: int, by: str = "till-1"
+    ) -> Answer:
+        return self.ask(
+            commands.UpdatePoints(
+                caller=terminal_caller(by),
+                partition=PARTITION,
+                request=self.request("UpdatePoints"),
+                name=name_of(process),
+                version=version,
+                new_balance=new_balance,
+            )
+        )
+
+    def reverse(self, process: Process | ProcessName, *, by: str = "till-1") -> ReversalAnswer:
+        answer = self.try_reverse(process, by=by)
+        assert isinstance(answer, ReversalAnswer), answer
+        return answer
+
+    def try_reverse(self, process: Process | ProcessName, *, by: str = "till-1") -> Answer:
+        return self.ask(
+            commands.ReverseProcess(
+                caller=terminal_caller(by),
+                partition=PARTITION,
+                request=self.request("ReverseProcess"),
+                name=name_of(process),
+                note="",
+                fresh=self.fresh(),
+            )
+        )
+
+    def request(self, rpc: str, request_id: str = "", fingerprint: str = "body") -> RequestKey:
+        request_id = request_id or f"request-{self._next()}"
+        return RequestKey(rpc=rpc, request_id=request_id, fingerprint=fingerprint)
+
+    def fresh(self) -> bytes:
+        return self._next().to_bytes(RANDOM_BYTES, "big")
+
+    def _next(self) -> int:
+        self._count += 1
+        return self._count
+
+
+def name_of(process: Process | ProcessName) -> ProcessName:
+    """Return the name by which a call means the process."""
+    if isinstance(process, ProcessName):
+        return process
+    return ProcessName(process_id=process.process_id)
