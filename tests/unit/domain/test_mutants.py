@@ -15,7 +15,7 @@ from tallymark_server.domain.state import Draft
 from tests.unit.domain.machine import Machine
 
 QUICK = settings(
-    max_examples=200,
+    max_examples=400,
     stateful_step_count=40,
     deadline=None,
     derandomize=True,
