@@ -122,3 +122,12 @@ def test_sixteen_bills_are_paid_in_one_scan() -> None:
     world.complete(process)
 
     assert {world.bill(name).state for name in names} == {BillState.PAID}
+
+
+def test_a_bill_that_nobody_named_and_another_process_pays_is_in_use() -> None:
+    world = SmallWorld()
+    world.resolve(world.issue(), pay(), by="gate-1")
+
+    meanwhile = world.resolve(world.issue(), pay(), by="gate-1")
+
+    assert meanwhile.refusal == Refusal(reason=RefusalReason.BILL_IN_USE)

@@ -82,8 +82,8 @@ class Policy(_message.Message):
     confirm_money_from: _builtins.int
     """Amount of money by card, in minor units, from which the customer confirms on the phone; 0: always; 5000 by default."""
     confirm_points_from: _builtins.int
-    """Number of points in a burn_points from which the customer confirms on the phone; 0: always; 1000 by default. Points
-    that UpdatePoints takes do not count: nobody is asked about them.
+    """Number of points in a burn_points from which the customer confirms on the phone; 0: always; 1000 by default.
+    UpdatePoints may take fewer than that, or as many as the process burns; nobody is asked about them.
     """
     confirm_admission: _builtins.bool
     """Whether an admission needs the customer's confirmation; no by default."""

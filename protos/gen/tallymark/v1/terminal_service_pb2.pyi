@@ -78,7 +78,9 @@ class _ReversalOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rever
     REVERSAL_OUTCOME_COMPENSATED: _ReversalOutcome.ValueType  # 3
     """The process was completed; a linked process has undone it."""
     REVERSAL_OUTCOME_COMPENSATING: _ReversalOutcome.ValueType  # 4
-    """As COMPENSATED, and the credit institution is still being told; it is retried until done."""
+    """As COMPENSATED, but the money is not back yet: the credit institution is still being told, or a person has to see
+    to it (settlement MANUAL).
+    """
     REVERSAL_OUTCOME_REFUSED: _ReversalOutcome.ValueType  # 5
     """Not possible: see refused_because. The process stays as it is."""
 
@@ -96,7 +98,9 @@ REVERSAL_OUTCOME_RELEASED: ReversalOutcome.ValueType  # 2
 REVERSAL_OUTCOME_COMPENSATED: ReversalOutcome.ValueType  # 3
 """The process was completed; a linked process has undone it."""
 REVERSAL_OUTCOME_COMPENSATING: ReversalOutcome.ValueType  # 4
-"""As COMPENSATED, and the credit institution is still being told; it is retried until done."""
+"""As COMPENSATED, but the money is not back yet: the credit institution is still being told, or a person has to see
+to it (settlement MANUAL).
+"""
 REVERSAL_OUTCOME_REFUSED: ReversalOutcome.ValueType  # 5
 """Not possible: see refused_because. The process stays as it is."""
 Global___ReversalOutcome: _TypeAlias = ReversalOutcome  # noqa: Y015

@@ -76,11 +76,12 @@ def _choose(draft: Draft, process: Process, customer: Customer, ask: PayBillAsk)
     draft.fetch(*keys)
     if _name(process, ask):
         return draft.get(keys[0])
-    bills = [bill for key in keys if (bill := draft.get(key)) and bill.state is BillState.OPEN]
-    if len(bills) > 1:
-        references = tuple(bill.bill_reference for bill in bills)
+    bills = [bill for key in keys if (bill := draft.get(key))]
+    choice = [bill for bill in bills if bill.state is BillState.OPEN] or bills
+    if len(choice) > 1:
+        references = tuple(bill.bill_reference for bill in choice)
         raise ActionRefused(RefusalReason.BILL_REFERENCE_NEEDED, bill_references=references)
-    return bills[0] if bills else None
+    return choice[0] if choice else None
 
 
 def _reference(process: Process, granted: PayBillGrant) -> BillReference:

@@ -173,6 +173,7 @@ class Process(Row, frozen=True, kw_only=True, omit_defaults=True):
     debt: int = 0
     event: int = 0
     note: str = ""
+    settled_as_executed: bool | None = None
 
     @property
     def text(self) -> str:

@@ -113,8 +113,8 @@ def settle(draft: Draft, command: SettleProcess, now: int) -> ProcessAnswer:
     before = draft.get(Process.key_of(command.process_id))
     if before is None:
         raise Refused(Reason.PROCESS_NOT_FOUND)
-    wanted = ProcessState.COMPLETED if command.executed else ProcessState.RELEASED
-    if before.state is wanted and before.note == command.note and not is_unresolved(before):
+    settled = (before.settled_as_executed, before.note)
+    if settled == (command.executed, command.note) and not is_unresolved(before):
         return ProcessAnswer(process=before)
     waits = before.is_final or before.state in {ProcessState.OVERDUE, ProcessState.CONTESTED}
     if not waits or not is_unresolved(before):
@@ -124,8 +124,11 @@ def settle(draft: Draft, command: SettleProcess, now: int) -> ProcessAnswer:
     elif command.executed:
         after = complete_process(draft, before, now)
     else:
-        after = end(draft, before, wanted, RefusalReason.RELEASED_BY_OPERATOR, now)
-    after = msgspec.structs.replace(after, note=command.note, is_disputed=False)
+        reason = RefusalReason.RELEASED_BY_OPERATOR
+        after = end(draft, before, ProcessState.RELEASED, reason, now)
+    after = msgspec.structs.replace(
+        after, note=command.note, settled_as_executed=command.executed, is_disputed=False
+    )
     return ProcessAnswer(process=save(draft, before, after))
 
 
