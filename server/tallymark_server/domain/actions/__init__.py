@@ -51,7 +51,7 @@ def grant_all(draft: Draft, process: Process, now: int) -> Process:
     decided = process
     for place in order:
         action = _grant_one(trial, decided, place, now)
-        decided = _with_action(decided, place, action)
+        decided = decided.with_action(place, action)
     if any(action.refusal for action in decided.actions):
         return msgspec.structs.replace(decided, actions=tuple(map(_without_grant, decided.actions)))
     draft.absorb(trial)
@@ -272,11 +272,6 @@ def _undo_posting(draft: Draft, process: Process, posting: Posting) -> tuple[Pos
 def _without_grant(action: Action) -> Action:
     """Return the action as it stands when the process is refused: no grant, nothing held."""
     return Action(ask=action.ask, refusal=action.refusal)
-
-
-def _with_action(process: Process, place: int, action: Action) -> Process:
-    actions = (*process.actions[:place], action, *process.actions[place + 1 :])
-    return msgspec.structs.replace(process, actions=actions)
 
 
 def _customer(draft: Draft, process: Process) -> Customer:

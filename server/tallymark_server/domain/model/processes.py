@@ -190,6 +190,11 @@ class Process(Row, frozen=True, kw_only=True, omit_defaults=True):
         """Whether it has ended."""
         return self.state in FINAL_STATES
 
+    def with_action(self, place: int, action: Action) -> "Process":
+        """Return the process with another action in this place."""
+        actions = (*self.actions[:place], action, *self.actions[place + 1 :])
+        return msgspec.structs.replace(self, actions=actions)
+
 
 class Request(CustomerRow, frozen=True, kw_only=True, omit_defaults=True):
     """A changing request that was decided, so that its repetition gets the same answer.

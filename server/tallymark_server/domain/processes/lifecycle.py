@@ -49,9 +49,8 @@ def proceed(draft: Draft, process: Process, now: int) -> Process:
         if action.authorisation is not None:
             asked = charge.open_task(action, SettlementTask.AUTHORISE, now)
             return msgspec.structs.replace(
-                process,
+                process.with_action(place, asked),
                 state=ProcessState.AUTHORISING,
-                actions=(*process.actions[:place], asked, *process.actions[place + 1 :]),
                 timer_at=min(process.closes_at, now + AUTHORISE_HARD_SECONDS * 1000),
                 confirm_by=0,
             )

@@ -85,9 +85,9 @@ def record_authorisation(draft: Draft, command: RecordAuthorisation, now: int) -
     if before is None or action is None:
         return Done()
     if command.result is None:
-        after = _with_action(before, command.action, _try_again(action, now))
+        after = before.with_action(command.action, _try_again(action, now))
     elif _approves(action, command.result):
-        approved = _with_action(before, command.action, _approved(action, command.result))
+        approved = before.with_action(command.action, _approved(action, command.result))
         after = instruct(draft, approved, now)
     else:
         after = _declined(draft, before, command.action, command.result, now)
@@ -112,7 +112,7 @@ def record_settlement(draft: Draft, command: RecordSettlement, now: int) -> Done
         action = _close_task(action, Settlement.MANUAL)
     else:
         action = _try_again(action, now)
-    save(draft, before, _with_action(before, command.action, action))
+    save(draft, before, before.with_action(command.action, action))
     return Done(count=1)
 
 
@@ -149,7 +149,7 @@ def _declined(
     held = result.answer.holds_money
     action = _close_task(before.actions[place], Settlement.HELD if held else Settlement.NONE)
     action = msgspec.structs.replace(action, refusal=refusal)
-    process = _with_action(before, place, action)
+    process = before.with_action(place, action)
     return end(draft, process, ProcessState.DECLINED, refusal, now)
 
 
@@ -177,8 +177,3 @@ def _wait_seconds(task: SettlementTask | None, attempts: int) -> int:
         return 2
     wait: int = 10 * 3 ** (attempts - 1)
     return min(3600, wait)
-
-
-def _with_action(process: Process, place: int, action: Action) -> Process:
-    actions = (*process.actions[:place], action, *process.actions[place + 1 :])
-    return msgspec.structs.replace(process, actions=actions)
