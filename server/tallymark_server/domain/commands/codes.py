@@ -1,0 +1,30 @@
+"""What phones can ask of the rules about codes."""
+
+from tallymark_server.domain.commands.command import Command
+from tallymark_server.domain.model.people import BillReference, TicketReference
+from tallymark_server.domain.model.processes import CodePurpose
+
+__all__ = [
+    "IssueCode",
+    "RevokeCode",
+]
+
+
+class IssueCode(Command, frozen=True, kw_only=True):
+    """Keep a new code. It was made by the caller of the rules, who has the keys."""
+
+    cti_hash: str
+    text_hash: str
+    expires_at_seconds: int
+    purpose: CodePurpose
+    card_id: str
+    bill: BillReference | None
+    ticket: TicketReference | None
+    audience: str
+    password_given: bool
+
+
+class RevokeCode(Command, frozen=True, kw_only=True):
+    """Revoke the device's unused codes, of one purpose or all."""
+
+    purpose: CodePurpose | None

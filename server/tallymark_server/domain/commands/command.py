@@ -1,0 +1,44 @@
+"""What every command has: who asks, where it is decided, and which request it is."""
+
+import msgspec
+
+from tallymark_server.domain.model.merchants import CallerKind
+
+__all__ = [
+    "Caller",
+    "Command",
+    "RequestKey",
+]
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks.
+
+    `caller_id` is the customer's, terminal's or operator's id; it outlives devices and secrets.
+    """
+
+    kind: CallerKind
+    caller_id: str
+    device_id: str = ""
+    merchant_id: str = ""
+
+    @property
+    def name(self) -> str:
+        """Kind and id, for requests and the journal."""
+        return f"{self.kind}/{self.caller_id}"
+
+
+class RequestKey(msgspec.Struct, frozen=True, kw_only=True):
+    """The caller's own id of the request, and a keyed hash of its body."""
+
+    rpc: str
+    request_id: str
+    fingerprint: str
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """A wish of a caller, decided in one partition; with a request, once and for all."""
+
+    caller: Caller
+    partition: int
+    request: RequestKey | None = None

@@ -1,0 +1,130 @@
+"""What terminals, customers, the institution and time can ask of the rules about processes."""
+
+import msgspec
+
+from tallymark_server.domain.authorisation import (
+    AuthorisationResult,
+    CaptureResult,
+    ReversalResult,
+)
+from tallymark_server.domain.commands.command import Command
+from tallymark_server.domain.model.actions import Ask
+from tallymark_server.domain.money import Money
+
+__all__ = [
+    "CodeIdentification",
+    "CompleteProcess",
+    "ConfirmProcess",
+    "DisputeProcess",
+    "FireTimer",
+    "ProcessName",
+    "RecordAuthorisation",
+    "RecordSettlement",
+    "ResolveCode",
+    "ReverseProcess",
+    "SettleProcess",
+    "TelephoneIdentification",
+    "UpdatePoints",
+]
+
+
+class CodeIdentification(msgspec.Struct, frozen=True, kw_only=True, tag="code"):
+    """A code with the right MAC was shown."""
+
+    expires_at_seconds: int
+    cti_hash: str
+    text_hash: str
+
+
+class TelephoneIdentification(msgspec.Struct, frozen=True, kw_only=True, tag="telephone"):
+    """A telephone number was given."""
+
+    number_hash: str
+
+
+class ResolveCode(Command, frozen=True, kw_only=True):
+    """Claim the code and decide the actions."""
+
+    identification: CodeIdentification | TelephoneIdentification
+    asks: tuple[Ask, ...]
+    sale_total: Money | None
+    complete_on_instruction: bool
+    fresh: bytes
+    digits: str
+
+
+class ProcessName(msgspec.Struct, frozen=True, kw_only=True):
+    """A process by its id, or by the terminal's own request_id of ResolveCode."""
+
+    process_id: str = ""
+    resolve_request_id: str = ""
+
+
+class CompleteProcess(Command, frozen=True, kw_only=True):
+    """The terminal has executed the instructions."""
+
+    name: ProcessName
+
+
+class ReverseProcess(Command, frozen=True, kw_only=True):
+    """The terminal gives up or takes back."""
+
+    name: ProcessName
+    note: str
+    fresh: bytes
+
+
+class UpdatePoints(Command, frozen=True, kw_only=True):
+    """The terminal reports a changed number of points."""
+
+    name: ProcessName
+    version: int
+    new_balance: int
+
+
+class ConfirmProcess(Command, frozen=True, kw_only=True):
+    """The customer answers."""
+
+    process_id: str
+    approve: bool
+    digits: str
+
+
+class DisputeProcess(Command, frozen=True, kw_only=True):
+    """The customer did not want this process."""
+
+    process_id: str
+    statement: str
+
+
+class FireTimer(Command, frozen=True, kw_only=True):
+    """A process's time is over, if the timer is still the one that was set."""
+
+    process_id: str
+    timer_at: int
+
+
+class RecordAuthorisation(Command, frozen=True, kw_only=True):
+    """The credit institution answered an authorisation; None: unknown, ask again."""
+
+    process_id: str
+    action: int
+    attempt: int
+    result: AuthorisationResult | None
+
+
+class RecordSettlement(Command, frozen=True, kw_only=True):
+    """The credit institution answered a capture or reversal; None: unknown, tell it again."""
+
+    process_id: str
+    action: int
+    attempt: int
+    result: CaptureResult | ReversalResult | None
+
+
+class SettleProcess(Command, frozen=True, kw_only=True):
+    """An operator decides a process that waits for a person."""
+
+    process_id: str
+    executed: bool
+    note: str
