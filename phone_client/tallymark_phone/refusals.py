@@ -38,6 +38,7 @@ SENTENCES: Final = {
     "EVENT_NOT_FOUND": "the event is not this merchant's",
     "RELEASED_BY_OPERATOR": "the operator settled it: nothing was done",
     "RELEASED_BY_TERMINAL": "the terminal gave it up",
+    "CODE_NOT_BOUND": "this amount needs a code made for that terminal: scan its tag first",
 }
 """A sentence for each RefusalReason, by its name without prefix."""
 

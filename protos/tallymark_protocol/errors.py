@@ -165,7 +165,7 @@ def from_call(error: grpc.aio.AioRpcError) -> TallymarkError:
     details = _Details(error.trailing_metadata())
     reason = details.reason
     kind: type[TallymarkError] = Refused
-    if reason in {Reason.OVERLOADED, Reason.SHUTTING_DOWN}:
+    if reason in {Reason.OVERLOADED, Reason.RATE_LIMITED, Reason.SHUTTING_DOWN}:
         kind = NotDone
     elif error.code() in _UNKNOWN_STATUSES:
         kind = UnknownOutcome

@@ -64,6 +64,20 @@ class Reason(StrEnum):
     SHUTTING_DOWN = "SHUTTING_DOWN"
     STORE_FAILED = "STORE_FAILED"
     INTERNAL = "INTERNAL"
+    CERTIFICATE_EXPIRED = "CERTIFICATE_EXPIRED"
+    CERTIFICATE_REQUEST_INVALID = "CERTIFICATE_REQUEST_INVALID"
+    DEVICE_PROOF_WRONG = "DEVICE_PROOF_WRONG"
+    INVITATION_INVALID = "INVITATION_INVALID"
+    PASSWORD_COMMON = "PASSWORD_COMMON"  # noqa: S105 -- the same
+    PASSWORD_WAIT = "PASSWORD_WAIT"  # noqa: S105 -- the same
+    PASSWORD_LOCKED = "PASSWORD_LOCKED"  # noqa: S105 -- the same
+    RATE_LIMITED = "RATE_LIMITED"
+    TAG_INVALID = "TAG_INVALID"
+    CONFIRMATION_SIGNATURE_WRONG = "CONFIRMATION_SIGNATURE_WRONG"
+    NUMBER_CODE_LIMIT = "NUMBER_CODE_LIMIT"
+    OPERATOR_NOT_FOUND = "OPERATOR_NOT_FOUND"
+    OPERATOR_IS_CALLER = "OPERATOR_IS_CALLER"
+    KEY_NOT_FOUND = "KEY_NOT_FOUND"
 
 
 class Description(NamedTuple):
@@ -80,7 +94,7 @@ DESCRIPTIONS: dict[Reason, Description] = {
     ),
     Reason.CREDENTIALS_MISSING: Description(
         "UNAUTHENTICATED",
-        "This call needs credentials. Send the metadata authorization: Bearer <secret>.",
+        "This call needs credentials. Send the metadata authorization: Bearer <session_token>.",
     ),
     Reason.CREDENTIALS_INVALID: Description(
         "UNAUTHENTICATED",
@@ -236,5 +250,63 @@ DESCRIPTIONS: dict[Reason, Description] = {
     Reason.INTERNAL: Description(
         "INTERNAL",
         "The server made a mistake. Try the same request again; if it stays, tell the operator.",
+    ),
+    Reason.CERTIFICATE_EXPIRED: Description(
+        "UNAUTHENTICATED",
+        "The certificate has expired. Enrol again.",
+    ),
+    Reason.CERTIFICATE_REQUEST_INVALID: Description(
+        "INVALID_ARGUMENT",
+        "The certificate request is not valid. "
+        "Send PKCS #10 in DER for an ECDSA P-256 key, signed by it.",
+    ),
+    Reason.DEVICE_PROOF_WRONG: Description(
+        "INVALID_ARGUMENT",
+        "The device's signature does not fit this request and key. See docs/signatures.md.",
+    ),
+    Reason.INVITATION_INVALID: Description(
+        "PERMISSION_DENIED",
+        "The invitation is not valid any more. "
+        "Make another one on a device that you have, or ask the operator.",
+    ),
+    Reason.PASSWORD_COMMON: Description(
+        "INVALID_ARGUMENT",
+        "This password is among the first that a thief tries. Choose another one.",
+    ),
+    Reason.PASSWORD_WAIT: Description(
+        "FAILED_PRECONDITION",
+        "Too many wrong passwords. Try again in {seconds} seconds.",
+    ),
+    Reason.PASSWORD_LOCKED: Description(
+        "PERMISSION_DENIED",
+        "The password was wrong too often. Ask the operator to unlock it.",
+    ),
+    Reason.RATE_LIMITED: Description(
+        "RESOURCE_EXHAUSTED",
+        "Too many calls. Try again shortly.",
+    ),
+    Reason.TAG_INVALID: Description(
+        "FAILED_PRECONDITION",
+        "The terminal's tag is not valid. Scan it again; if it stays, do not pay here.",
+    ),
+    Reason.CONFIRMATION_SIGNATURE_WRONG: Description(
+        "FAILED_PRECONDITION",
+        "What was signed is not what would be done. Look at the sale again before you confirm it.",
+    ),
+    Reason.NUMBER_CODE_LIMIT: Description(
+        "FAILED_PRECONDITION",
+        "No more codes are sent today. Try again tomorrow.",
+    ),
+    Reason.OPERATOR_NOT_FOUND: Description(
+        "NOT_FOUND",
+        "There is no such operator.",
+    ),
+    Reason.OPERATOR_IS_CALLER: Description(
+        "FAILED_PRECONDITION",
+        "You cannot revoke yourself. Have another operator do it.",
+    ),
+    Reason.KEY_NOT_FOUND: Description(
+        "NOT_FOUND",
+        "There is no such key.",
     ),
 }

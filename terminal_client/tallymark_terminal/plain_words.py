@@ -78,6 +78,20 @@ _ERROR_WORDS: Final = {
     Reason.SHUTTING_DOWN: "The server is being restarted.",
     Reason.STORE_FAILED: "The server has trouble with its store.",
     Reason.INTERNAL: f"The server made a mistake. {_CALL_OPERATOR}",
+    Reason.CERTIFICATE_EXPIRED: "This terminal was away too long. Enrol it again.",
+    Reason.CERTIFICATE_REQUEST_INVALID: f"The server refused this terminal's key. {_CALL_OPERATOR}",
+    Reason.DEVICE_PROOF_WRONG: "The phone could not prove who it is.",
+    Reason.INVITATION_INVALID: "The invitation is not valid any more.",
+    Reason.PASSWORD_COMMON: "The password is too common.",
+    Reason.PASSWORD_WAIT: "The password was wrong too often. The customer has to wait.",
+    Reason.PASSWORD_LOCKED: "The password was wrong too often.",
+    Reason.RATE_LIMITED: "This terminal calls too often. Wait a moment.",
+    Reason.TAG_INVALID: "The tag of this terminal is out of date. Show a new one.",
+    Reason.CONFIRMATION_SIGNATURE_WRONG: "The customer has to look at the sale again.",
+    Reason.NUMBER_CODE_LIMIT: "No more codes are sent today.",
+    Reason.OPERATOR_NOT_FOUND: "There is no such operator.",
+    Reason.OPERATOR_IS_CALLER: "An operator cannot revoke itself.",
+    Reason.KEY_NOT_FOUND: "The server has no such key.",
 }
 
 _REVERSAL_WORDS: Final = {
@@ -190,5 +204,8 @@ _REFUSAL_WORDS: Final[dict[RefusalReason, str | Callable[[Words, Refusal], str]]
     RefusalReason.DIGITS_WRONG: "The digits entered on the phone were wrong.",
     RefusalReason.RELEASED_BY_OPERATOR: "The operator settled it as not executed.",
     RefusalReason.RELEASED_BY_TERMINAL: "This terminal gave it up.",
+    RefusalReason.CODE_NOT_BOUND: (
+        "This amount needs a code made for this terminal. Show its tag to the phone."
+    ),
     RefusalReason.UNKNOWN: "Refused, for a reason that this terminal does not know.",
 }

@@ -139,6 +139,8 @@ class _RefusalReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Refusal
     """An operator settled the process as not executed."""
     REFUSAL_REASON_RELEASED_BY_TERMINAL: _RefusalReason.ValueType  # 31
     """The terminal gave the process up."""
+    REFUSAL_REASON_CODE_NOT_BOUND: _RefusalReason.ValueType  # 32
+    """An amount from the policy's bind_money_from on needs a code that is bound to this terminal: show its tag to the phone."""
 
 class RefusalReason(_RefusalReason, metaclass=_RefusalReasonEnumTypeWrapper):
     """RefusalReason says why an action, and with it the whole process, was refused. A refusal is final for its request_id."""
@@ -207,6 +209,8 @@ REFUSAL_REASON_RELEASED_BY_OPERATOR: RefusalReason.ValueType  # 30
 """An operator settled the process as not executed."""
 REFUSAL_REASON_RELEASED_BY_TERMINAL: RefusalReason.ValueType  # 31
 """The terminal gave the process up."""
+REFUSAL_REASON_CODE_NOT_BOUND: RefusalReason.ValueType  # 32
+"""An amount from the policy's bind_money_from on needs a code that is bound to this terminal: show its tag to the phone."""
 Global___RefusalReason: _TypeAlias = RefusalReason  # noqa: Y015
 
 class _Settlement:

@@ -9,7 +9,9 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from tallymark.v1 import checkpoint_pb2 as _checkpoint_pb2
 from tallymark.v1 import identification_pb2 as _identification_pb2
+from tallymark.v1 import key_pb2 as _key_pb2
 from tallymark.v1 import process_pb2 as _process_pb2
 from tallymark.v1 import registration_pb2 as _registration_pb2
 import builtins as _builtins
@@ -58,16 +60,26 @@ class RegisterCustomerRequest(_message.Message):
     PASSWORD_FIELD_NUMBER: _builtins.int
     TELEPHONE_NUMBER_FIELD_NUMBER: _builtins.int
     DEVICE_NAME_FIELD_NUMBER: _builtins.int
+    DEVICE_KEY_FIELD_NUMBER: _builtins.int
+    DEVICE_PROOF_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of this request, a UUID made by the caller, required."""
     login_name: _builtins.str
     """Name to sign in with: 3 to 64 small letters, digits and . _ @ + -"""
     password: _builtins.str
-    """Password, 8 to 256 characters."""
+    """Password, 8 to 256 characters, counted as Unicode code points after normalisation (NFC). Any characters; a common one is
+    refused.
+    """
     telephone_number: _builtins.str
     """Telephone number in E.164 form, optional. Terminals can identify by it once it is verified."""
     device_name: _builtins.str
     """Name of the device for lists, for example "Ana's phone", 1 to 60 characters."""
+    device_proof: _builtins.bytes
+    """Signature of the device over this registration ("register")."""
+    @_builtins.property
+    def device_key(self) -> _key_pb2.PublicKey:
+        """Public key of the device, required."""
+
     def __init__(
         self,
         *,
@@ -76,10 +88,12 @@ class RegisterCustomerRequest(_message.Message):
         password: _builtins.str = ...,
         telephone_number: _builtins.str = ...,
         device_name: _builtins.str = ...,
+        device_key: _key_pb2.PublicKey | None = ...,
+        device_proof: _builtins.bytes = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["device_key", b"device_key"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_name", b"device_name", "login_name", b"login_name", "password", b"password", "request_id", b"request_id", "telephone_number", b"telephone_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_key", b"device_key", "device_name", b"device_name", "device_proof", b"device_proof", "login_name", b"login_name", "password", b"password", "request_id", b"request_id", "telephone_number", b"telephone_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -174,6 +188,58 @@ class VerifyNumberResponse(_message.Message):
 Global___VerifyNumberResponse: _TypeAlias = VerifyNumberResponse  # noqa: Y015
 
 @_typing.final
+class SendNumberCodeRequest(_message.Message):
+    """SendNumberCodeRequest asks for a new verification code."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TELEPHONE_NUMBER_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Id of this request, a UUID made by the caller, required. The same request again sends nothing."""
+    telephone_number: _builtins.str
+    """Number to verify, in E.164 form. Empty: the one that waits for verification. A verified number stays in force until
+    another one is verified.
+    """
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        telephone_number: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "telephone_number", b"telephone_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SendNumberCodeRequest: _TypeAlias = SendNumberCodeRequest  # noqa: Y015
+
+@_typing.final
+class SendNumberCodeResponse(_message.Message):
+    """SendNumberCodeResponse tells until when the code is good."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """Time from which the code is refused."""
+
+    def __init__(
+        self,
+        *,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SendNumberCodeResponse: _TypeAlias = SendNumberCodeResponse  # noqa: Y015
+
+@_typing.final
 class SignInRequest(_message.Message):
     """SignInRequest asks for a session."""
 
@@ -183,6 +249,7 @@ class SignInRequest(_message.Message):
     LOGIN_NAME_FIELD_NUMBER: _builtins.int
     PASSWORD_FIELD_NUMBER: _builtins.int
     DEVICE_ID_FIELD_NUMBER: _builtins.int
+    DEVICE_PROOF_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of this request, a UUID made by the caller, required."""
     login_name: _builtins.str
@@ -191,6 +258,8 @@ class SignInRequest(_message.Message):
     """Password of the customer."""
     device_id: _builtins.str
     """Id of the device, from RegisterCustomer or AddDevice."""
+    device_proof: _builtins.bytes
+    """Signature of the device over this request ("sign-in")."""
     def __init__(
         self,
         *,
@@ -198,10 +267,11 @@ class SignInRequest(_message.Message):
         login_name: _builtins.str = ...,
         password: _builtins.str = ...,
         device_id: _builtins.str = ...,
+        device_proof: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_id", b"device_id", "login_name", b"login_name", "password", b"password", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_id", b"device_id", "device_proof", b"device_proof", "login_name", b"login_name", "password", b"password", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -236,6 +306,108 @@ class SignInResponse(_message.Message):
 Global___SignInResponse: _TypeAlias = SignInResponse  # noqa: Y015
 
 @_typing.final
+class InviteDeviceRequest(_message.Message):
+    """InviteDeviceRequest asks for an invitation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Id of this request, a UUID made by the caller, required."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InviteDeviceRequest: _TypeAlias = InviteDeviceRequest  # noqa: Y015
+
+@_typing.final
+class InviteDeviceResponse(_message.Message):
+    """InviteDeviceResponse returns the invitation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INVITATION_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    invitation: _builtins.str
+    """Invitation, to be typed or scanned on the new device. A secret, good once."""
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """Time from which it is refused."""
+
+    def __init__(
+        self,
+        *,
+        invitation: _builtins.str = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "invitation", b"invitation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InviteDeviceResponse: _TypeAlias = InviteDeviceResponse  # noqa: Y015
+
+@_typing.final
+class ChangePasswordRequest(_message.Message):
+    """ChangePasswordRequest asks for another password."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PASSWORD_FIELD_NUMBER: _builtins.int
+    NEW_PASSWORD_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Id of this request, a UUID made by the caller, required."""
+    password: _builtins.str
+    """Password now."""
+    new_password: _builtins.str
+    """Password to be, 8 to 256 characters."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        password: _builtins.str = ...,
+        new_password: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["new_password", b"new_password", "password", b"password", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangePasswordRequest: _TypeAlias = ChangePasswordRequest  # noqa: Y015
+
+@_typing.final
+class ChangePasswordResponse(_message.Message):
+    """ChangePasswordResponse tells that the password is changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSIONS_ENDED_FIELD_NUMBER: _builtins.int
+    sessions_ended: _builtins.int
+    """Number of sessions that ended."""
+    def __init__(
+        self,
+        *,
+        sessions_ended: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sessions_ended", b"sessions_ended"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangePasswordResponse: _TypeAlias = ChangePasswordResponse  # noqa: Y015
+
+@_typing.final
 class AddDeviceRequest(_message.Message):
     """AddDeviceRequest asks for another device of a customer."""
 
@@ -245,6 +417,9 @@ class AddDeviceRequest(_message.Message):
     LOGIN_NAME_FIELD_NUMBER: _builtins.int
     PASSWORD_FIELD_NUMBER: _builtins.int
     DEVICE_NAME_FIELD_NUMBER: _builtins.int
+    INVITATION_FIELD_NUMBER: _builtins.int
+    DEVICE_KEY_FIELD_NUMBER: _builtins.int
+    DEVICE_PROOF_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of this request, a UUID made by the caller, required."""
     login_name: _builtins.str
@@ -253,6 +428,14 @@ class AddDeviceRequest(_message.Message):
     """Password of the customer."""
     device_name: _builtins.str
     """Name of the device for lists, 1 to 60 characters."""
+    invitation: _builtins.str
+    """Invitation, as it was given, required."""
+    device_proof: _builtins.bytes
+    """Signature of the device over this request ("add")."""
+    @_builtins.property
+    def device_key(self) -> _key_pb2.PublicKey:
+        """Public key of the device, required."""
+
     def __init__(
         self,
         *,
@@ -260,10 +443,13 @@ class AddDeviceRequest(_message.Message):
         login_name: _builtins.str = ...,
         password: _builtins.str = ...,
         device_name: _builtins.str = ...,
+        invitation: _builtins.str = ...,
+        device_key: _key_pb2.PublicKey | None = ...,
+        device_proof: _builtins.bytes = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["device_key", b"device_key"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_name", b"device_name", "login_name", b"login_name", "password", b"password", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_key", b"device_key", "device_name", b"device_name", "device_proof", b"device_proof", "invitation", b"invitation", "login_name", b"login_name", "password", b"password", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -619,18 +805,18 @@ class IssueCodeRequest(_message.Message):
     CARD_ID_FIELD_NUMBER: _builtins.int
     BILL_FIELD_NUMBER: _builtins.int
     TICKET_FIELD_NUMBER: _builtins.int
-    AUDIENCE_FIELD_NUMBER: _builtins.int
     PASSWORD_FIELD_NUMBER: _builtins.int
+    TERMINAL_TAG_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of this request, a UUID made by the caller, required."""
     purpose: _identification_pb2.CodePurpose.ValueType
     """What the code is for, required."""
     card_id: _builtins.str
     """Card to charge. Empty: the default one."""
-    audience: _builtins.str
-    """Terminal that alone may use the code (written into it as aud). Empty: any terminal."""
     password: _builtins.str
     """Password, when the policy asks for it."""
+    terminal_tag: _builtins.str
+    """Tag of the terminal that alone may use the code, as it was scanned there ("TT1:"). Empty: any terminal."""
     @_builtins.property
     def bill(self) -> Global___BillChoice:
         """Bill to pay when the terminal names none."""
@@ -647,12 +833,12 @@ class IssueCodeRequest(_message.Message):
         card_id: _builtins.str = ...,
         bill: Global___BillChoice | None = ...,
         ticket: Global___TicketChoice | None = ...,
-        audience: _builtins.str = ...,
         password: _builtins.str = ...,
+        terminal_tag: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["bill", b"bill", "ticket", b"ticket"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "bill", b"bill", "card_id", b"card_id", "password", b"password", "purpose", b"purpose", "request_id", b"request_id", "ticket", b"ticket"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bill", b"bill", "card_id", b"card_id", "password", b"password", "purpose", b"purpose", "request_id", b"request_id", "terminal_tag", b"terminal_tag", "ticket", b"ticket"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -669,8 +855,14 @@ class IssueCodeResponse(_message.Message):
     ISSUED_AT_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     NEXT_AT_FIELD_NUMBER: _builtins.int
+    BOUND_TERMINAL_ID_FIELD_NUMBER: _builtins.int
+    BOUND_MERCHANT_NAME_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """Text to show as a QR symbol in alphanumeric mode, level M: "TM1:" and Base45. A secret until it is used."""
+    bound_terminal_id: _builtins.str
+    """Terminal that the code is bound to. Empty: any terminal."""
+    bound_merchant_name: _builtins.str
+    """Name of the merchant whose terminal that is. Show it: the customer compares it with where they stand."""
     @_builtins.property
     def code_reference(self) -> _identification_pb2.CodeReference:
         """Reference of the code, which may be written down."""
@@ -695,10 +887,12 @@ class IssueCodeResponse(_message.Message):
         issued_at: _timestamp_pb2.Timestamp | None = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
         next_at: _timestamp_pb2.Timestamp | None = ...,
+        bound_terminal_id: _builtins.str = ...,
+        bound_merchant_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["code_reference", b"code_reference", "expires_at", b"expires_at", "issued_at", b"issued_at", "next_at", b"next_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "code_reference", b"code_reference", "expires_at", b"expires_at", "issued_at", b"issued_at", "next_at", b"next_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bound_merchant_name", b"bound_merchant_name", "bound_terminal_id", b"bound_terminal_id", "code", b"code", "code_reference", b"code_reference", "expires_at", b"expires_at", "issued_at", b"issued_at", "next_at", b"next_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -816,6 +1010,7 @@ class ConfirmProcessRequest(_message.Message):
     PROCESS_ID_FIELD_NUMBER: _builtins.int
     DECISION_FIELD_NUMBER: _builtins.int
     CONFIRMATION_DIGITS_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of this request, a UUID made by the caller, required."""
     process_id: _builtins.str
@@ -824,6 +1019,8 @@ class ConfirmProcessRequest(_message.Message):
     """The answer, required."""
     confirmation_digits: _builtins.str
     """Two digits that the terminal shows, required to approve when Process.digits_needed, unless it is CONTESTED."""
+    signature: _builtins.bytes
+    """Signature of the device over the statement of docs/signatures.md: the process as it was shown, and the decision."""
     def __init__(
         self,
         *,
@@ -831,10 +1028,11 @@ class ConfirmProcessRequest(_message.Message):
         process_id: _builtins.str = ...,
         decision: Global___Decision.ValueType = ...,
         confirmation_digits: _builtins.str = ...,
+        signature: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmation_digits", b"confirmation_digits", "decision", b"decision", "process_id", b"process_id", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmation_digits", b"confirmation_digits", "decision", b"decision", "process_id", b"process_id", "request_id", b"request_id", "signature", b"signature"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1001,18 +1199,24 @@ class GetReceiptResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RECEIPT_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def receipt(self) -> _process_pb2.Receipt:
         """The receipt."""
+
+    @_builtins.property
+    def checkpoint(self) -> _checkpoint_pb2.SignedCheckpoint:
+        """The server's signed word on its journal, which covers the completion."""
 
     def __init__(
         self,
         *,
         receipt: _process_pb2.Receipt | None = ...,
+        checkpoint: _checkpoint_pb2.SignedCheckpoint | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "receipt", b"receipt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -29,15 +29,23 @@ class CustomerServiceStub(object):
     """CustomerService is what a customer's phone calls. RPCs are unary or stream from the server only, so that browsers can
     call them too.
 
-    RegisterCustomer, AddDevice and SignIn need no credentials; every other RPC needs the metadata
-    `authorization: Bearer <session_token>`, else it fails with CREDENTIALS_MISSING, CREDENTIALS_INVALID or SESSION_EXPIRED.
+    The connection is TLS without a client certificate. RegisterCustomer, AddDevice and SignIn need no credentials; every
+    other RPC needs the metadata `authorization: Bearer <session_token>`, else it fails with CREDENTIALS_MISSING,
+    CREDENTIALS_INVALID or SESSION_EXPIRED.
+
+    A device has a key pair, made on it and never leaving it (in secure hardware where there is some). What it signs, byte
+    by byte, is in docs/signatures.md. A password alone opens nothing: signing in needs the device's signature, adding a
+    device an invitation.
 
     Every changing RPC carries a request_id, a UUID that the caller makes (version 7 is best). Sending the same request
     again with the same id gives the byte-equal answer and changes nothing; another body under the same id fails with
     REQUEST_ID_REUSED. A call that ended with UNAVAILABLE, DEADLINE_EXCEEDED or CANCELLED has an unknown outcome:
     send it again with the same id. Where there are no credentials, the login name stands for the caller. A request of more
-    than 1 MiB ends with RESOURCE_EXHAUSTED and without ErrorInfo. Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields),
-    CALLER_NOT_ALLOWED, OVERLOADED, SHUTTING_DOWN, STORE_FAILED and INTERNAL.
+    than 64 KiB ends with RESOURCE_EXHAUSTED and without ErrorInfo. Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields),
+    CALLER_NOT_ALLOWED, OVERLOADED, RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL.
+
+    Every RPC that takes a password can fail with PASSWORD_WRONG, PASSWORD_WAIT (too soon after wrong ones) and PASSWORD_LOCKED
+    (100 wrong ones in a row: only the operator lets the customer go on).
     """
 
     def __init__(self, channel):
@@ -56,15 +64,30 @@ class CustomerServiceStub(object):
                 request_serializer=tallymark_dot_v1_dot_customer__service__pb2.VerifyNumberRequest.SerializeToString,
                 response_deserializer=tallymark_dot_v1_dot_customer__service__pb2.VerifyNumberResponse.FromString,
                 _registered_method=True)
+        self.SendNumberCode = channel.unary_unary(
+                '/tallymark.v1.CustomerService/SendNumberCode',
+                request_serializer=tallymark_dot_v1_dot_customer__service__pb2.SendNumberCodeRequest.SerializeToString,
+                response_deserializer=tallymark_dot_v1_dot_customer__service__pb2.SendNumberCodeResponse.FromString,
+                _registered_method=True)
         self.SignIn = channel.unary_unary(
                 '/tallymark.v1.CustomerService/SignIn',
                 request_serializer=tallymark_dot_v1_dot_customer__service__pb2.SignInRequest.SerializeToString,
                 response_deserializer=tallymark_dot_v1_dot_customer__service__pb2.SignInResponse.FromString,
                 _registered_method=True)
+        self.InviteDevice = channel.unary_unary(
+                '/tallymark.v1.CustomerService/InviteDevice',
+                request_serializer=tallymark_dot_v1_dot_customer__service__pb2.InviteDeviceRequest.SerializeToString,
+                response_deserializer=tallymark_dot_v1_dot_customer__service__pb2.InviteDeviceResponse.FromString,
+                _registered_method=True)
         self.AddDevice = channel.unary_unary(
                 '/tallymark.v1.CustomerService/AddDevice',
                 request_serializer=tallymark_dot_v1_dot_customer__service__pb2.AddDeviceRequest.SerializeToString,
                 response_deserializer=tallymark_dot_v1_dot_customer__service__pb2.AddDeviceResponse.FromString,
+                _registered_method=True)
+        self.ChangePassword = channel.unary_unary(
+                '/tallymark.v1.CustomerService/ChangePassword',
+                request_serializer=tallymark_dot_v1_dot_customer__service__pb2.ChangePasswordRequest.SerializeToString,
+                response_deserializer=tallymark_dot_v1_dot_customer__service__pb2.ChangePasswordResponse.FromString,
                 _registered_method=True)
         self.RemoveDevice = channel.unary_unary(
                 '/tallymark.v1.CustomerService/RemoveDevice',
@@ -127,20 +150,28 @@ class CustomerServiceServicer(object):
     """CustomerService is what a customer's phone calls. RPCs are unary or stream from the server only, so that browsers can
     call them too.
 
-    RegisterCustomer, AddDevice and SignIn need no credentials; every other RPC needs the metadata
-    `authorization: Bearer <session_token>`, else it fails with CREDENTIALS_MISSING, CREDENTIALS_INVALID or SESSION_EXPIRED.
+    The connection is TLS without a client certificate. RegisterCustomer, AddDevice and SignIn need no credentials; every
+    other RPC needs the metadata `authorization: Bearer <session_token>`, else it fails with CREDENTIALS_MISSING,
+    CREDENTIALS_INVALID or SESSION_EXPIRED.
+
+    A device has a key pair, made on it and never leaving it (in secure hardware where there is some). What it signs, byte
+    by byte, is in docs/signatures.md. A password alone opens nothing: signing in needs the device's signature, adding a
+    device an invitation.
 
     Every changing RPC carries a request_id, a UUID that the caller makes (version 7 is best). Sending the same request
     again with the same id gives the byte-equal answer and changes nothing; another body under the same id fails with
     REQUEST_ID_REUSED. A call that ended with UNAVAILABLE, DEADLINE_EXCEEDED or CANCELLED has an unknown outcome:
     send it again with the same id. Where there are no credentials, the login name stands for the caller. A request of more
-    than 1 MiB ends with RESOURCE_EXHAUSTED and without ErrorInfo. Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields),
-    CALLER_NOT_ALLOWED, OVERLOADED, SHUTTING_DOWN, STORE_FAILED and INTERNAL.
+    than 64 KiB ends with RESOURCE_EXHAUSTED and without ErrorInfo. Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields),
+    CALLER_NOT_ALLOWED, OVERLOADED, RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL.
+
+    Every RPC that takes a password can fail with PASSWORD_WRONG, PASSWORD_WAIT (too soon after wrong ones) and PASSWORD_LOCKED
+    (100 wrong ones in a row: only the operator lets the customer go on).
     """
 
     def RegisterCustomer(self, request, context):
         """Registers a customer with a first device and signs that device in. The telephone number, if given, is verified
-        by VerifyNumber. Fails with LOGIN_NAME_TAKEN, PASSWORD_TOO_SHORT.
+        by VerifyNumber. Fails with LOGIN_NAME_TAKEN, PASSWORD_TOO_SHORT, PASSWORD_COMMON, DEVICE_PROOF_WRONG.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -148,24 +179,48 @@ class CustomerServiceServicer(object):
 
     def VerifyNumber(self, request, context):
         """Verifies the telephone number given at registration by the code that was sent to it: six digits in a text message,
-        or in the server's log where no gateway for messages is set up. The code does not expire; after five wrong ones none
-        is accepted any more.
-        Fails with NUMBER_CODE_WRONG, NUMBER_TAKEN, NO_NUMBER_TO_VERIFY.
+        or in the server's log where no gateway for messages is set up. A code is good for ten minutes and five tries; then
+        SendNumberCode sends another. Fails with NUMBER_CODE_WRONG (also for one that is over), NUMBER_TAKEN, NO_NUMBER_TO_VERIFY.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SendNumberCode(self, request, context):
+        """Sends a new verification code to the customer's telephone number, or to another one that takes its place; the code before
+        it is dead. At most 5 a day for a customer, and for a number. Fails with NUMBER_CODE_LIMIT, NO_NUMBER_TO_VERIFY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SignIn(self, request, context):
-        """Opens a session for a known device. The device's earlier sessions go on, the newest five of them. Fails with
-        PASSWORD_WRONG, which also stands for an unknown name or device.
+        """Opens a session for a known device, by the password and the device's signature. The device's earlier sessions go on,
+        the newest five of them. Fails with PASSWORD_WRONG, which also stands for an unknown name or device and for a
+        signature that does not fit.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def InviteDevice(self, request, context):
+        """Makes an invitation, with which AddDevice adds another device of the customer within ten minutes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AddDevice(self, request, context):
-        """Adds another device of the same customer and signs it in. Fails with PASSWORD_WRONG, TOO_MANY_REGISTRATIONS.
+        """Adds another device of the same customer and signs it in, by the password and an invitation made on a device that the
+        customer has, or by the operator for one who has none any more. Fails with INVITATION_INVALID, PASSWORD_WRONG,
+        DEVICE_PROOF_WRONG, TOO_MANY_REGISTRATIONS.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangePassword(self, request, context):
+        """Changes the password. All other sessions of the customer end. Fails with PASSWORD_WRONG, PASSWORD_TOO_SHORT, PASSWORD_COMMON.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -205,7 +260,7 @@ class CustomerServiceServicer(object):
         """Issues a signed, expiring, one-time code. The device's earlier codes of the same purpose live on to their own expiry;
         when one of them is claimed, its siblings die. Of more than 20 unused codes of a device the oldest is revoked.
         Fails with PASSWORD_REQUIRED (then send the password under a new request_id), PASSWORD_WRONG, CARD_NOT_FOUND,
-        BILL_NOT_FOUND, TICKET_NOT_FOUND, TERMINAL_NOT_FOUND.
+        BILL_NOT_FOUND, TICKET_NOT_FOUND, TAG_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -229,10 +284,12 @@ class CustomerServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ConfirmProcess(self, request, context):
-        """Approves or declines a process that is AWAITING_CUSTOMER or CONTESTED. Wrong digits, and missing ones, decline the
+        """Approves or declines a process that is AWAITING_CUSTOMER or CONTESTED, by a signature of the device over everything
+        that was shown to the customer. Wrong digits, and missing ones, decline the
         process at once: there is no second try. What comes after an approval, WatchProcesses tells. Declining a CONTESTED
         process releases it, unless its execute_by has passed: goods may be gone, so it stays for the operator.
-        Fails with PROCESS_NOT_FOUND, PROCESS_NOT_AWAITING (already answered, ended or too late).
+        Fails with PROCESS_NOT_FOUND, PROCESS_NOT_AWAITING (already answered, ended or too late), CONFIRMATION_SIGNATURE_WRONG (the
+        signature is not this device's, or what it signed is not what would be done; the process waits on).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -274,15 +331,30 @@ def add_CustomerServiceServicer_to_server(servicer, server):
                     request_deserializer=tallymark_dot_v1_dot_customer__service__pb2.VerifyNumberRequest.FromString,
                     response_serializer=tallymark_dot_v1_dot_customer__service__pb2.VerifyNumberResponse.SerializeToString,
             ),
+            'SendNumberCode': grpc.unary_unary_rpc_method_handler(
+                    servicer.SendNumberCode,
+                    request_deserializer=tallymark_dot_v1_dot_customer__service__pb2.SendNumberCodeRequest.FromString,
+                    response_serializer=tallymark_dot_v1_dot_customer__service__pb2.SendNumberCodeResponse.SerializeToString,
+            ),
             'SignIn': grpc.unary_unary_rpc_method_handler(
                     servicer.SignIn,
                     request_deserializer=tallymark_dot_v1_dot_customer__service__pb2.SignInRequest.FromString,
                     response_serializer=tallymark_dot_v1_dot_customer__service__pb2.SignInResponse.SerializeToString,
             ),
+            'InviteDevice': grpc.unary_unary_rpc_method_handler(
+                    servicer.InviteDevice,
+                    request_deserializer=tallymark_dot_v1_dot_customer__service__pb2.InviteDeviceRequest.FromString,
+                    response_serializer=tallymark_dot_v1_dot_customer__service__pb2.InviteDeviceResponse.SerializeToString,
+            ),
             'AddDevice': grpc.unary_unary_rpc_method_handler(
                     servicer.AddDevice,
                     request_deserializer=tallymark_dot_v1_dot_customer__service__pb2.AddDeviceRequest.FromString,
                     response_serializer=tallymark_dot_v1_dot_customer__service__pb2.AddDeviceResponse.SerializeToString,
+            ),
+            'ChangePassword': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangePassword,
+                    request_deserializer=tallymark_dot_v1_dot_customer__service__pb2.ChangePasswordRequest.FromString,
+                    response_serializer=tallymark_dot_v1_dot_customer__service__pb2.ChangePasswordResponse.SerializeToString,
             ),
             'RemoveDevice': grpc.unary_unary_rpc_method_handler(
                     servicer.RemoveDevice,
@@ -351,15 +423,23 @@ class CustomerService(object):
     """CustomerService is what a customer's phone calls. RPCs are unary or stream from the server only, so that browsers can
     call them too.
 
-    RegisterCustomer, AddDevice and SignIn need no credentials; every other RPC needs the metadata
-    `authorization: Bearer <session_token>`, else it fails with CREDENTIALS_MISSING, CREDENTIALS_INVALID or SESSION_EXPIRED.
+    The connection is TLS without a client certificate. RegisterCustomer, AddDevice and SignIn need no credentials; every
+    other RPC needs the metadata `authorization: Bearer <session_token>`, else it fails with CREDENTIALS_MISSING,
+    CREDENTIALS_INVALID or SESSION_EXPIRED.
+
+    A device has a key pair, made on it and never leaving it (in secure hardware where there is some). What it signs, byte
+    by byte, is in docs/signatures.md. A password alone opens nothing: signing in needs the device's signature, adding a
+    device an invitation.
 
     Every changing RPC carries a request_id, a UUID that the caller makes (version 7 is best). Sending the same request
     again with the same id gives the byte-equal answer and changes nothing; another body under the same id fails with
     REQUEST_ID_REUSED. A call that ended with UNAVAILABLE, DEADLINE_EXCEEDED or CANCELLED has an unknown outcome:
     send it again with the same id. Where there are no credentials, the login name stands for the caller. A request of more
-    than 1 MiB ends with RESOURCE_EXHAUSTED and without ErrorInfo. Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields),
-    CALLER_NOT_ALLOWED, OVERLOADED, SHUTTING_DOWN, STORE_FAILED and INTERNAL.
+    than 64 KiB ends with RESOURCE_EXHAUSTED and without ErrorInfo. Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields),
+    CALLER_NOT_ALLOWED, OVERLOADED, RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL.
+
+    Every RPC that takes a password can fail with PASSWORD_WRONG, PASSWORD_WAIT (too soon after wrong ones) and PASSWORD_LOCKED
+    (100 wrong ones in a row: only the operator lets the customer go on).
     """
 
     @staticmethod
@@ -417,6 +497,33 @@ class CustomerService(object):
             _registered_method=True)
 
     @staticmethod
+    def SendNumberCode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallymark.v1.CustomerService/SendNumberCode',
+            tallymark_dot_v1_dot_customer__service__pb2.SendNumberCodeRequest.SerializeToString,
+            tallymark_dot_v1_dot_customer__service__pb2.SendNumberCodeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def SignIn(request,
             target,
             options=(),
@@ -444,6 +551,33 @@ class CustomerService(object):
             _registered_method=True)
 
     @staticmethod
+    def InviteDevice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallymark.v1.CustomerService/InviteDevice',
+            tallymark_dot_v1_dot_customer__service__pb2.InviteDeviceRequest.SerializeToString,
+            tallymark_dot_v1_dot_customer__service__pb2.InviteDeviceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def AddDevice(request,
             target,
             options=(),
@@ -460,6 +594,33 @@ class CustomerService(object):
             '/tallymark.v1.CustomerService/AddDevice',
             tallymark_dot_v1_dot_customer__service__pb2.AddDeviceRequest.SerializeToString,
             tallymark_dot_v1_dot_customer__service__pb2.AddDeviceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangePassword(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallymark.v1.CustomerService/ChangePassword',
+            tallymark_dot_v1_dot_customer__service__pb2.ChangePasswordRequest.SerializeToString,
+            tallymark_dot_v1_dot_customer__service__pb2.ChangePasswordResponse.FromString,
             options,
             channel_credentials,
             insecure,

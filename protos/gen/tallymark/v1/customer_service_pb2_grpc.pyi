@@ -16,34 +16,53 @@ class CustomerServiceStub:
     """CustomerService is what a customer's phone calls. RPCs are unary or stream from the server only, so that browsers can
     call them too.
 
-    RegisterCustomer, AddDevice and SignIn need no credentials; every other RPC needs the metadata
-    `authorization: Bearer <session_token>`, else it fails with CREDENTIALS_MISSING, CREDENTIALS_INVALID or SESSION_EXPIRED.
+    The connection is TLS without a client certificate. RegisterCustomer, AddDevice and SignIn need no credentials; every
+    other RPC needs the metadata `authorization: Bearer <session_token>`, else it fails with CREDENTIALS_MISSING,
+    CREDENTIALS_INVALID or SESSION_EXPIRED.
+
+    A device has a key pair, made on it and never leaving it (in secure hardware where there is some). What it signs, byte
+    by byte, is in docs/signatures.md. A password alone opens nothing: signing in needs the device's signature, adding a
+    device an invitation.
 
     Every changing RPC carries a request_id, a UUID that the caller makes (version 7 is best). Sending the same request
     again with the same id gives the byte-equal answer and changes nothing; another body under the same id fails with
     REQUEST_ID_REUSED. A call that ended with UNAVAILABLE, DEADLINE_EXCEEDED or CANCELLED has an unknown outcome:
     send it again with the same id. Where there are no credentials, the login name stands for the caller. A request of more
-    than 1 MiB ends with RESOURCE_EXHAUSTED and without ErrorInfo. Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields),
-    CALLER_NOT_ALLOWED, OVERLOADED, SHUTTING_DOWN, STORE_FAILED and INTERNAL.
+    than 64 KiB ends with RESOURCE_EXHAUSTED and without ErrorInfo. Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields),
+    CALLER_NOT_ALLOWED, OVERLOADED, RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL.
+
+    Every RPC that takes a password can fail with PASSWORD_WRONG, PASSWORD_WAIT (too soon after wrong ones) and PASSWORD_LOCKED
+    (100 wrong ones in a row: only the operator lets the customer go on).
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     RegisterCustomer: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.RegisterCustomerRequest, _customer_service_pb2.RegisterCustomerResponse]
     """Registers a customer with a first device and signs that device in. The telephone number, if given, is verified
-    by VerifyNumber. Fails with LOGIN_NAME_TAKEN, PASSWORD_TOO_SHORT.
+    by VerifyNumber. Fails with LOGIN_NAME_TAKEN, PASSWORD_TOO_SHORT, PASSWORD_COMMON, DEVICE_PROOF_WRONG.
     """
     VerifyNumber: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.VerifyNumberRequest, _customer_service_pb2.VerifyNumberResponse]
     """Verifies the telephone number given at registration by the code that was sent to it: six digits in a text message,
-    or in the server's log where no gateway for messages is set up. The code does not expire; after five wrong ones none
-    is accepted any more.
-    Fails with NUMBER_CODE_WRONG, NUMBER_TAKEN, NO_NUMBER_TO_VERIFY.
+    or in the server's log where no gateway for messages is set up. A code is good for ten minutes and five tries; then
+    SendNumberCode sends another. Fails with NUMBER_CODE_WRONG (also for one that is over), NUMBER_TAKEN, NO_NUMBER_TO_VERIFY.
+    """
+    SendNumberCode: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.SendNumberCodeRequest, _customer_service_pb2.SendNumberCodeResponse]
+    """Sends a new verification code to the customer's telephone number, or to another one that takes its place; the code before
+    it is dead. At most 5 a day for a customer, and for a number. Fails with NUMBER_CODE_LIMIT, NO_NUMBER_TO_VERIFY.
     """
     SignIn: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.SignInRequest, _customer_service_pb2.SignInResponse]
-    """Opens a session for a known device. The device's earlier sessions go on, the newest five of them. Fails with
-    PASSWORD_WRONG, which also stands for an unknown name or device.
+    """Opens a session for a known device, by the password and the device's signature. The device's earlier sessions go on,
+    the newest five of them. Fails with PASSWORD_WRONG, which also stands for an unknown name or device and for a
+    signature that does not fit.
     """
+    InviteDevice: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.InviteDeviceRequest, _customer_service_pb2.InviteDeviceResponse]
+    """Makes an invitation, with which AddDevice adds another device of the customer within ten minutes."""
     AddDevice: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.AddDeviceRequest, _customer_service_pb2.AddDeviceResponse]
-    """Adds another device of the same customer and signs it in. Fails with PASSWORD_WRONG, TOO_MANY_REGISTRATIONS."""
+    """Adds another device of the same customer and signs it in, by the password and an invitation made on a device that the
+    customer has, or by the operator for one who has none any more. Fails with INVITATION_INVALID, PASSWORD_WRONG,
+    DEVICE_PROOF_WRONG, TOO_MANY_REGISTRATIONS.
+    """
+    ChangePassword: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.ChangePasswordRequest, _customer_service_pb2.ChangePasswordResponse]
+    """Changes the password. All other sessions of the customer end. Fails with PASSWORD_WRONG, PASSWORD_TOO_SHORT, PASSWORD_COMMON."""
     RemoveDevice: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.RemoveDeviceRequest, _customer_service_pb2.RemoveDeviceResponse]
     """Removes a device: its sessions end and its codes are revoked. A device that removed itself is not known any more: the same
     request again fails with CREDENTIALS_INVALID, which then means that it is done. Fails with DEVICE_NOT_FOUND.
@@ -60,7 +79,7 @@ class CustomerServiceStub:
     """Issues a signed, expiring, one-time code. The device's earlier codes of the same purpose live on to their own expiry;
     when one of them is claimed, its siblings die. Of more than 20 unused codes of a device the oldest is revoked.
     Fails with PASSWORD_REQUIRED (then send the password under a new request_id), PASSWORD_WRONG, CARD_NOT_FOUND,
-    BILL_NOT_FOUND, TICKET_NOT_FOUND, TERMINAL_NOT_FOUND.
+    BILL_NOT_FOUND, TICKET_NOT_FOUND, TAG_INVALID.
     """
     RevokeCode: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.RevokeCodeRequest, _customer_service_pb2.RevokeCodeResponse]
     """Revokes every unused code of the calling device, or those of one purpose: for leaving the screen, or when the
@@ -72,10 +91,12 @@ class CustomerServiceStub:
     stream ends with an error, open it again after the last event seen. Several streams at once are allowed.
     """
     ConfirmProcess: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.ConfirmProcessRequest, _customer_service_pb2.ConfirmProcessResponse]
-    """Approves or declines a process that is AWAITING_CUSTOMER or CONTESTED. Wrong digits, and missing ones, decline the
+    """Approves or declines a process that is AWAITING_CUSTOMER or CONTESTED, by a signature of the device over everything
+    that was shown to the customer. Wrong digits, and missing ones, decline the
     process at once: there is no second try. What comes after an approval, WatchProcesses tells. Declining a CONTESTED
     process releases it, unless its execute_by has passed: goods may be gone, so it stays for the operator.
-    Fails with PROCESS_NOT_FOUND, PROCESS_NOT_AWAITING (already answered, ended or too late).
+    Fails with PROCESS_NOT_FOUND, PROCESS_NOT_AWAITING (already answered, ended or too late), CONFIRMATION_SIGNATURE_WRONG (the
+    signature is not this device's, or what it signed is not what would be done; the process waits on).
     """
     DisputeProcess: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.DisputeProcessRequest, _customer_service_pb2.DisputeProcessResponse]
     """Tells that the customer did not want this process. One that is AWAITING_CUSTOMER is declined, one that is instructed
@@ -91,15 +112,23 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
     """CustomerService is what a customer's phone calls. RPCs are unary or stream from the server only, so that browsers can
     call them too.
 
-    RegisterCustomer, AddDevice and SignIn need no credentials; every other RPC needs the metadata
-    `authorization: Bearer <session_token>`, else it fails with CREDENTIALS_MISSING, CREDENTIALS_INVALID or SESSION_EXPIRED.
+    The connection is TLS without a client certificate. RegisterCustomer, AddDevice and SignIn need no credentials; every
+    other RPC needs the metadata `authorization: Bearer <session_token>`, else it fails with CREDENTIALS_MISSING,
+    CREDENTIALS_INVALID or SESSION_EXPIRED.
+
+    A device has a key pair, made on it and never leaving it (in secure hardware where there is some). What it signs, byte
+    by byte, is in docs/signatures.md. A password alone opens nothing: signing in needs the device's signature, adding a
+    device an invitation.
 
     Every changing RPC carries a request_id, a UUID that the caller makes (version 7 is best). Sending the same request
     again with the same id gives the byte-equal answer and changes nothing; another body under the same id fails with
     REQUEST_ID_REUSED. A call that ended with UNAVAILABLE, DEADLINE_EXCEEDED or CANCELLED has an unknown outcome:
     send it again with the same id. Where there are no credentials, the login name stands for the caller. A request of more
-    than 1 MiB ends with RESOURCE_EXHAUSTED and without ErrorInfo. Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields),
-    CALLER_NOT_ALLOWED, OVERLOADED, SHUTTING_DOWN, STORE_FAILED and INTERNAL.
+    than 64 KiB ends with RESOURCE_EXHAUSTED and without ErrorInfo. Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields),
+    CALLER_NOT_ALLOWED, OVERLOADED, RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL.
+
+    Every RPC that takes a password can fail with PASSWORD_WRONG, PASSWORD_WAIT (too soon after wrong ones) and PASSWORD_LOCKED
+    (100 wrong ones in a row: only the operator lets the customer go on).
     """
 
     @_abc_1.abstractmethod
@@ -109,7 +138,7 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_customer_service_pb2.RegisterCustomerRequest, _abc.Awaitable[_customer_service_pb2.RegisterCustomerResponse]],
     ) -> _abc.Awaitable[_customer_service_pb2.RegisterCustomerResponse]:
         """Registers a customer with a first device and signs that device in. The telephone number, if given, is verified
-        by VerifyNumber. Fails with LOGIN_NAME_TAKEN, PASSWORD_TOO_SHORT.
+        by VerifyNumber. Fails with LOGIN_NAME_TAKEN, PASSWORD_TOO_SHORT, PASSWORD_COMMON, DEVICE_PROOF_WRONG.
         """
 
     @_abc_1.abstractmethod
@@ -119,9 +148,18 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_customer_service_pb2.VerifyNumberRequest, _abc.Awaitable[_customer_service_pb2.VerifyNumberResponse]],
     ) -> _abc.Awaitable[_customer_service_pb2.VerifyNumberResponse]:
         """Verifies the telephone number given at registration by the code that was sent to it: six digits in a text message,
-        or in the server's log where no gateway for messages is set up. The code does not expire; after five wrong ones none
-        is accepted any more.
-        Fails with NUMBER_CODE_WRONG, NUMBER_TAKEN, NO_NUMBER_TO_VERIFY.
+        or in the server's log where no gateway for messages is set up. A code is good for ten minutes and five tries; then
+        SendNumberCode sends another. Fails with NUMBER_CODE_WRONG (also for one that is over), NUMBER_TAKEN, NO_NUMBER_TO_VERIFY.
+        """
+
+    @_abc_1.abstractmethod
+    def SendNumberCode(
+        self,
+        request: _customer_service_pb2.SendNumberCodeRequest,
+        context: _aio.ServicerContext[_customer_service_pb2.SendNumberCodeRequest, _abc.Awaitable[_customer_service_pb2.SendNumberCodeResponse]],
+    ) -> _abc.Awaitable[_customer_service_pb2.SendNumberCodeResponse]:
+        """Sends a new verification code to the customer's telephone number, or to another one that takes its place; the code before
+        it is dead. At most 5 a day for a customer, and for a number. Fails with NUMBER_CODE_LIMIT, NO_NUMBER_TO_VERIFY.
         """
 
     @_abc_1.abstractmethod
@@ -130,9 +168,18 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _customer_service_pb2.SignInRequest,
         context: _aio.ServicerContext[_customer_service_pb2.SignInRequest, _abc.Awaitable[_customer_service_pb2.SignInResponse]],
     ) -> _abc.Awaitable[_customer_service_pb2.SignInResponse]:
-        """Opens a session for a known device. The device's earlier sessions go on, the newest five of them. Fails with
-        PASSWORD_WRONG, which also stands for an unknown name or device.
+        """Opens a session for a known device, by the password and the device's signature. The device's earlier sessions go on,
+        the newest five of them. Fails with PASSWORD_WRONG, which also stands for an unknown name or device and for a
+        signature that does not fit.
         """
+
+    @_abc_1.abstractmethod
+    def InviteDevice(
+        self,
+        request: _customer_service_pb2.InviteDeviceRequest,
+        context: _aio.ServicerContext[_customer_service_pb2.InviteDeviceRequest, _abc.Awaitable[_customer_service_pb2.InviteDeviceResponse]],
+    ) -> _abc.Awaitable[_customer_service_pb2.InviteDeviceResponse]:
+        """Makes an invitation, with which AddDevice adds another device of the customer within ten minutes."""
 
     @_abc_1.abstractmethod
     def AddDevice(
@@ -140,7 +187,18 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _customer_service_pb2.AddDeviceRequest,
         context: _aio.ServicerContext[_customer_service_pb2.AddDeviceRequest, _abc.Awaitable[_customer_service_pb2.AddDeviceResponse]],
     ) -> _abc.Awaitable[_customer_service_pb2.AddDeviceResponse]:
-        """Adds another device of the same customer and signs it in. Fails with PASSWORD_WRONG, TOO_MANY_REGISTRATIONS."""
+        """Adds another device of the same customer and signs it in, by the password and an invitation made on a device that the
+        customer has, or by the operator for one who has none any more. Fails with INVITATION_INVALID, PASSWORD_WRONG,
+        DEVICE_PROOF_WRONG, TOO_MANY_REGISTRATIONS.
+        """
+
+    @_abc_1.abstractmethod
+    def ChangePassword(
+        self,
+        request: _customer_service_pb2.ChangePasswordRequest,
+        context: _aio.ServicerContext[_customer_service_pb2.ChangePasswordRequest, _abc.Awaitable[_customer_service_pb2.ChangePasswordResponse]],
+    ) -> _abc.Awaitable[_customer_service_pb2.ChangePasswordResponse]:
+        """Changes the password. All other sessions of the customer end. Fails with PASSWORD_WRONG, PASSWORD_TOO_SHORT, PASSWORD_COMMON."""
 
     @_abc_1.abstractmethod
     def RemoveDevice(
@@ -187,7 +245,7 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Issues a signed, expiring, one-time code. The device's earlier codes of the same purpose live on to their own expiry;
         when one of them is claimed, its siblings die. Of more than 20 unused codes of a device the oldest is revoked.
         Fails with PASSWORD_REQUIRED (then send the password under a new request_id), PASSWORD_WRONG, CARD_NOT_FOUND,
-        BILL_NOT_FOUND, TICKET_NOT_FOUND, TERMINAL_NOT_FOUND.
+        BILL_NOT_FOUND, TICKET_NOT_FOUND, TAG_INVALID.
         """
 
     @_abc_1.abstractmethod
@@ -217,10 +275,12 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _customer_service_pb2.ConfirmProcessRequest,
         context: _aio.ServicerContext[_customer_service_pb2.ConfirmProcessRequest, _abc.Awaitable[_customer_service_pb2.ConfirmProcessResponse]],
     ) -> _abc.Awaitable[_customer_service_pb2.ConfirmProcessResponse]:
-        """Approves or declines a process that is AWAITING_CUSTOMER or CONTESTED. Wrong digits, and missing ones, decline the
+        """Approves or declines a process that is AWAITING_CUSTOMER or CONTESTED, by a signature of the device over everything
+        that was shown to the customer. Wrong digits, and missing ones, decline the
         process at once: there is no second try. What comes after an approval, WatchProcesses tells. Declining a CONTESTED
         process releases it, unless its execute_by has passed: goods may be gone, so it stays for the operator.
-        Fails with PROCESS_NOT_FOUND, PROCESS_NOT_AWAITING (already answered, ended or too late).
+        Fails with PROCESS_NOT_FOUND, PROCESS_NOT_AWAITING (already answered, ended or too late), CONFIRMATION_SIGNATURE_WRONG (the
+        signature is not this device's, or what it signed is not what would be done; the process waits on).
         """
 
     @_abc_1.abstractmethod

@@ -35,15 +35,15 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         Message: "The request breaks the contract: see the field violations."
     """
     ERROR_REASON_CREDENTIALS_MISSING: _ErrorReason.ValueType  # 2
-    """The call carries no `authorization: Bearer <secret>` metadata. Status UNAUTHENTICATED.
+    """The call carries no `authorization: Bearer <session_token>` metadata. Status UNAUTHENTICATED.
 
     Example:
         {"reason": "CREDENTIALS_MISSING", "domain": "tallymark", "metadata": {}}
-        Message: "This call needs credentials. Send the metadata authorization: Bearer <secret>."
+        Message: "This call needs credentials. Send the metadata authorization: Bearer <session_token>."
     """
     ERROR_REASON_CREDENTIALS_INVALID: _ErrorReason.ValueType  # 3
-    """The presented secret is unknown or was revoked. A phone signs in again. A terminal or operator cannot enrol twice:
-    the operator creates another id, whose code is presented. Status UNAUTHENTICATED.
+    """The session token, or the key of the certificate, is unknown or was revoked. A phone signs in again. A terminal enrols
+    again with a code from ReenrollTerminal, an operator is created anew under another id. Status UNAUTHENTICATED.
 
     Example:
         {"reason": "CREDENTIALS_INVALID", "domain": "tallymark", "metadata": {}}
@@ -412,6 +412,111 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         {"reason": "INTERNAL", "domain": "tallymark", "metadata": {}}
         Message: "The server made a mistake. Try the same request again; if it stays, tell the operator."
     """
+    ERROR_REASON_CERTIFICATE_EXPIRED: _ErrorReason.ValueType  # 53
+    """The client certificate is over its time. Enrol again, and renew in time from then on. Status UNAUTHENTICATED.
+
+    Example:
+        {"reason": "CERTIFICATE_EXPIRED", "domain": "tallymark", "metadata": {}}
+        Message: "The certificate has expired. Enrol again."
+    """
+    ERROR_REASON_CERTIFICATE_REQUEST_INVALID: _ErrorReason.ValueType  # 54
+    """The certificate request is not PKCS #10 in DER, is not for an ECDSA P-256 key, or is not signed by that key. Status
+    INVALID_ARGUMENT.
+
+    Example:
+        {"reason": "CERTIFICATE_REQUEST_INVALID", "domain": "tallymark", "metadata": {}}
+        Message: "The certificate request is not valid. Send PKCS #10 in DER for an ECDSA P-256 key, signed by it."
+    """
+    ERROR_REASON_DEVICE_PROOF_WRONG: _ErrorReason.ValueType  # 55
+    """The device's key is none that the contract allows, or the proof is not its signature over this request. Status
+    INVALID_ARGUMENT.
+
+    Example:
+        {"reason": "DEVICE_PROOF_WRONG", "domain": "tallymark", "metadata": {}}
+        Message: "The device's signature does not fit this request and key. See docs/signatures.md."
+    """
+    ERROR_REASON_INVITATION_INVALID: _ErrorReason.ValueType  # 56
+    """The invitation is unknown, over its time, used, or another customer's. Status PERMISSION_DENIED.
+
+    Example:
+        {"reason": "INVITATION_INVALID", "domain": "tallymark", "metadata": {}}
+        Message: "The invitation is not valid any more. Make another one on a device that you have, or ask the operator."
+    """
+    ERROR_REASON_PASSWORD_COMMON: _ErrorReason.ValueType  # 57
+    """The password is one that many people use, or is made of the login name or the service's name. Status INVALID_ARGUMENT.
+
+    Example:
+        {"reason": "PASSWORD_COMMON", "domain": "tallymark", "metadata": {}}
+        Message: "This password is among the first that a thief tries. Choose another one."
+    """
+    ERROR_REASON_PASSWORD_WAIT: _ErrorReason.ValueType  # 58
+    """Passwords were wrong before, and the next try is too early. It was not looked at; try again after the seconds named.
+    Status FAILED_PRECONDITION.
+
+    Example:
+        {"reason": "PASSWORD_WAIT", "domain": "tallymark", "metadata": {"seconds": "8"}}
+        Message: "Too many wrong passwords. Try again in 8 seconds."
+    """
+    ERROR_REASON_PASSWORD_LOCKED: _ErrorReason.ValueType  # 59
+    """100 passwords in a row were wrong (NIST SP 800-63B-4). None is looked at any more until the operator lets the customer
+    go on. Status PERMISSION_DENIED.
+
+    Example:
+        {"reason": "PASSWORD_LOCKED", "domain": "tallymark", "metadata": {}}
+        Message: "The password was wrong too often. Ask the operator to unlock it."
+    """
+    ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 60
+    """The caller, or its address, calls more often than it may. Nothing was done; send the same request again after the delay in
+    google.rpc.RetryInfo. Status RESOURCE_EXHAUSTED.
+
+    Example:
+        {"reason": "RATE_LIMITED", "domain": "tallymark", "metadata": {}}
+        Message: "Too many calls. Try again shortly."
+    """
+    ERROR_REASON_TAG_INVALID: _ErrorReason.ValueType  # 61
+    """The terminal's tag is damaged, over its time, not signed by this server, or of a terminal that may not call any more.
+    Scan it again. Status FAILED_PRECONDITION.
+
+    Example:
+        {"reason": "TAG_INVALID", "domain": "tallymark", "metadata": {}}
+        Message: "The terminal's tag is not valid. Scan it again; if it stays, do not pay here."
+    """
+    ERROR_REASON_CONFIRMATION_SIGNATURE_WRONG: _ErrorReason.ValueType  # 62
+    """The signature is not this device's, or what it signed is not what the server would do: the process has changed, or
+    somebody in between has changed it. Nothing was done; look at the process again. Status FAILED_PRECONDITION.
+
+    Example:
+        {"reason": "CONFIRMATION_SIGNATURE_WRONG", "domain": "tallymark", "metadata": {}}
+        Message: "What was signed is not what would be done. Look at the sale again before you confirm it."
+    """
+    ERROR_REASON_NUMBER_CODE_LIMIT: _ErrorReason.ValueType  # 63
+    """No more verification codes are sent today to this number or for this customer. Status FAILED_PRECONDITION.
+
+    Example:
+        {"reason": "NUMBER_CODE_LIMIT", "domain": "tallymark", "metadata": {}}
+        Message: "No more codes are sent today. Try again tomorrow."
+    """
+    ERROR_REASON_OPERATOR_NOT_FOUND: _ErrorReason.ValueType  # 64
+    """There is no such operator. Status NOT_FOUND.
+
+    Example:
+        {"reason": "OPERATOR_NOT_FOUND", "domain": "tallymark", "metadata": {}}
+        Message: "There is no such operator."
+    """
+    ERROR_REASON_OPERATOR_IS_CALLER: _ErrorReason.ValueType  # 65
+    """An operator cannot revoke itself, so that one is always left. Status FAILED_PRECONDITION.
+
+    Example:
+        {"reason": "OPERATOR_IS_CALLER", "domain": "tallymark", "metadata": {}}
+        Message: "You cannot revoke yourself. Have another operator do it."
+    """
+    ERROR_REASON_KEY_NOT_FOUND: _ErrorReason.ValueType  # 66
+    """The server has no such key. Status NOT_FOUND.
+
+    Example:
+        {"reason": "KEY_NOT_FOUND", "domain": "tallymark", "metadata": {}}
+        Message: "There is no such key."
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is every reason for which a call can fail. The status of a failed call carries a google.rpc.ErrorInfo whose `reason`
@@ -440,15 +545,15 @@ Example:
     Message: "The request breaks the contract: see the field violations."
 """
 ERROR_REASON_CREDENTIALS_MISSING: ErrorReason.ValueType  # 2
-"""The call carries no `authorization: Bearer <secret>` metadata. Status UNAUTHENTICATED.
+"""The call carries no `authorization: Bearer <session_token>` metadata. Status UNAUTHENTICATED.
 
 Example:
     {"reason": "CREDENTIALS_MISSING", "domain": "tallymark", "metadata": {}}
-    Message: "This call needs credentials. Send the metadata authorization: Bearer <secret>."
+    Message: "This call needs credentials. Send the metadata authorization: Bearer <session_token>."
 """
 ERROR_REASON_CREDENTIALS_INVALID: ErrorReason.ValueType  # 3
-"""The presented secret is unknown or was revoked. A phone signs in again. A terminal or operator cannot enrol twice:
-the operator creates another id, whose code is presented. Status UNAUTHENTICATED.
+"""The session token, or the key of the certificate, is unknown or was revoked. A phone signs in again. A terminal enrols
+again with a code from ReenrollTerminal, an operator is created anew under another id. Status UNAUTHENTICATED.
 
 Example:
     {"reason": "CREDENTIALS_INVALID", "domain": "tallymark", "metadata": {}}
@@ -816,5 +921,110 @@ INTERNAL.
 Example:
     {"reason": "INTERNAL", "domain": "tallymark", "metadata": {}}
     Message: "The server made a mistake. Try the same request again; if it stays, tell the operator."
+"""
+ERROR_REASON_CERTIFICATE_EXPIRED: ErrorReason.ValueType  # 53
+"""The client certificate is over its time. Enrol again, and renew in time from then on. Status UNAUTHENTICATED.
+
+Example:
+    {"reason": "CERTIFICATE_EXPIRED", "domain": "tallymark", "metadata": {}}
+    Message: "The certificate has expired. Enrol again."
+"""
+ERROR_REASON_CERTIFICATE_REQUEST_INVALID: ErrorReason.ValueType  # 54
+"""The certificate request is not PKCS #10 in DER, is not for an ECDSA P-256 key, or is not signed by that key. Status
+INVALID_ARGUMENT.
+
+Example:
+    {"reason": "CERTIFICATE_REQUEST_INVALID", "domain": "tallymark", "metadata": {}}
+    Message: "The certificate request is not valid. Send PKCS #10 in DER for an ECDSA P-256 key, signed by it."
+"""
+ERROR_REASON_DEVICE_PROOF_WRONG: ErrorReason.ValueType  # 55
+"""The device's key is none that the contract allows, or the proof is not its signature over this request. Status
+INVALID_ARGUMENT.
+
+Example:
+    {"reason": "DEVICE_PROOF_WRONG", "domain": "tallymark", "metadata": {}}
+    Message: "The device's signature does not fit this request and key. See docs/signatures.md."
+"""
+ERROR_REASON_INVITATION_INVALID: ErrorReason.ValueType  # 56
+"""The invitation is unknown, over its time, used, or another customer's. Status PERMISSION_DENIED.
+
+Example:
+    {"reason": "INVITATION_INVALID", "domain": "tallymark", "metadata": {}}
+    Message: "The invitation is not valid any more. Make another one on a device that you have, or ask the operator."
+"""
+ERROR_REASON_PASSWORD_COMMON: ErrorReason.ValueType  # 57
+"""The password is one that many people use, or is made of the login name or the service's name. Status INVALID_ARGUMENT.
+
+Example:
+    {"reason": "PASSWORD_COMMON", "domain": "tallymark", "metadata": {}}
+    Message: "This password is among the first that a thief tries. Choose another one."
+"""
+ERROR_REASON_PASSWORD_WAIT: ErrorReason.ValueType  # 58
+"""Passwords were wrong before, and the next try is too early. It was not looked at; try again after the seconds named.
+Status FAILED_PRECONDITION.
+
+Example:
+    {"reason": "PASSWORD_WAIT", "domain": "tallymark", "metadata": {"seconds": "8"}}
+    Message: "Too many wrong passwords. Try again in 8 seconds."
+"""
+ERROR_REASON_PASSWORD_LOCKED: ErrorReason.ValueType  # 59
+"""100 passwords in a row were wrong (NIST SP 800-63B-4). None is looked at any more until the operator lets the customer
+go on. Status PERMISSION_DENIED.
+
+Example:
+    {"reason": "PASSWORD_LOCKED", "domain": "tallymark", "metadata": {}}
+    Message: "The password was wrong too often. Ask the operator to unlock it."
+"""
+ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 60
+"""The caller, or its address, calls more often than it may. Nothing was done; send the same request again after the delay in
+google.rpc.RetryInfo. Status RESOURCE_EXHAUSTED.
+
+Example:
+    {"reason": "RATE_LIMITED", "domain": "tallymark", "metadata": {}}
+    Message: "Too many calls. Try again shortly."
+"""
+ERROR_REASON_TAG_INVALID: ErrorReason.ValueType  # 61
+"""The terminal's tag is damaged, over its time, not signed by this server, or of a terminal that may not call any more.
+Scan it again. Status FAILED_PRECONDITION.
+
+Example:
+    {"reason": "TAG_INVALID", "domain": "tallymark", "metadata": {}}
+    Message: "The terminal's tag is not valid. Scan it again; if it stays, do not pay here."
+"""
+ERROR_REASON_CONFIRMATION_SIGNATURE_WRONG: ErrorReason.ValueType  # 62
+"""The signature is not this device's, or what it signed is not what the server would do: the process has changed, or
+somebody in between has changed it. Nothing was done; look at the process again. Status FAILED_PRECONDITION.
+
+Example:
+    {"reason": "CONFIRMATION_SIGNATURE_WRONG", "domain": "tallymark", "metadata": {}}
+    Message: "What was signed is not what would be done. Look at the sale again before you confirm it."
+"""
+ERROR_REASON_NUMBER_CODE_LIMIT: ErrorReason.ValueType  # 63
+"""No more verification codes are sent today to this number or for this customer. Status FAILED_PRECONDITION.
+
+Example:
+    {"reason": "NUMBER_CODE_LIMIT", "domain": "tallymark", "metadata": {}}
+    Message: "No more codes are sent today. Try again tomorrow."
+"""
+ERROR_REASON_OPERATOR_NOT_FOUND: ErrorReason.ValueType  # 64
+"""There is no such operator. Status NOT_FOUND.
+
+Example:
+    {"reason": "OPERATOR_NOT_FOUND", "domain": "tallymark", "metadata": {}}
+    Message: "There is no such operator."
+"""
+ERROR_REASON_OPERATOR_IS_CALLER: ErrorReason.ValueType  # 65
+"""An operator cannot revoke itself, so that one is always left. Status FAILED_PRECONDITION.
+
+Example:
+    {"reason": "OPERATOR_IS_CALLER", "domain": "tallymark", "metadata": {}}
+    Message: "You cannot revoke yourself. Have another operator do it."
+"""
+ERROR_REASON_KEY_NOT_FOUND: ErrorReason.ValueType  # 66
+"""The server has no such key. Status NOT_FOUND.
+
+Example:
+    {"reason": "KEY_NOT_FOUND", "domain": "tallymark", "metadata": {}}
+    Message: "There is no such key."
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

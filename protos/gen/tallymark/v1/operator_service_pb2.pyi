@@ -9,6 +9,8 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from tallymark.v1 import certificate_pb2 as _certificate_pb2
+from tallymark.v1 import checkpoint_pb2 as _checkpoint_pb2
 from tallymark.v1 import key_pb2 as _key_pb2
 from tallymark.v1 import merchant_pb2 as _merchant_pb2
 from tallymark.v1 import policy_pb2 as _policy_pb2
@@ -53,6 +55,34 @@ ROW_RESULT_REFUSED: RowResult.ValueType  # 3
 """Refused: see reason and message."""
 Global___RowResult: _TypeAlias = RowResult  # noqa: Y015
 
+class _KeyKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _KeyKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_KeyKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    KEY_KIND_UNSPECIFIED: _KeyKind.ValueType  # 0
+    """Never valid."""
+    KEY_KIND_SIGNING: _KeyKind.ValueType  # 1
+    """Signs codes and tags."""
+    KEY_KIND_CELLS: _KeyKind.ValueType  # 2
+    """Seals what the store keeps of customers."""
+    KEY_KIND_TLS: _KeyKind.ValueType  # 3
+    """Stands in the server's own TLS certificate."""
+
+class KeyKind(_KeyKind, metaclass=_KeyKindEnumTypeWrapper):
+    """KeyKind is what a key of the server is for."""
+
+KEY_KIND_UNSPECIFIED: KeyKind.ValueType  # 0
+"""Never valid."""
+KEY_KIND_SIGNING: KeyKind.ValueType  # 1
+"""Signs codes and tags."""
+KEY_KIND_CELLS: KeyKind.ValueType  # 2
+"""Seals what the store keeps of customers."""
+KEY_KIND_TLS: KeyKind.ValueType  # 3
+"""Stands in the server's own TLS certificate."""
+Global___KeyKind: _TypeAlias = KeyKind  # noqa: Y015
+
 class _ProcessSettlement:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -85,19 +115,25 @@ class EnrollOperatorRequest(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ENROLMENT_CODE_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_REQUEST_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Id of this request, a UUID made by the caller, required: the same id and code give the same secret again."""
+    """Id of this request, a UUID made by the caller, required: the same request gives the same certificate again."""
     enrolment_code: _builtins.str
     """One-time code."""
+    certificate_request: _builtins.bytes
+    """Certificate request: PKCS #10 in DER for an ECDSA P-256 key that the caller made and keeps, signed by that key, at most
+    4096 bytes. The subject in it does not matter. Required.
+    """
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         enrolment_code: _builtins.str = ...,
+        certificate_request: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["enrolment_code", b"enrolment_code", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_request", b"certificate_request", "enrolment_code", b"enrolment_code", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -110,24 +146,210 @@ class EnrollOperatorResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     OPERATOR_ID_FIELD_NUMBER: _builtins.int
-    OPERATOR_SECRET_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
+    OPERATOR_PORT_FIELD_NUMBER: _builtins.int
     operator_id: _builtins.str
     """Id of the operator."""
-    operator_secret: _builtins.str
-    """Secret for the authorization metadata."""
+    operator_port: _builtins.int
+    """Port, on the host that was called, at which operators call from now on."""
+    @_builtins.property
+    def certificate(self) -> _certificate_pb2.IssuedCertificate:
+        """Certificate of the operator."""
+
     def __init__(
         self,
         *,
         operator_id: _builtins.str = ...,
-        operator_secret: _builtins.str = ...,
+        certificate: _certificate_pb2.IssuedCertificate | None = ...,
+        operator_port: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["operator_id", b"operator_id", "operator_secret", b"operator_secret"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "operator_id", b"operator_id", "operator_port", b"operator_port"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EnrollOperatorResponse: _TypeAlias = EnrollOperatorResponse  # noqa: Y015
+
+@_typing.final
+class OperatorServiceRenewCertificateRequest(_message.Message):
+    """OperatorServiceRenewCertificateRequest asks for the next certificate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_REQUEST_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Id of this request, a UUID made by the caller, required. The same request gives the same certificate again."""
+    certificate_request: _builtins.bytes
+    """Certificate request: PKCS #10 in DER for an ECDSA P-256 key that the caller made and keeps, signed by that key, at most
+    4096 bytes. The subject in it does not matter. Required.
+    """
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        certificate_request: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_request", b"certificate_request", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OperatorServiceRenewCertificateRequest: _TypeAlias = OperatorServiceRenewCertificateRequest  # noqa: Y015
+
+@_typing.final
+class OperatorServiceRenewCertificateResponse(_message.Message):
+    """OperatorServiceRenewCertificateResponse returns the next certificate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def certificate(self) -> _certificate_pb2.IssuedCertificate:
+        """Certificate of the operator."""
+
+    def __init__(
+        self,
+        *,
+        certificate: _certificate_pb2.IssuedCertificate | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OperatorServiceRenewCertificateResponse: _TypeAlias = OperatorServiceRenewCertificateResponse  # noqa: Y015
+
+@_typing.final
+class Operator(_message.Message):
+    """Operator is a person who runs the server."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPERATOR_ID_FIELD_NUMBER: _builtins.int
+    ENROLLED_FIELD_NUMBER: _builtins.int
+    REVOKED_FIELD_NUMBER: _builtins.int
+    operator_id: _builtins.str
+    """Id of the operator."""
+    enrolled: _builtins.bool
+    """Whether the operator has enrolled."""
+    revoked: _builtins.bool
+    """Whether the operator was revoked."""
+    def __init__(
+        self,
+        *,
+        operator_id: _builtins.str = ...,
+        enrolled: _builtins.bool = ...,
+        revoked: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["enrolled", b"enrolled", "operator_id", b"operator_id", "revoked", b"revoked"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Operator: _TypeAlias = Operator  # noqa: Y015
+
+@_typing.final
+class ListOperatorsRequest(_message.Message):
+    """ListOperatorsRequest asks for a page of operators."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def page(self) -> Global___PageRequest:
+        """Page wanted."""
+
+    def __init__(
+        self,
+        *,
+        page: Global___PageRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOperatorsRequest: _TypeAlias = ListOperatorsRequest  # noqa: Y015
+
+@_typing.final
+class ListOperatorsResponse(_message.Message):
+    """ListOperatorsResponse returns a page of operators."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPERATORS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page. Empty: this was the last."""
+    @_builtins.property
+    def operators(self) -> _containers.RepeatedCompositeFieldContainer[Global___Operator]:
+        """The operators."""
+
+    def __init__(
+        self,
+        *,
+        operators: _abc.Iterable[Global___Operator] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "operators", b"operators"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOperatorsResponse: _TypeAlias = ListOperatorsResponse  # noqa: Y015
+
+@_typing.final
+class RevokeOperatorRequest(_message.Message):
+    """RevokeOperatorRequest asks to revoke an operator."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPERATOR_ID_FIELD_NUMBER: _builtins.int
+    operator_id: _builtins.str
+    """The operator."""
+    def __init__(
+        self,
+        *,
+        operator_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["operator_id", b"operator_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeOperatorRequest: _TypeAlias = RevokeOperatorRequest  # noqa: Y015
+
+@_typing.final
+class RevokeOperatorResponse(_message.Message):
+    """RevokeOperatorResponse returns the operator."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def operator(self) -> Global___Operator:
+        """The operator, now revoked."""
+
+    def __init__(
+        self,
+        *,
+        operator: Global___Operator | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["operator", b"operator"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["operator", b"operator"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeOperatorResponse: _TypeAlias = RevokeOperatorResponse  # noqa: Y015
 
 @_typing.final
 class CreateOperatorRequest(_message.Message):
@@ -398,6 +620,56 @@ class RevokeTerminalResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RevokeTerminalResponse: _TypeAlias = RevokeTerminalResponse  # noqa: Y015
+
+@_typing.final
+class ReenrollTerminalRequest(_message.Message):
+    """ReenrollTerminalRequest asks to let a terminal enrol once more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TERMINAL_ID_FIELD_NUMBER: _builtins.int
+    terminal_id: _builtins.str
+    """The terminal."""
+    def __init__(
+        self,
+        *,
+        terminal_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["terminal_id", b"terminal_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReenrollTerminalRequest: _TypeAlias = ReenrollTerminalRequest  # noqa: Y015
+
+@_typing.final
+class ReenrollTerminalResponse(_message.Message):
+    """ReenrollTerminalResponse returns the terminal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TERMINAL_FIELD_NUMBER: _builtins.int
+    ENROLMENT_CODE_FIELD_NUMBER: _builtins.int
+    enrolment_code: _builtins.str
+    """One-time code to hand to the terminal."""
+    @_builtins.property
+    def terminal(self) -> _merchant_pb2.Terminal:
+        """The terminal, now CREATED."""
+
+    def __init__(
+        self,
+        *,
+        terminal: _merchant_pb2.Terminal | None = ...,
+        enrolment_code: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["terminal", b"terminal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["enrolment_code", b"enrolment_code", "terminal", b"terminal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReenrollTerminalResponse: _TypeAlias = ReenrollTerminalResponse  # noqa: Y015
 
 @_typing.final
 class ListTerminalsRequest(_message.Message):
@@ -1114,6 +1386,230 @@ class ListCustomersResponse(_message.Message):
 Global___ListCustomersResponse: _TypeAlias = ListCustomersResponse  # noqa: Y015
 
 @_typing.final
+class CustomerDevice(_message.Message):
+    """CustomerDevice is a customer's device as an operator sees it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEVICE_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ADDED_AT_FIELD_NUMBER: _builtins.int
+    SESSIONS_FIELD_NUMBER: _builtins.int
+    device_id: _builtins.str
+    """Id of the device."""
+    name: _builtins.str
+    """Name of the device."""
+    sessions: _builtins.int
+    """Number of open sessions."""
+    @_builtins.property
+    def added_at(self) -> _timestamp_pb2.Timestamp:
+        """Time it was added."""
+
+    def __init__(
+        self,
+        *,
+        device_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        added_at: _timestamp_pb2.Timestamp | None = ...,
+        sessions: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["added_at", b"added_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_at", b"added_at", "device_id", b"device_id", "name", b"name", "sessions", b"sessions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CustomerDevice: _TypeAlias = CustomerDevice  # noqa: Y015
+
+@_typing.final
+class ListDevicesRequest(_message.Message):
+    """ListDevicesRequest asks for the devices of a customer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOGIN_NAME_FIELD_NUMBER: _builtins.int
+    login_name: _builtins.str
+    """Login name of the customer."""
+    def __init__(
+        self,
+        *,
+        login_name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["login_name", b"login_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDevicesRequest: _TypeAlias = ListDevicesRequest  # noqa: Y015
+
+@_typing.final
+class ListDevicesResponse(_message.Message):
+    """ListDevicesResponse returns the devices."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEVICES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def devices(self) -> _containers.RepeatedCompositeFieldContainer[Global___CustomerDevice]:
+        """The devices, at most 10."""
+
+    def __init__(
+        self,
+        *,
+        devices: _abc.Iterable[Global___CustomerDevice] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["devices", b"devices"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDevicesResponse: _TypeAlias = ListDevicesResponse  # noqa: Y015
+
+@_typing.final
+class RevokeDeviceRequest(_message.Message):
+    """RevokeDeviceRequest asks to cut a device off."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOGIN_NAME_FIELD_NUMBER: _builtins.int
+    DEVICE_ID_FIELD_NUMBER: _builtins.int
+    login_name: _builtins.str
+    """Login name of the customer."""
+    device_id: _builtins.str
+    """The device."""
+    def __init__(
+        self,
+        *,
+        login_name: _builtins.str = ...,
+        device_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_id", b"device_id", "login_name", b"login_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeDeviceRequest: _TypeAlias = RevokeDeviceRequest  # noqa: Y015
+
+@_typing.final
+class RevokeDeviceResponse(_message.Message):
+    """RevokeDeviceResponse tells what was revoked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODES_REVOKED_FIELD_NUMBER: _builtins.int
+    codes_revoked: _builtins.int
+    """Number of unused codes that are dead now."""
+    def __init__(
+        self,
+        *,
+        codes_revoked: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["codes_revoked", b"codes_revoked"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeDeviceResponse: _TypeAlias = RevokeDeviceResponse  # noqa: Y015
+
+@_typing.final
+class InviteCustomerDeviceRequest(_message.Message):
+    """InviteCustomerDeviceRequest asks for an invitation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOGIN_NAME_FIELD_NUMBER: _builtins.int
+    login_name: _builtins.str
+    """Login name of the customer."""
+    def __init__(
+        self,
+        *,
+        login_name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["login_name", b"login_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InviteCustomerDeviceRequest: _TypeAlias = InviteCustomerDeviceRequest  # noqa: Y015
+
+@_typing.final
+class InviteCustomerDeviceResponse(_message.Message):
+    """InviteCustomerDeviceResponse returns the invitation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INVITATION_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    invitation: _builtins.str
+    """Invitation for AddDevice. A secret, good once."""
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """Time from which it is refused."""
+
+    def __init__(
+        self,
+        *,
+        invitation: _builtins.str = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "invitation", b"invitation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InviteCustomerDeviceResponse: _TypeAlias = InviteCustomerDeviceResponse  # noqa: Y015
+
+@_typing.final
+class UnlockPasswordRequest(_message.Message):
+    """UnlockPasswordRequest asks to forget a customer's wrong passwords."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOGIN_NAME_FIELD_NUMBER: _builtins.int
+    login_name: _builtins.str
+    """Login name of the customer."""
+    def __init__(
+        self,
+        *,
+        login_name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["login_name", b"login_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnlockPasswordRequest: _TypeAlias = UnlockPasswordRequest  # noqa: Y015
+
+@_typing.final
+class UnlockPasswordResponse(_message.Message):
+    """UnlockPasswordResponse tells what was forgotten."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FAILURES_FIELD_NUMBER: _builtins.int
+    failures: _builtins.int
+    """Number of wrong passwords in a row until now."""
+    def __init__(
+        self,
+        *,
+        failures: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failures", b"failures"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnlockPasswordResponse: _TypeAlias = UnlockPasswordResponse  # noqa: Y015
+
+@_typing.final
 class GetPolicyRequest(_message.Message):
     """GetPolicyRequest asks for the policy."""
 
@@ -1222,6 +1718,52 @@ class ListKeysRequest(_message.Message):
 Global___ListKeysRequest: _TypeAlias = ListKeysRequest  # noqa: Y015
 
 @_typing.final
+class ServerKey(_message.Message):
+    """ServerKey is a key of the server, without the key."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    IN_USE_FIELD_NUMBER: _builtins.int
+    VALID_FROM_FIELD_NUMBER: _builtins.int
+    VALID_UNTIL_FIELD_NUMBER: _builtins.int
+    CELLS_LEFT_FIELD_NUMBER: _builtins.int
+    kind: Global___KeyKind.ValueType
+    """What it is for."""
+    key_id: _builtins.int
+    """Number of the key within its kind."""
+    in_use: _builtins.bool
+    """Whether it is the one in use."""
+    cells_left: _builtins.int
+    """Number of cells that are still sealed with it. Only of kind CELLS, and only of keys that are not in use."""
+    @_builtins.property
+    def valid_from(self) -> _timestamp_pb2.Timestamp:
+        """Time from which it is used."""
+
+    @_builtins.property
+    def valid_until(self) -> _timestamp_pb2.Timestamp:
+        """Time from which it is not accepted any more; unset: no end is planned."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___KeyKind.ValueType = ...,
+        key_id: _builtins.int = ...,
+        in_use: _builtins.bool = ...,
+        valid_from: _timestamp_pb2.Timestamp | None = ...,
+        valid_until: _timestamp_pb2.Timestamp | None = ...,
+        cells_left: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cells_left", b"cells_left", "in_use", b"in_use", "key_id", b"key_id", "kind", b"kind", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ServerKey: _TypeAlias = ServerKey  # noqa: Y015
+
+@_typing.final
 class ListKeysResponse(_message.Message):
     """ListKeysResponse returns the keys."""
 
@@ -1229,25 +1771,133 @@ class ListKeysResponse(_message.Message):
 
     KEYS_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
+    SERVER_KEYS_FIELD_NUMBER: _builtins.int
     epoch: _builtins.int
     """Epoch that is part of what is signed."""
     @_builtins.property
     def keys(self) -> _containers.RepeatedCompositeFieldContainer[_key_pb2.VerificationKey]:
-        """The keys."""
+        """The keys that verify codes."""
+
+    @_builtins.property
+    def server_keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___ServerKey]:
+        """Keys of every kind, by kind and number."""
 
     def __init__(
         self,
         *,
         keys: _abc.Iterable[_key_pb2.VerificationKey] | None = ...,
         epoch: _builtins.int = ...,
+        server_keys: _abc.Iterable[Global___ServerKey] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "keys", b"keys"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "keys", b"keys", "server_keys", b"server_keys"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListKeysResponse: _TypeAlias = ListKeysResponse  # noqa: Y015
+
+@_typing.final
+class RotateKeyRequest(_message.Message):
+    """RotateKeyRequest asks for a new key."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    kind: Global___KeyKind.ValueType
+    """Kind of the key, required."""
+    key_id: _builtins.int
+    """Number of the key in use, from ListKeys: if another one is in use by now, nothing is changed, so that a repeated call
+    makes no second key.
+    """
+    def __init__(
+        self,
+        *,
+        kind: Global___KeyKind.ValueType = ...,
+        key_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_id", b"key_id", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RotateKeyRequest: _TypeAlias = RotateKeyRequest  # noqa: Y015
+
+@_typing.final
+class RotateKeyResponse(_message.Message):
+    """RotateKeyResponse returns the key."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def key(self) -> Global___ServerKey:
+        """The key that is in use now."""
+
+    def __init__(
+        self,
+        *,
+        key: Global___ServerKey | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RotateKeyResponse: _TypeAlias = RotateKeyResponse  # noqa: Y015
+
+@_typing.final
+class RevokeKeyRequest(_message.Message):
+    """RevokeKeyRequest asks to give up a key that signs codes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    key_id: _builtins.int
+    """Number of the key."""
+    note: _builtins.str
+    """Why, for the record, 1 to 500 characters."""
+    def __init__(
+        self,
+        *,
+        key_id: _builtins.int = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_id", b"key_id", "note", b"note"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeKeyRequest: _TypeAlias = RevokeKeyRequest  # noqa: Y015
+
+@_typing.final
+class RevokeKeyResponse(_message.Message):
+    """RevokeKeyResponse returns the key in use."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def key(self) -> Global___ServerKey:
+        """The key that signs codes from now on."""
+
+    def __init__(
+        self,
+        *,
+        key: Global___ServerKey | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeKeyResponse: _TypeAlias = RevokeKeyResponse  # noqa: Y015
 
 @_typing.final
 class OperatorServiceListProcessesRequest(_message.Message):
@@ -1510,3 +2160,44 @@ class ListJournalResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListJournalResponse: _TypeAlias = ListJournalResponse  # noqa: Y015
+
+@_typing.final
+class GetCheckpointRequest(_message.Message):
+    """GetCheckpointRequest asks for a checkpoint."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCheckpointRequest: _TypeAlias = GetCheckpointRequest  # noqa: Y015
+
+@_typing.final
+class GetCheckpointResponse(_message.Message):
+    """GetCheckpointResponse returns a checkpoint."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def checkpoint(self) -> _checkpoint_pb2.SignedCheckpoint:
+        """The checkpoint."""
+
+    def __init__(
+        self,
+        *,
+        checkpoint: _checkpoint_pb2.SignedCheckpoint | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCheckpointResponse: _TypeAlias = GetCheckpointResponse  # noqa: Y015

@@ -28,8 +28,10 @@ if _version_not_supported:
 class OperatorServiceStub(object):
     """OperatorService is what the person who runs the server calls, on a port of its own.
 
-    EnrollOperator needs no credentials; every other RPC needs the metadata `authorization: Bearer <operator_secret>`, else it
-    fails with CREDENTIALS_MISSING or CREDENTIALS_INVALID.
+    The server demands mutual TLS there: an operator is known by the certificate that EnrollOperator gave. EnrollOperator
+    alone is served on the port of phones, without a client certificate; its answer names the other port. On every call the
+    certificate's key is looked up again: one that is unknown or revoked fails with CREDENTIALS_INVALID, an expired
+    certificate with CERTIFICATE_EXPIRED, on open connections too.
 
     What is created has an id chosen by the operator. Creating the same thing again changes nothing and gives the same answer;
     creating a different thing under an existing id fails with ALREADY_EXISTS_DIFFERENT. So these calls, and the
@@ -40,7 +42,7 @@ class OperatorServiceStub(object):
     one, and the other way round, calls end with UNIMPLEMENTED.
 
     Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields), CALLER_NOT_ALLOWED, OVERLOADED,
-    SHUTTING_DOWN, STORE_FAILED and INTERNAL; every list with a page token with PAGE_TOKEN_INVALID.
+    RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL; every list with a page token with PAGE_TOKEN_INVALID.
     """
 
     def __init__(self, channel):
@@ -54,10 +56,25 @@ class OperatorServiceStub(object):
                 request_serializer=tallymark_dot_v1_dot_operator__service__pb2.EnrollOperatorRequest.SerializeToString,
                 response_deserializer=tallymark_dot_v1_dot_operator__service__pb2.EnrollOperatorResponse.FromString,
                 _registered_method=True)
+        self.RenewCertificate = channel.unary_unary(
+                '/tallymark.v1.OperatorService/RenewCertificate',
+                request_serializer=tallymark_dot_v1_dot_operator__service__pb2.OperatorServiceRenewCertificateRequest.SerializeToString,
+                response_deserializer=tallymark_dot_v1_dot_operator__service__pb2.OperatorServiceRenewCertificateResponse.FromString,
+                _registered_method=True)
         self.CreateOperator = channel.unary_unary(
                 '/tallymark.v1.OperatorService/CreateOperator',
                 request_serializer=tallymark_dot_v1_dot_operator__service__pb2.CreateOperatorRequest.SerializeToString,
                 response_deserializer=tallymark_dot_v1_dot_operator__service__pb2.CreateOperatorResponse.FromString,
+                _registered_method=True)
+        self.ListOperators = channel.unary_unary(
+                '/tallymark.v1.OperatorService/ListOperators',
+                request_serializer=tallymark_dot_v1_dot_operator__service__pb2.ListOperatorsRequest.SerializeToString,
+                response_deserializer=tallymark_dot_v1_dot_operator__service__pb2.ListOperatorsResponse.FromString,
+                _registered_method=True)
+        self.RevokeOperator = channel.unary_unary(
+                '/tallymark.v1.OperatorService/RevokeOperator',
+                request_serializer=tallymark_dot_v1_dot_operator__service__pb2.RevokeOperatorRequest.SerializeToString,
+                response_deserializer=tallymark_dot_v1_dot_operator__service__pb2.RevokeOperatorResponse.FromString,
                 _registered_method=True)
         self.CreateMerchant = channel.unary_unary(
                 '/tallymark.v1.OperatorService/CreateMerchant',
@@ -78,6 +95,11 @@ class OperatorServiceStub(object):
                 '/tallymark.v1.OperatorService/RevokeTerminal',
                 request_serializer=tallymark_dot_v1_dot_operator__service__pb2.RevokeTerminalRequest.SerializeToString,
                 response_deserializer=tallymark_dot_v1_dot_operator__service__pb2.RevokeTerminalResponse.FromString,
+                _registered_method=True)
+        self.ReenrollTerminal = channel.unary_unary(
+                '/tallymark.v1.OperatorService/ReenrollTerminal',
+                request_serializer=tallymark_dot_v1_dot_operator__service__pb2.ReenrollTerminalRequest.SerializeToString,
+                response_deserializer=tallymark_dot_v1_dot_operator__service__pb2.ReenrollTerminalResponse.FromString,
                 _registered_method=True)
         self.ListTerminals = channel.unary_unary(
                 '/tallymark.v1.OperatorService/ListTerminals',
@@ -139,6 +161,26 @@ class OperatorServiceStub(object):
                 request_serializer=tallymark_dot_v1_dot_operator__service__pb2.ListCustomersRequest.SerializeToString,
                 response_deserializer=tallymark_dot_v1_dot_operator__service__pb2.ListCustomersResponse.FromString,
                 _registered_method=True)
+        self.ListDevices = channel.unary_unary(
+                '/tallymark.v1.OperatorService/ListDevices',
+                request_serializer=tallymark_dot_v1_dot_operator__service__pb2.ListDevicesRequest.SerializeToString,
+                response_deserializer=tallymark_dot_v1_dot_operator__service__pb2.ListDevicesResponse.FromString,
+                _registered_method=True)
+        self.RevokeDevice = channel.unary_unary(
+                '/tallymark.v1.OperatorService/RevokeDevice',
+                request_serializer=tallymark_dot_v1_dot_operator__service__pb2.RevokeDeviceRequest.SerializeToString,
+                response_deserializer=tallymark_dot_v1_dot_operator__service__pb2.RevokeDeviceResponse.FromString,
+                _registered_method=True)
+        self.InviteCustomerDevice = channel.unary_unary(
+                '/tallymark.v1.OperatorService/InviteCustomerDevice',
+                request_serializer=tallymark_dot_v1_dot_operator__service__pb2.InviteCustomerDeviceRequest.SerializeToString,
+                response_deserializer=tallymark_dot_v1_dot_operator__service__pb2.InviteCustomerDeviceResponse.FromString,
+                _registered_method=True)
+        self.UnlockPassword = channel.unary_unary(
+                '/tallymark.v1.OperatorService/UnlockPassword',
+                request_serializer=tallymark_dot_v1_dot_operator__service__pb2.UnlockPasswordRequest.SerializeToString,
+                response_deserializer=tallymark_dot_v1_dot_operator__service__pb2.UnlockPasswordResponse.FromString,
+                _registered_method=True)
         self.GetPolicy = channel.unary_unary(
                 '/tallymark.v1.OperatorService/GetPolicy',
                 request_serializer=tallymark_dot_v1_dot_operator__service__pb2.GetPolicyRequest.SerializeToString,
@@ -153,6 +195,16 @@ class OperatorServiceStub(object):
                 '/tallymark.v1.OperatorService/ListKeys',
                 request_serializer=tallymark_dot_v1_dot_operator__service__pb2.ListKeysRequest.SerializeToString,
                 response_deserializer=tallymark_dot_v1_dot_operator__service__pb2.ListKeysResponse.FromString,
+                _registered_method=True)
+        self.RotateKey = channel.unary_unary(
+                '/tallymark.v1.OperatorService/RotateKey',
+                request_serializer=tallymark_dot_v1_dot_operator__service__pb2.RotateKeyRequest.SerializeToString,
+                response_deserializer=tallymark_dot_v1_dot_operator__service__pb2.RotateKeyResponse.FromString,
+                _registered_method=True)
+        self.RevokeKey = channel.unary_unary(
+                '/tallymark.v1.OperatorService/RevokeKey',
+                request_serializer=tallymark_dot_v1_dot_operator__service__pb2.RevokeKeyRequest.SerializeToString,
+                response_deserializer=tallymark_dot_v1_dot_operator__service__pb2.RevokeKeyResponse.FromString,
                 _registered_method=True)
         self.ListProcesses = channel.unary_unary(
                 '/tallymark.v1.OperatorService/ListProcesses',
@@ -174,13 +226,20 @@ class OperatorServiceStub(object):
                 request_serializer=tallymark_dot_v1_dot_operator__service__pb2.ListJournalRequest.SerializeToString,
                 response_deserializer=tallymark_dot_v1_dot_operator__service__pb2.ListJournalResponse.FromString,
                 _registered_method=True)
+        self.GetCheckpoint = channel.unary_unary(
+                '/tallymark.v1.OperatorService/GetCheckpoint',
+                request_serializer=tallymark_dot_v1_dot_operator__service__pb2.GetCheckpointRequest.SerializeToString,
+                response_deserializer=tallymark_dot_v1_dot_operator__service__pb2.GetCheckpointResponse.FromString,
+                _registered_method=True)
 
 
 class OperatorServiceServicer(object):
     """OperatorService is what the person who runs the server calls, on a port of its own.
 
-    EnrollOperator needs no credentials; every other RPC needs the metadata `authorization: Bearer <operator_secret>`, else it
-    fails with CREDENTIALS_MISSING or CREDENTIALS_INVALID.
+    The server demands mutual TLS there: an operator is known by the certificate that EnrollOperator gave. EnrollOperator
+    alone is served on the port of phones, without a client certificate; its answer names the other port. On every call the
+    certificate's key is looked up again: one that is unknown or revoked fails with CREDENTIALS_INVALID, an expired
+    certificate with CERTIFICATE_EXPIRED, on open connections too.
 
     What is created has an id chosen by the operator. Creating the same thing again changes nothing and gives the same answer;
     creating a different thing under an existing id fails with ALREADY_EXISTS_DIFFERENT. So these calls, and the
@@ -191,12 +250,21 @@ class OperatorServiceServicer(object):
     one, and the other way round, calls end with UNIMPLEMENTED.
 
     Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields), CALLER_NOT_ALLOWED, OVERLOADED,
-    SHUTTING_DOWN, STORE_FAILED and INTERNAL; every list with a page token with PAGE_TOKEN_INVALID.
+    RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL; every list with a page token with PAGE_TOKEN_INVALID.
     """
 
     def EnrollOperator(self, request, context):
-        """Exchanges a one-time enrolment code for an operator's secret. The server writes the first code to a file in its
-        data folder, as one line: leave the line break out. Fails with ENROLMENT_CODE_INVALID.
+        """Exchanges a one-time enrolment code for an operator's certificate. The server writes the first code to a file in its
+        data folder: its first line without the line break is the code, the rest the certificate of the server's authority in PEM.
+        Fails with ENROLMENT_CODE_INVALID, CERTIFICATE_REQUEST_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenewCertificate(self, request, context):
+        """Returns a new certificate, for the same key or a new one. The old one stays good until it expires; of more than 3 keys
+        the oldest is shut out. Fails with CERTIFICATE_REQUEST_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -204,6 +272,21 @@ class OperatorServiceServicer(object):
 
     def CreateOperator(self, request, context):
         """Creates another operator and returns the one-time enrolment code. Fails with ALREADY_EXISTS_DIFFERENT once the code was used.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListOperators(self, request, context):
+        """Lists operators by id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeOperator(self, request, context):
+        """Revokes an operator for good: every later call is refused. Not the calling one. Fails with OPERATOR_NOT_FOUND,
+        OPERATOR_IS_CALLER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -224,15 +307,22 @@ class OperatorServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CreateTerminal(self, request, context):
-        """Creates a terminal and returns its one-time enrolment code. A terminal enrols once: for one that lost its secret or
-        was revoked, create another with another id. Fails with MERCHANT_NOT_FOUND, ALREADY_EXISTS_DIFFERENT.
+        """Creates a terminal and returns its one-time enrolment code. Fails with MERCHANT_NOT_FOUND, ALREADY_EXISTS_DIFFERENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RevokeTerminal(self, request, context):
-        """Revokes a terminal: every later call of it is refused. Fails with TERMINAL_NOT_FOUND.
+        """Revokes a terminal: every later call of it is refused, and its streams end within 5 seconds. Fails with TERMINAL_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReenrollTerminal(self, request, context):
+        """Lets a terminal enrol once more, after it lost its key or was revoked: its certificates are shut out, and it counts as
+        new again. Called again before the code is used, it returns the same code. Fails with TERMINAL_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -326,6 +416,36 @@ class OperatorServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListDevices(self, request, context):
+        """Lists the devices of a customer. Fails with CUSTOMER_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeDevice(self, request, context):
+        """Cuts a customer's device off, for example a lost phone: its sessions end, its codes are revoked. Fails with
+        CUSTOMER_NOT_FOUND, DEVICE_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def InviteCustomerDevice(self, request, context):
+        """Makes an invitation for a customer who has no device any more, good for ten minutes, to be handed over after the customer
+        was identified. Each call makes another one. Fails with CUSTOMER_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnlockPassword(self, request, context):
+        """Lets a customer go on whose password was guessed wrongly too often. Fails with CUSTOMER_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetPolicy(self, request, context):
         """Returns the policy in force.
         """
@@ -341,7 +461,23 @@ class OperatorServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListKeys(self, request, context):
-        """Lists the keys that verify codes.
+        """Lists the server's keys of every kind, and those that verify codes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateKey(self, request, context):
+        """Makes a new key of a kind and uses it from now on. A code signed with the key before stays good for its life; cells
+        sealed with the key before are sealed anew in the background; the server shows its new certificate to new connections.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeKey(self, request, context):
+        """Gives up a key that may have been stolen: codes signed with it are refused from now on. If it was the one in use,
+        another is made first. Only keys that sign codes. Fails with KEY_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -379,6 +515,13 @@ class OperatorServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetCheckpoint(self, request, context):
+        """Returns a signed checkpoint of the journal as it is now. Keep it away from the server.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OperatorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -387,10 +530,25 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     request_deserializer=tallymark_dot_v1_dot_operator__service__pb2.EnrollOperatorRequest.FromString,
                     response_serializer=tallymark_dot_v1_dot_operator__service__pb2.EnrollOperatorResponse.SerializeToString,
             ),
+            'RenewCertificate': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenewCertificate,
+                    request_deserializer=tallymark_dot_v1_dot_operator__service__pb2.OperatorServiceRenewCertificateRequest.FromString,
+                    response_serializer=tallymark_dot_v1_dot_operator__service__pb2.OperatorServiceRenewCertificateResponse.SerializeToString,
+            ),
             'CreateOperator': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateOperator,
                     request_deserializer=tallymark_dot_v1_dot_operator__service__pb2.CreateOperatorRequest.FromString,
                     response_serializer=tallymark_dot_v1_dot_operator__service__pb2.CreateOperatorResponse.SerializeToString,
+            ),
+            'ListOperators': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOperators,
+                    request_deserializer=tallymark_dot_v1_dot_operator__service__pb2.ListOperatorsRequest.FromString,
+                    response_serializer=tallymark_dot_v1_dot_operator__service__pb2.ListOperatorsResponse.SerializeToString,
+            ),
+            'RevokeOperator': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeOperator,
+                    request_deserializer=tallymark_dot_v1_dot_operator__service__pb2.RevokeOperatorRequest.FromString,
+                    response_serializer=tallymark_dot_v1_dot_operator__service__pb2.RevokeOperatorResponse.SerializeToString,
             ),
             'CreateMerchant': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateMerchant,
@@ -411,6 +569,11 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.RevokeTerminal,
                     request_deserializer=tallymark_dot_v1_dot_operator__service__pb2.RevokeTerminalRequest.FromString,
                     response_serializer=tallymark_dot_v1_dot_operator__service__pb2.RevokeTerminalResponse.SerializeToString,
+            ),
+            'ReenrollTerminal': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReenrollTerminal,
+                    request_deserializer=tallymark_dot_v1_dot_operator__service__pb2.ReenrollTerminalRequest.FromString,
+                    response_serializer=tallymark_dot_v1_dot_operator__service__pb2.ReenrollTerminalResponse.SerializeToString,
             ),
             'ListTerminals': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTerminals,
@@ -472,6 +635,26 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     request_deserializer=tallymark_dot_v1_dot_operator__service__pb2.ListCustomersRequest.FromString,
                     response_serializer=tallymark_dot_v1_dot_operator__service__pb2.ListCustomersResponse.SerializeToString,
             ),
+            'ListDevices': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDevices,
+                    request_deserializer=tallymark_dot_v1_dot_operator__service__pb2.ListDevicesRequest.FromString,
+                    response_serializer=tallymark_dot_v1_dot_operator__service__pb2.ListDevicesResponse.SerializeToString,
+            ),
+            'RevokeDevice': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeDevice,
+                    request_deserializer=tallymark_dot_v1_dot_operator__service__pb2.RevokeDeviceRequest.FromString,
+                    response_serializer=tallymark_dot_v1_dot_operator__service__pb2.RevokeDeviceResponse.SerializeToString,
+            ),
+            'InviteCustomerDevice': grpc.unary_unary_rpc_method_handler(
+                    servicer.InviteCustomerDevice,
+                    request_deserializer=tallymark_dot_v1_dot_operator__service__pb2.InviteCustomerDeviceRequest.FromString,
+                    response_serializer=tallymark_dot_v1_dot_operator__service__pb2.InviteCustomerDeviceResponse.SerializeToString,
+            ),
+            'UnlockPassword': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnlockPassword,
+                    request_deserializer=tallymark_dot_v1_dot_operator__service__pb2.UnlockPasswordRequest.FromString,
+                    response_serializer=tallymark_dot_v1_dot_operator__service__pb2.UnlockPasswordResponse.SerializeToString,
+            ),
             'GetPolicy': grpc.unary_unary_rpc_method_handler(
                     servicer.GetPolicy,
                     request_deserializer=tallymark_dot_v1_dot_operator__service__pb2.GetPolicyRequest.FromString,
@@ -486,6 +669,16 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.ListKeys,
                     request_deserializer=tallymark_dot_v1_dot_operator__service__pb2.ListKeysRequest.FromString,
                     response_serializer=tallymark_dot_v1_dot_operator__service__pb2.ListKeysResponse.SerializeToString,
+            ),
+            'RotateKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateKey,
+                    request_deserializer=tallymark_dot_v1_dot_operator__service__pb2.RotateKeyRequest.FromString,
+                    response_serializer=tallymark_dot_v1_dot_operator__service__pb2.RotateKeyResponse.SerializeToString,
+            ),
+            'RevokeKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeKey,
+                    request_deserializer=tallymark_dot_v1_dot_operator__service__pb2.RevokeKeyRequest.FromString,
+                    response_serializer=tallymark_dot_v1_dot_operator__service__pb2.RevokeKeyResponse.SerializeToString,
             ),
             'ListProcesses': grpc.unary_unary_rpc_method_handler(
                     servicer.ListProcesses,
@@ -507,6 +700,11 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     request_deserializer=tallymark_dot_v1_dot_operator__service__pb2.ListJournalRequest.FromString,
                     response_serializer=tallymark_dot_v1_dot_operator__service__pb2.ListJournalResponse.SerializeToString,
             ),
+            'GetCheckpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCheckpoint,
+                    request_deserializer=tallymark_dot_v1_dot_operator__service__pb2.GetCheckpointRequest.FromString,
+                    response_serializer=tallymark_dot_v1_dot_operator__service__pb2.GetCheckpointResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'tallymark.v1.OperatorService', rpc_method_handlers)
@@ -518,8 +716,10 @@ def add_OperatorServiceServicer_to_server(servicer, server):
 class OperatorService(object):
     """OperatorService is what the person who runs the server calls, on a port of its own.
 
-    EnrollOperator needs no credentials; every other RPC needs the metadata `authorization: Bearer <operator_secret>`, else it
-    fails with CREDENTIALS_MISSING or CREDENTIALS_INVALID.
+    The server demands mutual TLS there: an operator is known by the certificate that EnrollOperator gave. EnrollOperator
+    alone is served on the port of phones, without a client certificate; its answer names the other port. On every call the
+    certificate's key is looked up again: one that is unknown or revoked fails with CREDENTIALS_INVALID, an expired
+    certificate with CERTIFICATE_EXPIRED, on open connections too.
 
     What is created has an id chosen by the operator. Creating the same thing again changes nothing and gives the same answer;
     creating a different thing under an existing id fails with ALREADY_EXISTS_DIFFERENT. So these calls, and the
@@ -530,7 +730,7 @@ class OperatorService(object):
     one, and the other way round, calls end with UNIMPLEMENTED.
 
     Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields), CALLER_NOT_ALLOWED, OVERLOADED,
-    SHUTTING_DOWN, STORE_FAILED and INTERNAL; every list with a page token with PAGE_TOKEN_INVALID.
+    RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL; every list with a page token with PAGE_TOKEN_INVALID.
     """
 
     @staticmethod
@@ -561,6 +761,33 @@ class OperatorService(object):
             _registered_method=True)
 
     @staticmethod
+    def RenewCertificate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallymark.v1.OperatorService/RenewCertificate',
+            tallymark_dot_v1_dot_operator__service__pb2.OperatorServiceRenewCertificateRequest.SerializeToString,
+            tallymark_dot_v1_dot_operator__service__pb2.OperatorServiceRenewCertificateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def CreateOperator(request,
             target,
             options=(),
@@ -577,6 +804,60 @@ class OperatorService(object):
             '/tallymark.v1.OperatorService/CreateOperator',
             tallymark_dot_v1_dot_operator__service__pb2.CreateOperatorRequest.SerializeToString,
             tallymark_dot_v1_dot_operator__service__pb2.CreateOperatorResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOperators(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallymark.v1.OperatorService/ListOperators',
+            tallymark_dot_v1_dot_operator__service__pb2.ListOperatorsRequest.SerializeToString,
+            tallymark_dot_v1_dot_operator__service__pb2.ListOperatorsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeOperator(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallymark.v1.OperatorService/RevokeOperator',
+            tallymark_dot_v1_dot_operator__service__pb2.RevokeOperatorRequest.SerializeToString,
+            tallymark_dot_v1_dot_operator__service__pb2.RevokeOperatorResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -685,6 +966,33 @@ class OperatorService(object):
             '/tallymark.v1.OperatorService/RevokeTerminal',
             tallymark_dot_v1_dot_operator__service__pb2.RevokeTerminalRequest.SerializeToString,
             tallymark_dot_v1_dot_operator__service__pb2.RevokeTerminalResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReenrollTerminal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallymark.v1.OperatorService/ReenrollTerminal',
+            tallymark_dot_v1_dot_operator__service__pb2.ReenrollTerminalRequest.SerializeToString,
+            tallymark_dot_v1_dot_operator__service__pb2.ReenrollTerminalResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1020,6 +1328,114 @@ class OperatorService(object):
             _registered_method=True)
 
     @staticmethod
+    def ListDevices(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallymark.v1.OperatorService/ListDevices',
+            tallymark_dot_v1_dot_operator__service__pb2.ListDevicesRequest.SerializeToString,
+            tallymark_dot_v1_dot_operator__service__pb2.ListDevicesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeDevice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallymark.v1.OperatorService/RevokeDevice',
+            tallymark_dot_v1_dot_operator__service__pb2.RevokeDeviceRequest.SerializeToString,
+            tallymark_dot_v1_dot_operator__service__pb2.RevokeDeviceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def InviteCustomerDevice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallymark.v1.OperatorService/InviteCustomerDevice',
+            tallymark_dot_v1_dot_operator__service__pb2.InviteCustomerDeviceRequest.SerializeToString,
+            tallymark_dot_v1_dot_operator__service__pb2.InviteCustomerDeviceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnlockPassword(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallymark.v1.OperatorService/UnlockPassword',
+            tallymark_dot_v1_dot_operator__service__pb2.UnlockPasswordRequest.SerializeToString,
+            tallymark_dot_v1_dot_operator__service__pb2.UnlockPasswordResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetPolicy(request,
             target,
             options=(),
@@ -1090,6 +1506,60 @@ class OperatorService(object):
             '/tallymark.v1.OperatorService/ListKeys',
             tallymark_dot_v1_dot_operator__service__pb2.ListKeysRequest.SerializeToString,
             tallymark_dot_v1_dot_operator__service__pb2.ListKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallymark.v1.OperatorService/RotateKey',
+            tallymark_dot_v1_dot_operator__service__pb2.RotateKeyRequest.SerializeToString,
+            tallymark_dot_v1_dot_operator__service__pb2.RotateKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallymark.v1.OperatorService/RevokeKey',
+            tallymark_dot_v1_dot_operator__service__pb2.RevokeKeyRequest.SerializeToString,
+            tallymark_dot_v1_dot_operator__service__pb2.RevokeKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1198,6 +1668,33 @@ class OperatorService(object):
             '/tallymark.v1.OperatorService/ListJournal',
             tallymark_dot_v1_dot_operator__service__pb2.ListJournalRequest.SerializeToString,
             tallymark_dot_v1_dot_operator__service__pb2.ListJournalResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCheckpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallymark.v1.OperatorService/GetCheckpoint',
+            tallymark_dot_v1_dot_operator__service__pb2.GetCheckpointRequest.SerializeToString,
+            tallymark_dot_v1_dot_operator__service__pb2.GetCheckpointResponse.FromString,
             options,
             channel_credentials,
             insecure,

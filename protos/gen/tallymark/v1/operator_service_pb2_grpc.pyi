@@ -15,8 +15,10 @@ GRPC_VERSION: str
 class OperatorServiceStub:
     """OperatorService is what the person who runs the server calls, on a port of its own.
 
-    EnrollOperator needs no credentials; every other RPC needs the metadata `authorization: Bearer <operator_secret>`, else it
-    fails with CREDENTIALS_MISSING or CREDENTIALS_INVALID.
+    The server demands mutual TLS there: an operator is known by the certificate that EnrollOperator gave. EnrollOperator
+    alone is served on the port of phones, without a client certificate; its answer names the other port. On every call the
+    certificate's key is looked up again: one that is unknown or revoked fails with CREDENTIALS_INVALID, an expired
+    certificate with CERTIFICATE_EXPIRED, on open connections too.
 
     What is created has an id chosen by the operator. Creating the same thing again changes nothing and gives the same answer;
     creating a different thing under an existing id fails with ALREADY_EXISTS_DIFFERENT. So these calls, and the
@@ -27,26 +29,39 @@ class OperatorServiceStub:
     one, and the other way round, calls end with UNIMPLEMENTED.
 
     Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields), CALLER_NOT_ALLOWED, OVERLOADED,
-    SHUTTING_DOWN, STORE_FAILED and INTERNAL; every list with a page token with PAGE_TOKEN_INVALID.
+    RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL; every list with a page token with PAGE_TOKEN_INVALID.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     EnrollOperator: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.EnrollOperatorRequest, _operator_service_pb2.EnrollOperatorResponse]
-    """Exchanges a one-time enrolment code for an operator's secret. The server writes the first code to a file in its
-    data folder, as one line: leave the line break out. Fails with ENROLMENT_CODE_INVALID.
+    """Exchanges a one-time enrolment code for an operator's certificate. The server writes the first code to a file in its
+    data folder: its first line without the line break is the code, the rest the certificate of the server's authority in PEM.
+    Fails with ENROLMENT_CODE_INVALID, CERTIFICATE_REQUEST_INVALID.
+    """
+    RenewCertificate: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.OperatorServiceRenewCertificateRequest, _operator_service_pb2.OperatorServiceRenewCertificateResponse]
+    """Returns a new certificate, for the same key or a new one. The old one stays good until it expires; of more than 3 keys
+    the oldest is shut out. Fails with CERTIFICATE_REQUEST_INVALID.
     """
     CreateOperator: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.CreateOperatorRequest, _operator_service_pb2.CreateOperatorResponse]
     """Creates another operator and returns the one-time enrolment code. Fails with ALREADY_EXISTS_DIFFERENT once the code was used."""
+    ListOperators: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListOperatorsRequest, _operator_service_pb2.ListOperatorsResponse]
+    """Lists operators by id."""
+    RevokeOperator: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.RevokeOperatorRequest, _operator_service_pb2.RevokeOperatorResponse]
+    """Revokes an operator for good: every later call is refused. Not the calling one. Fails with OPERATOR_NOT_FOUND,
+    OPERATOR_IS_CALLER.
+    """
     CreateMerchant: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.CreateMerchantRequest, _operator_service_pb2.CreateMerchantResponse]
     """Creates a merchant. Fails with PROGRAMME_NOT_FOUND, ALREADY_EXISTS_DIFFERENT."""
     ListMerchants: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListMerchantsRequest, _operator_service_pb2.ListMerchantsResponse]
     """Lists merchants by id."""
     CreateTerminal: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.CreateTerminalRequest, _operator_service_pb2.CreateTerminalResponse]
-    """Creates a terminal and returns its one-time enrolment code. A terminal enrols once: for one that lost its secret or
-    was revoked, create another with another id. Fails with MERCHANT_NOT_FOUND, ALREADY_EXISTS_DIFFERENT.
-    """
+    """Creates a terminal and returns its one-time enrolment code. Fails with MERCHANT_NOT_FOUND, ALREADY_EXISTS_DIFFERENT."""
     RevokeTerminal: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.RevokeTerminalRequest, _operator_service_pb2.RevokeTerminalResponse]
-    """Revokes a terminal: every later call of it is refused. Fails with TERMINAL_NOT_FOUND."""
+    """Revokes a terminal: every later call of it is refused, and its streams end within 5 seconds. Fails with TERMINAL_NOT_FOUND."""
+    ReenrollTerminal: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ReenrollTerminalRequest, _operator_service_pb2.ReenrollTerminalResponse]
+    """Lets a terminal enrol once more, after it lost its key or was revoked: its certificates are shut out, and it counts as
+    new again. Called again before the code is used, it returns the same code. Fails with TERMINAL_NOT_FOUND.
+    """
     ListTerminals: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListTerminalsRequest, _operator_service_pb2.ListTerminalsResponse]
     """Lists terminals by id."""
     CreateEvent: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.CreateEventRequest, _operator_service_pb2.CreateEventResponse]
@@ -78,12 +93,32 @@ class OperatorServiceStub:
     """Lists points accounts by customer and programme."""
     ListCustomers: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListCustomersRequest, _operator_service_pb2.ListCustomersResponse]
     """Lists customers by id."""
+    ListDevices: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListDevicesRequest, _operator_service_pb2.ListDevicesResponse]
+    """Lists the devices of a customer. Fails with CUSTOMER_NOT_FOUND."""
+    RevokeDevice: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.RevokeDeviceRequest, _operator_service_pb2.RevokeDeviceResponse]
+    """Cuts a customer's device off, for example a lost phone: its sessions end, its codes are revoked. Fails with
+    CUSTOMER_NOT_FOUND, DEVICE_NOT_FOUND.
+    """
+    InviteCustomerDevice: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.InviteCustomerDeviceRequest, _operator_service_pb2.InviteCustomerDeviceResponse]
+    """Makes an invitation for a customer who has no device any more, good for ten minutes, to be handed over after the customer
+    was identified. Each call makes another one. Fails with CUSTOMER_NOT_FOUND.
+    """
+    UnlockPassword: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.UnlockPasswordRequest, _operator_service_pb2.UnlockPasswordResponse]
+    """Lets a customer go on whose password was guessed wrongly too often. Fails with CUSTOMER_NOT_FOUND."""
     GetPolicy: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.GetPolicyRequest, _operator_service_pb2.GetPolicyResponse]
     """Returns the policy in force."""
     SetPolicy: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.SetPolicyRequest, _operator_service_pb2.SetPolicyResponse]
     """Sets a new version of the policy. Fails with POLICY_VERSION_CONFLICT."""
     ListKeys: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListKeysRequest, _operator_service_pb2.ListKeysResponse]
-    """Lists the keys that verify codes."""
+    """Lists the server's keys of every kind, and those that verify codes."""
+    RotateKey: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.RotateKeyRequest, _operator_service_pb2.RotateKeyResponse]
+    """Makes a new key of a kind and uses it from now on. A code signed with the key before stays good for its life; cells
+    sealed with the key before are sealed anew in the background; the server shows its new certificate to new connections.
+    """
+    RevokeKey: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.RevokeKeyRequest, _operator_service_pb2.RevokeKeyResponse]
+    """Gives up a key that may have been stolen: codes signed with it are refused from now on. If it was the one in use,
+    another is made first. Only keys that sign codes. Fails with KEY_NOT_FOUND.
+    """
     ListProcesses: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.OperatorServiceListProcessesRequest, _operator_service_pb2.OperatorServiceListProcessesResponse]
     """Lists processes, newest first."""
     ListUnresolvedProcesses: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListUnresolvedProcessesRequest, _operator_service_pb2.ListUnresolvedProcessesResponse]
@@ -98,12 +133,16 @@ class OperatorServiceStub:
     """
     ListJournal: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListJournalRequest, _operator_service_pb2.ListJournalResponse]
     """Lists the journal, the append-only record of what was decided, oldest first."""
+    GetCheckpoint: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.GetCheckpointRequest, _operator_service_pb2.GetCheckpointResponse]
+    """Returns a signed checkpoint of the journal as it is now. Keep it away from the server."""
 
 class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
     """OperatorService is what the person who runs the server calls, on a port of its own.
 
-    EnrollOperator needs no credentials; every other RPC needs the metadata `authorization: Bearer <operator_secret>`, else it
-    fails with CREDENTIALS_MISSING or CREDENTIALS_INVALID.
+    The server demands mutual TLS there: an operator is known by the certificate that EnrollOperator gave. EnrollOperator
+    alone is served on the port of phones, without a client certificate; its answer names the other port. On every call the
+    certificate's key is looked up again: one that is unknown or revoked fails with CREDENTIALS_INVALID, an expired
+    certificate with CERTIFICATE_EXPIRED, on open connections too.
 
     What is created has an id chosen by the operator. Creating the same thing again changes nothing and gives the same answer;
     creating a different thing under an existing id fails with ALREADY_EXISTS_DIFFERENT. So these calls, and the
@@ -114,7 +153,7 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
     one, and the other way round, calls end with UNIMPLEMENTED.
 
     Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields), CALLER_NOT_ALLOWED, OVERLOADED,
-    SHUTTING_DOWN, STORE_FAILED and INTERNAL; every list with a page token with PAGE_TOKEN_INVALID.
+    RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL; every list with a page token with PAGE_TOKEN_INVALID.
     """
 
     @_abc_1.abstractmethod
@@ -123,8 +162,19 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operator_service_pb2.EnrollOperatorRequest,
         context: _aio.ServicerContext[_operator_service_pb2.EnrollOperatorRequest, _abc.Awaitable[_operator_service_pb2.EnrollOperatorResponse]],
     ) -> _abc.Awaitable[_operator_service_pb2.EnrollOperatorResponse]:
-        """Exchanges a one-time enrolment code for an operator's secret. The server writes the first code to a file in its
-        data folder, as one line: leave the line break out. Fails with ENROLMENT_CODE_INVALID.
+        """Exchanges a one-time enrolment code for an operator's certificate. The server writes the first code to a file in its
+        data folder: its first line without the line break is the code, the rest the certificate of the server's authority in PEM.
+        Fails with ENROLMENT_CODE_INVALID, CERTIFICATE_REQUEST_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def RenewCertificate(
+        self,
+        request: _operator_service_pb2.OperatorServiceRenewCertificateRequest,
+        context: _aio.ServicerContext[_operator_service_pb2.OperatorServiceRenewCertificateRequest, _abc.Awaitable[_operator_service_pb2.OperatorServiceRenewCertificateResponse]],
+    ) -> _abc.Awaitable[_operator_service_pb2.OperatorServiceRenewCertificateResponse]:
+        """Returns a new certificate, for the same key or a new one. The old one stays good until it expires; of more than 3 keys
+        the oldest is shut out. Fails with CERTIFICATE_REQUEST_INVALID.
         """
 
     @_abc_1.abstractmethod
@@ -134,6 +184,24 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_operator_service_pb2.CreateOperatorRequest, _abc.Awaitable[_operator_service_pb2.CreateOperatorResponse]],
     ) -> _abc.Awaitable[_operator_service_pb2.CreateOperatorResponse]:
         """Creates another operator and returns the one-time enrolment code. Fails with ALREADY_EXISTS_DIFFERENT once the code was used."""
+
+    @_abc_1.abstractmethod
+    def ListOperators(
+        self,
+        request: _operator_service_pb2.ListOperatorsRequest,
+        context: _aio.ServicerContext[_operator_service_pb2.ListOperatorsRequest, _abc.Awaitable[_operator_service_pb2.ListOperatorsResponse]],
+    ) -> _abc.Awaitable[_operator_service_pb2.ListOperatorsResponse]:
+        """Lists operators by id."""
+
+    @_abc_1.abstractmethod
+    def RevokeOperator(
+        self,
+        request: _operator_service_pb2.RevokeOperatorRequest,
+        context: _aio.ServicerContext[_operator_service_pb2.RevokeOperatorRequest, _abc.Awaitable[_operator_service_pb2.RevokeOperatorResponse]],
+    ) -> _abc.Awaitable[_operator_service_pb2.RevokeOperatorResponse]:
+        """Revokes an operator for good: every later call is refused. Not the calling one. Fails with OPERATOR_NOT_FOUND,
+        OPERATOR_IS_CALLER.
+        """
 
     @_abc_1.abstractmethod
     def CreateMerchant(
@@ -157,9 +225,7 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operator_service_pb2.CreateTerminalRequest,
         context: _aio.ServicerContext[_operator_service_pb2.CreateTerminalRequest, _abc.Awaitable[_operator_service_pb2.CreateTerminalResponse]],
     ) -> _abc.Awaitable[_operator_service_pb2.CreateTerminalResponse]:
-        """Creates a terminal and returns its one-time enrolment code. A terminal enrols once: for one that lost its secret or
-        was revoked, create another with another id. Fails with MERCHANT_NOT_FOUND, ALREADY_EXISTS_DIFFERENT.
-        """
+        """Creates a terminal and returns its one-time enrolment code. Fails with MERCHANT_NOT_FOUND, ALREADY_EXISTS_DIFFERENT."""
 
     @_abc_1.abstractmethod
     def RevokeTerminal(
@@ -167,7 +233,17 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operator_service_pb2.RevokeTerminalRequest,
         context: _aio.ServicerContext[_operator_service_pb2.RevokeTerminalRequest, _abc.Awaitable[_operator_service_pb2.RevokeTerminalResponse]],
     ) -> _abc.Awaitable[_operator_service_pb2.RevokeTerminalResponse]:
-        """Revokes a terminal: every later call of it is refused. Fails with TERMINAL_NOT_FOUND."""
+        """Revokes a terminal: every later call of it is refused, and its streams end within 5 seconds. Fails with TERMINAL_NOT_FOUND."""
+
+    @_abc_1.abstractmethod
+    def ReenrollTerminal(
+        self,
+        request: _operator_service_pb2.ReenrollTerminalRequest,
+        context: _aio.ServicerContext[_operator_service_pb2.ReenrollTerminalRequest, _abc.Awaitable[_operator_service_pb2.ReenrollTerminalResponse]],
+    ) -> _abc.Awaitable[_operator_service_pb2.ReenrollTerminalResponse]:
+        """Lets a terminal enrol once more, after it lost its key or was revoked: its certificates are shut out, and it counts as
+        new again. Called again before the code is used, it returns the same code. Fails with TERMINAL_NOT_FOUND.
+        """
 
     @_abc_1.abstractmethod
     def ListTerminals(
@@ -273,6 +349,42 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists customers by id."""
 
     @_abc_1.abstractmethod
+    def ListDevices(
+        self,
+        request: _operator_service_pb2.ListDevicesRequest,
+        context: _aio.ServicerContext[_operator_service_pb2.ListDevicesRequest, _abc.Awaitable[_operator_service_pb2.ListDevicesResponse]],
+    ) -> _abc.Awaitable[_operator_service_pb2.ListDevicesResponse]:
+        """Lists the devices of a customer. Fails with CUSTOMER_NOT_FOUND."""
+
+    @_abc_1.abstractmethod
+    def RevokeDevice(
+        self,
+        request: _operator_service_pb2.RevokeDeviceRequest,
+        context: _aio.ServicerContext[_operator_service_pb2.RevokeDeviceRequest, _abc.Awaitable[_operator_service_pb2.RevokeDeviceResponse]],
+    ) -> _abc.Awaitable[_operator_service_pb2.RevokeDeviceResponse]:
+        """Cuts a customer's device off, for example a lost phone: its sessions end, its codes are revoked. Fails with
+        CUSTOMER_NOT_FOUND, DEVICE_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def InviteCustomerDevice(
+        self,
+        request: _operator_service_pb2.InviteCustomerDeviceRequest,
+        context: _aio.ServicerContext[_operator_service_pb2.InviteCustomerDeviceRequest, _abc.Awaitable[_operator_service_pb2.InviteCustomerDeviceResponse]],
+    ) -> _abc.Awaitable[_operator_service_pb2.InviteCustomerDeviceResponse]:
+        """Makes an invitation for a customer who has no device any more, good for ten minutes, to be handed over after the customer
+        was identified. Each call makes another one. Fails with CUSTOMER_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def UnlockPassword(
+        self,
+        request: _operator_service_pb2.UnlockPasswordRequest,
+        context: _aio.ServicerContext[_operator_service_pb2.UnlockPasswordRequest, _abc.Awaitable[_operator_service_pb2.UnlockPasswordResponse]],
+    ) -> _abc.Awaitable[_operator_service_pb2.UnlockPasswordResponse]:
+        """Lets a customer go on whose password was guessed wrongly too often. Fails with CUSTOMER_NOT_FOUND."""
+
+    @_abc_1.abstractmethod
     def GetPolicy(
         self,
         request: _operator_service_pb2.GetPolicyRequest,
@@ -294,7 +406,27 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operator_service_pb2.ListKeysRequest,
         context: _aio.ServicerContext[_operator_service_pb2.ListKeysRequest, _abc.Awaitable[_operator_service_pb2.ListKeysResponse]],
     ) -> _abc.Awaitable[_operator_service_pb2.ListKeysResponse]:
-        """Lists the keys that verify codes."""
+        """Lists the server's keys of every kind, and those that verify codes."""
+
+    @_abc_1.abstractmethod
+    def RotateKey(
+        self,
+        request: _operator_service_pb2.RotateKeyRequest,
+        context: _aio.ServicerContext[_operator_service_pb2.RotateKeyRequest, _abc.Awaitable[_operator_service_pb2.RotateKeyResponse]],
+    ) -> _abc.Awaitable[_operator_service_pb2.RotateKeyResponse]:
+        """Makes a new key of a kind and uses it from now on. A code signed with the key before stays good for its life; cells
+        sealed with the key before are sealed anew in the background; the server shows its new certificate to new connections.
+        """
+
+    @_abc_1.abstractmethod
+    def RevokeKey(
+        self,
+        request: _operator_service_pb2.RevokeKeyRequest,
+        context: _aio.ServicerContext[_operator_service_pb2.RevokeKeyRequest, _abc.Awaitable[_operator_service_pb2.RevokeKeyResponse]],
+    ) -> _abc.Awaitable[_operator_service_pb2.RevokeKeyResponse]:
+        """Gives up a key that may have been stolen: codes signed with it are refused from now on. If it was the one in use,
+        another is made first. Only keys that sign codes. Fails with KEY_NOT_FOUND.
+        """
 
     @_abc_1.abstractmethod
     def ListProcesses(
@@ -333,5 +465,13 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_operator_service_pb2.ListJournalRequest, _abc.Awaitable[_operator_service_pb2.ListJournalResponse]],
     ) -> _abc.Awaitable[_operator_service_pb2.ListJournalResponse]:
         """Lists the journal, the append-only record of what was decided, oldest first."""
+
+    @_abc_1.abstractmethod
+    def GetCheckpoint(
+        self,
+        request: _operator_service_pb2.GetCheckpointRequest,
+        context: _aio.ServicerContext[_operator_service_pb2.GetCheckpointRequest, _abc.Awaitable[_operator_service_pb2.GetCheckpointResponse]],
+    ) -> _abc.Awaitable[_operator_service_pb2.GetCheckpointResponse]:
+        """Returns a signed checkpoint of the journal as it is now. Keep it away from the server."""
 
 def add_OperatorServiceServicer_to_server(servicer: OperatorServiceServicer, server: _aio.Server) -> None: ...

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19tallymark/v1/policy.proto\x12\x0ctallymark.v1\x1a\x1b\x62uf/validate/validate.proto\"\xad\x05\n\x06Policy\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12%\n\x11\x63ode_life_seconds\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90\x1c(\x01\x12,\n\x18points_code_life_seconds\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90\x1c(\x01\x12*\n\x16\x63onfirm_within_seconds\x18\x04 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xd8\x04(\x05\x12*\n\x16\x65xecute_within_seconds\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90\x1c(\x05\x12\'\n\x13\x63lose_after_seconds\x18\x06 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90\x1c(\n\x12-\n\x17reversal_window_seconds\x18\x07 \x01(\x05\x42\x0c\xbaH\t\x1a\x07\x18\x80\xe7\x84\x0f(\x00\x12*\n\x12\x63onfirm_money_from\x18\x08 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xa0\x94\xa5\x8d\x1d(\x00\x12+\n\x13\x63onfirm_points_from\x18\t \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xa0\x94\xa5\x8d\x1d(\x00\x12\x19\n\x11\x63onfirm_admission\x18\n \x01(\x08\x12=\n\rpassword_rule\x18\x0b \x01(\x0e\x32\x1a.tallymark.v1.PasswordRuleB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12*\n\x14session_life_seconds\x18\x0c \x01(\x05\x42\x0c\xbaH\t\x1a\x07\x18\x80\xe7\x84\x0f(<:\xad\x01\xbaH\xa9\x01\x1a\xa6\x01\n\x15policy.confirm_within\x12Tthe time to confirm must not be longer than the time after which a process is closed\x1a\x37this.confirm_within_seconds <= this.close_after_seconds*\x81\x01\n\x0cPasswordRule\x12\x1d\n\x19PASSWORD_RULE_UNSPECIFIED\x10\x00\x12\x17\n\x13PASSWORD_RULE_NEVER\x10\x01\x12\x1f\n\x1bPASSWORD_RULE_GENERAL_CODES\x10\x02\x12\x18\n\x14PASSWORD_RULE_ALWAYS\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19tallymark/v1/policy.proto\x12\x0ctallymark.v1\x1a\x1b\x62uf/validate/validate.proto\"\xef\x07\n\x06Policy\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12%\n\x11\x63ode_life_seconds\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90\x1c(\x01\x12,\n\x18points_code_life_seconds\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90\x1c(\x01\x12*\n\x16\x63onfirm_within_seconds\x18\x04 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xd8\x04(\x05\x12*\n\x16\x65xecute_within_seconds\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90\x1c(\x05\x12\'\n\x13\x63lose_after_seconds\x18\x06 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90\x1c(\n\x12-\n\x17reversal_window_seconds\x18\x07 \x01(\x05\x42\x0c\xbaH\t\x1a\x07\x18\x80\xe7\x84\x0f(\x00\x12*\n\x12\x63onfirm_money_from\x18\x08 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xa0\x94\xa5\x8d\x1d(\x00\x12+\n\x13\x63onfirm_points_from\x18\t \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xa0\x94\xa5\x8d\x1d(\x00\x12\x19\n\x11\x63onfirm_admission\x18\n \x01(\x08\x12=\n\rpassword_rule\x18\x0b \x01(\x0e\x32\x1a.tallymark.v1.PasswordRuleB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12*\n\x14session_life_seconds\x18\x0c \x01(\x05\x42\x0c\xbaH\t\x1a\x07\x18\x80\xe7\x84\x0f(<\x12,\n\x0f\x62ind_money_from\x18\r \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xa0\x94\xa5\x8d\x1d(\x00H\x00\x88\x01\x01\x12)\n\x15unconfirmed_count_max\x18\x0e \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x00\x12+\n\x13unconfirmed_sum_max\x18\x0f \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xa0\x94\xa5\x8d\x1d(\x00\x12%\n\x11new_terminal_days\x18\x10 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc2\x1c(\x00\x12+\n\x16new_terminal_count_max\x18\x11 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xc0\x84=(\x00\x12,\n\x14new_terminal_sum_max\x18\x12 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xa0\x94\xa5\x8d\x1d(\x00\x12$\n\x10tag_life_seconds\x18\x13 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90\x1c(\n:\xad\x01\xbaH\xa9\x01\x1a\xa6\x01\n\x15policy.confirm_within\x12Tthe time to confirm must not be longer than the time after which a process is closed\x1a\x37this.confirm_within_seconds <= this.close_after_secondsB\x12\n\x10_bind_money_from*\x81\x01\n\x0cPasswordRule\x12\x1d\n\x19PASSWORD_RULE_UNSPECIFIED\x10\x00\x12\x17\n\x13PASSWORD_RULE_NEVER\x10\x01\x12\x1f\n\x1bPASSWORD_RULE_GENERAL_CODES\x10\x02\x12\x18\n\x14PASSWORD_RULE_ALWAYS\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,10 +52,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_POLICY'].fields_by_name['password_rule']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_POLICY'].fields_by_name['session_life_seconds']._loaded_options = None
   _globals['_POLICY'].fields_by_name['session_life_seconds']._serialized_options = b'\272H\t\032\007\030\200\347\204\017(<'
+  _globals['_POLICY'].fields_by_name['bind_money_from']._loaded_options = None
+  _globals['_POLICY'].fields_by_name['bind_money_from']._serialized_options = b'\272H\013\"\t\030\200\240\224\245\215\035(\000'
+  _globals['_POLICY'].fields_by_name['unconfirmed_count_max']._loaded_options = None
+  _globals['_POLICY'].fields_by_name['unconfirmed_count_max']._serialized_options = b'\272H\007\032\005\030\220N(\000'
+  _globals['_POLICY'].fields_by_name['unconfirmed_sum_max']._loaded_options = None
+  _globals['_POLICY'].fields_by_name['unconfirmed_sum_max']._serialized_options = b'\272H\013\"\t\030\200\240\224\245\215\035(\000'
+  _globals['_POLICY'].fields_by_name['new_terminal_days']._loaded_options = None
+  _globals['_POLICY'].fields_by_name['new_terminal_days']._serialized_options = b'\272H\007\032\005\030\302\034(\000'
+  _globals['_POLICY'].fields_by_name['new_terminal_count_max']._loaded_options = None
+  _globals['_POLICY'].fields_by_name['new_terminal_count_max']._serialized_options = b'\272H\010\032\006\030\300\204=(\000'
+  _globals['_POLICY'].fields_by_name['new_terminal_sum_max']._loaded_options = None
+  _globals['_POLICY'].fields_by_name['new_terminal_sum_max']._serialized_options = b'\272H\013\"\t\030\200\240\224\245\215\035(\000'
+  _globals['_POLICY'].fields_by_name['tag_life_seconds']._loaded_options = None
+  _globals['_POLICY'].fields_by_name['tag_life_seconds']._serialized_options = b'\272H\007\032\005\030\220\034(\n'
   _globals['_POLICY']._loaded_options = None
   _globals['_POLICY']._serialized_options = b'\272H\251\001\032\246\001\n\025policy.confirm_within\022Tthe time to confirm must not be longer than the time after which a process is closed\0327this.confirm_within_seconds <= this.close_after_seconds'
-  _globals['_PASSWORDRULE']._serialized_start=761
-  _globals['_PASSWORDRULE']._serialized_end=890
+  _globals['_PASSWORDRULE']._serialized_start=1083
+  _globals['_PASSWORDRULE']._serialized_end=1212
   _globals['_POLICY']._serialized_start=73
-  _globals['_POLICY']._serialized_end=758
+  _globals['_POLICY']._serialized_end=1080
 # @@protoc_insertion_point(module_scope)

@@ -10,10 +10,10 @@ import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 11):
-    from typing import TypeAlias as _TypeAlias, Never as _Never
+if sys.version_info >= (3, 10):
+    from typing import TypeAlias as _TypeAlias
 else:
-    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
+    from typing_extensions import TypeAlias as _TypeAlias
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -65,6 +65,13 @@ class Policy(_message.Message):
     CONFIRM_ADMISSION_FIELD_NUMBER: _builtins.int
     PASSWORD_RULE_FIELD_NUMBER: _builtins.int
     SESSION_LIFE_SECONDS_FIELD_NUMBER: _builtins.int
+    BIND_MONEY_FROM_FIELD_NUMBER: _builtins.int
+    UNCONFIRMED_COUNT_MAX_FIELD_NUMBER: _builtins.int
+    UNCONFIRMED_SUM_MAX_FIELD_NUMBER: _builtins.int
+    NEW_TERMINAL_DAYS_FIELD_NUMBER: _builtins.int
+    NEW_TERMINAL_COUNT_MAX_FIELD_NUMBER: _builtins.int
+    NEW_TERMINAL_SUM_MAX_FIELD_NUMBER: _builtins.int
+    TAG_LIFE_SECONDS_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """Number of the version, made by the server. SetPolicy takes the one that the policy was read with."""
     code_life_seconds: _builtins.int
@@ -91,6 +98,28 @@ class Policy(_message.Message):
     """When IssueCode needs the password, required; NEVER by default."""
     session_life_seconds: _builtins.int
     """Time after which a phone's session ends, 60 to 31,536,000; 2,592,000 (30 days) by default."""
+    bind_money_from: _builtins.int
+    """Amount of money by card, in minor units, from which only a code bound to the terminal is accepted; 0: always. Unset, as
+    by default: never.
+    """
+    unconfirmed_count_max: _builtins.int
+    """How often in a day a customer's card may be charged without confirmation, whatever is below confirm_money_from; the
+    next charge is to be confirmed. 0 to 10,000; 10 by default. Thieves of codes work below the floor. A day is one of UTC.
+    """
+    unconfirmed_sum_max: _builtins.int
+    """How much in a day a customer's card may be charged in all without confirmation, in minor units; a charge that would go
+    over it is to be confirmed. 15,000 by default.
+    """
+    new_terminal_days: _builtins.int
+    """Days after its enrolment for which a terminal is new, 0 to 3650; 30 by default."""
+    new_terminal_count_max: _builtins.int
+    """How often in a day a new terminal may charge cards without confirmation, all customers together. 0 to 1,000,000; 100
+    by default.
+    """
+    new_terminal_sum_max: _builtins.int
+    """How much in a day a new terminal may charge in all without confirmation, in minor units. 100,000 by default."""
+    tag_life_seconds: _builtins.int
+    """Life of a terminal's tag that is shown on a display, 10 to 3600; 60 by default."""
     def __init__(
         self,
         *,
@@ -106,11 +135,20 @@ class Policy(_message.Message):
         confirm_admission: _builtins.bool = ...,
         password_rule: Global___PasswordRule.ValueType = ...,
         session_life_seconds: _builtins.int = ...,
+        bind_money_from: _builtins.int | None = ...,
+        unconfirmed_count_max: _builtins.int = ...,
+        unconfirmed_sum_max: _builtins.int = ...,
+        new_terminal_days: _builtins.int = ...,
+        new_terminal_count_max: _builtins.int = ...,
+        new_terminal_sum_max: _builtins.int = ...,
+        tag_life_seconds: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bind_money_from", b"_bind_money_from", "bind_money_from", b"bind_money_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["close_after_seconds", b"close_after_seconds", "code_life_seconds", b"code_life_seconds", "confirm_admission", b"confirm_admission", "confirm_money_from", b"confirm_money_from", "confirm_points_from", b"confirm_points_from", "confirm_within_seconds", b"confirm_within_seconds", "execute_within_seconds", b"execute_within_seconds", "password_rule", b"password_rule", "points_code_life_seconds", b"points_code_life_seconds", "reversal_window_seconds", b"reversal_window_seconds", "session_life_seconds", b"session_life_seconds", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bind_money_from", b"_bind_money_from", "bind_money_from", b"bind_money_from", "close_after_seconds", b"close_after_seconds", "code_life_seconds", b"code_life_seconds", "confirm_admission", b"confirm_admission", "confirm_money_from", b"confirm_money_from", "confirm_points_from", b"confirm_points_from", "confirm_within_seconds", b"confirm_within_seconds", "execute_within_seconds", b"execute_within_seconds", "new_terminal_count_max", b"new_terminal_count_max", "new_terminal_days", b"new_terminal_days", "new_terminal_sum_max", b"new_terminal_sum_max", "password_rule", b"password_rule", "points_code_life_seconds", b"points_code_life_seconds", "reversal_window_seconds", b"reversal_window_seconds", "session_life_seconds", b"session_life_seconds", "tag_life_seconds", b"tag_life_seconds", "unconfirmed_count_max", b"unconfirmed_count_max", "unconfirmed_sum_max", b"unconfirmed_sum_max", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__bind_money_from: _TypeAlias = _typing.Literal["bind_money_from"]  # noqa: Y015
+    _WhichOneofArgType__bind_money_from: _TypeAlias = _typing.Literal["_bind_money_from", b"_bind_money_from"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__bind_money_from) -> _WhichOneofReturnType__bind_money_from | None: ...
 
 Global___Policy: _TypeAlias = Policy  # noqa: Y015

@@ -10,6 +10,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from tallymark.v1 import action_pb2 as _action_pb2
+from tallymark.v1 import key_pb2 as _key_pb2
 from tallymark.v1 import money_pb2 as _money_pb2
 import builtins as _builtins
 import sys
@@ -290,6 +291,50 @@ class ReceiptPosting(_message.Message):
 Global___ReceiptPosting: _TypeAlias = ReceiptPosting  # noqa: Y015
 
 @_typing.final
+class Confirmation(_message.Message):
+    """Confirmation is the customer's signed yes to a process, kept with it. Anybody can check it without the server:
+    docs/signatures.md says how, and the command tallymark-verify does it.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    DEVICE_KEY_FIELD_NUMBER: _builtins.int
+    DEVICE_ID_FIELD_NUMBER: _builtins.int
+    CONFIRMED_AT_FIELD_NUMBER: _builtins.int
+    statement: _builtins.bytes
+    """What was signed, deterministic CBOR: merchant, terminal, every action with its amount, decision, time limit."""
+    signature: _builtins.bytes
+    """Signature over the statement by the device's key."""
+    device_id: _builtins.str
+    """Id of that device."""
+    @_builtins.property
+    def device_key(self) -> _key_pb2.PublicKey:
+        """Key of the device that signed."""
+
+    @_builtins.property
+    def confirmed_at(self) -> _timestamp_pb2.Timestamp:
+        """Time the server accepted it."""
+
+    def __init__(
+        self,
+        *,
+        statement: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+        device_key: _key_pb2.PublicKey | None = ...,
+        device_id: _builtins.str = ...,
+        confirmed_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "device_key", b"device_key"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "device_id", b"device_id", "device_key", b"device_key", "signature", b"signature", "statement", b"statement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Confirmation: _TypeAlias = Confirmation  # noqa: Y015
+
+@_typing.final
 class Receipt(_message.Message):
     """Receipt is the one account of a completed process that customer and merchant share."""
 
@@ -308,6 +353,7 @@ class Receipt(_message.Message):
     CONFIRMED_BY_CUSTOMER_FIELD_NUMBER: _builtins.int
     REVERSES_PROCESS_ID_FIELD_NUMBER: _builtins.int
     REVERSED_BY_PROCESS_ID_FIELD_NUMBER: _builtins.int
+    CONFIRMATION_FIELD_NUMBER: _builtins.int
     receipt_number: _builtins.str
     """Number of the receipt: the id of the process."""
     merchant_id: _builtins.str
@@ -346,6 +392,10 @@ class Receipt(_message.Message):
     def postings(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReceiptPosting]:
         """Changes of points accounts."""
 
+    @_builtins.property
+    def confirmation(self) -> Global___Confirmation:
+        """The customer's signed yes. Set when confirmed_by_customer."""
+
     def __init__(
         self,
         *,
@@ -362,10 +412,11 @@ class Receipt(_message.Message):
         confirmed_by_customer: _builtins.bool = ...,
         reverses_process_id: _builtins.str = ...,
         reversed_by_process_id: _builtins.str = ...,
+        confirmation: Global___Confirmation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["card_total", b"card_total", "completed_at", b"completed_at", "paid_at_terminal", b"paid_at_terminal", "sale_total", b"sale_total"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["card_total", b"card_total", "completed_at", b"completed_at", "confirmation", b"confirmation", "paid_at_terminal", b"paid_at_terminal", "sale_total", b"sale_total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "card_total", b"card_total", "completed_at", b"completed_at", "confirmed_by_customer", b"confirmed_by_customer", "merchant_id", b"merchant_id", "merchant_name", b"merchant_name", "paid_at_terminal", b"paid_at_terminal", "postings", b"postings", "receipt_number", b"receipt_number", "reversed_by_process_id", b"reversed_by_process_id", "reverses_process_id", b"reverses_process_id", "sale_total", b"sale_total", "terminal_id", b"terminal_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "card_total", b"card_total", "completed_at", b"completed_at", "confirmation", b"confirmation", "confirmed_by_customer", b"confirmed_by_customer", "merchant_id", b"merchant_id", "merchant_name", b"merchant_name", "paid_at_terminal", b"paid_at_terminal", "postings", b"postings", "receipt_number", b"receipt_number", "reversed_by_process_id", b"reversed_by_process_id", "reverses_process_id", b"reverses_process_id", "sale_total", b"sale_total", "terminal_id", b"terminal_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -10,6 +10,8 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from tallymark.v1 import action_pb2 as _action_pb2
+from tallymark.v1 import certificate_pb2 as _certificate_pb2
+from tallymark.v1 import checkpoint_pb2 as _checkpoint_pb2
 from tallymark.v1 import identification_pb2 as _identification_pb2
 from tallymark.v1 import key_pb2 as _key_pb2
 from tallymark.v1 import money_pb2 as _money_pb2
@@ -137,21 +139,27 @@ class EnrollRequest(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ENROLMENT_CODE_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_REQUEST_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Id of this request, a UUID made by the caller, required. Keep it until the answer is safe: the same id and code
-    give the same secret again.
+    """Id of this request, a UUID made by the caller, required. Keep it, and the key, until the answer is safe: the same
+    request gives the same certificate again.
     """
     enrolment_code: _builtins.str
     """One-time code from the operator."""
+    certificate_request: _builtins.bytes
+    """Certificate request: PKCS #10 in DER for an ECDSA P-256 key that the caller made and keeps, signed by that key, at most
+    4096 bytes. The subject in it does not matter. Required.
+    """
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         enrolment_code: _builtins.str = ...,
+        certificate_request: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["enrolment_code", b"enrolment_code", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_request", b"certificate_request", "enrolment_code", b"enrolment_code", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -166,30 +174,146 @@ class EnrollResponse(_message.Message):
     TERMINAL_ID_FIELD_NUMBER: _builtins.int
     MERCHANT_ID_FIELD_NUMBER: _builtins.int
     MERCHANT_NAME_FIELD_NUMBER: _builtins.int
-    TERMINAL_SECRET_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
+    TERMINAL_PORT_FIELD_NUMBER: _builtins.int
     terminal_id: _builtins.str
     """Id of the terminal."""
     merchant_id: _builtins.str
     """Merchant that it belongs to."""
     merchant_name: _builtins.str
     """Name of that merchant."""
-    terminal_secret: _builtins.str
-    """Secret for the authorization metadata. Store it so that only the terminal can read it."""
+    terminal_port: _builtins.int
+    """Port, on the host that was called, at which terminals call from now on."""
+    @_builtins.property
+    def certificate(self) -> _certificate_pb2.IssuedCertificate:
+        """Certificate of the terminal."""
+
     def __init__(
         self,
         *,
         terminal_id: _builtins.str = ...,
         merchant_id: _builtins.str = ...,
         merchant_name: _builtins.str = ...,
-        terminal_secret: _builtins.str = ...,
+        certificate: _certificate_pb2.IssuedCertificate | None = ...,
+        terminal_port: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["merchant_id", b"merchant_id", "merchant_name", b"merchant_name", "terminal_id", b"terminal_id", "terminal_secret", b"terminal_secret"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "merchant_id", b"merchant_id", "merchant_name", b"merchant_name", "terminal_id", b"terminal_id", "terminal_port", b"terminal_port"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EnrollResponse: _TypeAlias = EnrollResponse  # noqa: Y015
+
+@_typing.final
+class RenewCertificateRequest(_message.Message):
+    """RenewCertificateRequest asks for the next certificate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_REQUEST_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Id of this request, a UUID made by the caller, required. The same request gives the same certificate again."""
+    certificate_request: _builtins.bytes
+    """Certificate request: PKCS #10 in DER for an ECDSA P-256 key that the caller made and keeps, signed by that key, at most
+    4096 bytes. The subject in it does not matter. Required.
+    """
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        certificate_request: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_request", b"certificate_request", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewCertificateRequest: _TypeAlias = RenewCertificateRequest  # noqa: Y015
+
+@_typing.final
+class RenewCertificateResponse(_message.Message):
+    """RenewCertificateResponse returns the next certificate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def certificate(self) -> _certificate_pb2.IssuedCertificate:
+        """Certificate of the terminal."""
+
+    def __init__(
+        self,
+        *,
+        certificate: _certificate_pb2.IssuedCertificate | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewCertificateResponse: _TypeAlias = RenewCertificateResponse  # noqa: Y015
+
+@_typing.final
+class GetTagRequest(_message.Message):
+    """GetTagRequest asks for the terminal's tag."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRINTED_FIELD_NUMBER: _builtins.int
+    printed: _builtins.bool
+    """Whether the tag is to be printed. A printed one is good for a year; one that is shown lives for a minute (policy:
+    tag_life_seconds) and is fetched again before that. Print only where there is no display: a sticker can be swapped.
+    """
+    def __init__(
+        self,
+        *,
+        printed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["printed", b"printed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTagRequest: _TypeAlias = GetTagRequest  # noqa: Y015
+
+@_typing.final
+class GetTagResponse(_message.Message):
+    """GetTagResponse returns the tag."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAG_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    NEXT_AT_FIELD_NUMBER: _builtins.int
+    tag: _builtins.str
+    """Text of the tag, "TT1:" and Base45, for a QR symbol in alphanumeric mode (docs/signatures.md)."""
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """Time from which it is refused."""
+
+    @_builtins.property
+    def next_at(self) -> _timestamp_pb2.Timestamp:
+        """Time to fetch the next one: after three quarters of its life."""
+
+    def __init__(
+        self,
+        *,
+        tag: _builtins.str = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+        next_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "next_at", b"next_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "next_at", b"next_at", "tag", b"tag"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTagResponse: _TypeAlias = GetTagResponse  # noqa: Y015
 
 @_typing.final
 class ListVerificationKeysRequest(_message.Message):
@@ -217,6 +341,7 @@ class ListVerificationKeysResponse(_message.Message):
     KEYS_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     SERVER_TIME_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
     epoch: _builtins.int
     """Epoch that is part of what is signed. A code of another epoch does not verify."""
     @_builtins.property
@@ -227,16 +352,21 @@ class ListVerificationKeysResponse(_message.Message):
     def server_time(self) -> _timestamp_pb2.Timestamp:
         """Server's time now: use it with the round trip to estimate the offset of your own clock."""
 
+    @_builtins.property
+    def checkpoint(self) -> _checkpoint_pb2.SignedCheckpoint:
+        """The server's signed word on its journal as it is now. Keep some of them, away from the server."""
+
     def __init__(
         self,
         *,
         keys: _abc.Iterable[_key_pb2.VerificationKey] | None = ...,
         epoch: _builtins.int = ...,
         server_time: _timestamp_pb2.Timestamp | None = ...,
+        checkpoint: _checkpoint_pb2.SignedCheckpoint | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["server_time", b"server_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "server_time", b"server_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "keys", b"keys", "server_time", b"server_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "epoch", b"epoch", "keys", b"keys", "server_time", b"server_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

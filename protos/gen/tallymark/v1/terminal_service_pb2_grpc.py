@@ -28,9 +28,12 @@ if _version_not_supported:
 class TerminalServiceStub(object):
     """TerminalService is what a till, gate or kiosk calls.
 
-    Enroll needs no credentials; every other RPC needs the metadata `authorization: Bearer <terminal_secret>`, else it fails
-    with CREDENTIALS_MISSING or CREDENTIALS_INVALID. A terminal sees and touches only processes of its own and only
-    bills, events and points programmes of its own merchant.
+    Terminals have a port of their own, on which the server demands mutual TLS: a terminal is known by the certificate that
+    Enroll gave it. Enroll alone is served on the port of phones, without a client certificate; its answer names the other
+    port. Without a certificate of the server's authority no connection is made (gRPC shows UNAVAILABLE). On every call
+    the certificate's key is looked up again: one that is unknown or revoked fails with CREDENTIALS_INVALID, an
+    expired certificate with CERTIFICATE_EXPIRED, on open connections and streams too. A terminal sees and touches only
+    processes of its own and only bills, events and points programmes of its own merchant.
 
     How a terminal stays right when answers are lost. (1) Write the request_id and the request down before sending.
     (2) An answer is OK, refused (an error whose status is none of those below, final for this request_id), unknown
@@ -44,9 +47,9 @@ class TerminalServiceStub(object):
     completed or reversed, also if it only read points: else it becomes OVERDUE and waits for an operator.
 
     Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields), CALLER_NOT_ALLOWED, OVERLOADED,
-    SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with REQUEST_ID_REUSED (the id was used with another body);
+    RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with REQUEST_ID_REUSED (the id was used with another body);
     every one that identifies by a code with CODE_MALFORMED, CODE_KEY_UNKNOWN and CODE_NOT_GENUINE. A request of more than
-    1 MiB ends with RESOURCE_EXHAUSTED and without ErrorInfo.
+    64 KiB ends with RESOURCE_EXHAUSTED and without ErrorInfo.
     """
 
     def __init__(self, channel):
@@ -59,6 +62,16 @@ class TerminalServiceStub(object):
                 '/tallymark.v1.TerminalService/Enroll',
                 request_serializer=tallymark_dot_v1_dot_terminal__service__pb2.EnrollRequest.SerializeToString,
                 response_deserializer=tallymark_dot_v1_dot_terminal__service__pb2.EnrollResponse.FromString,
+                _registered_method=True)
+        self.RenewCertificate = channel.unary_unary(
+                '/tallymark.v1.TerminalService/RenewCertificate',
+                request_serializer=tallymark_dot_v1_dot_terminal__service__pb2.RenewCertificateRequest.SerializeToString,
+                response_deserializer=tallymark_dot_v1_dot_terminal__service__pb2.RenewCertificateResponse.FromString,
+                _registered_method=True)
+        self.GetTag = channel.unary_unary(
+                '/tallymark.v1.TerminalService/GetTag',
+                request_serializer=tallymark_dot_v1_dot_terminal__service__pb2.GetTagRequest.SerializeToString,
+                response_deserializer=tallymark_dot_v1_dot_terminal__service__pb2.GetTagResponse.FromString,
                 _registered_method=True)
         self.ListVerificationKeys = channel.unary_unary(
                 '/tallymark.v1.TerminalService/ListVerificationKeys',
@@ -100,9 +113,12 @@ class TerminalServiceStub(object):
 class TerminalServiceServicer(object):
     """TerminalService is what a till, gate or kiosk calls.
 
-    Enroll needs no credentials; every other RPC needs the metadata `authorization: Bearer <terminal_secret>`, else it fails
-    with CREDENTIALS_MISSING or CREDENTIALS_INVALID. A terminal sees and touches only processes of its own and only
-    bills, events and points programmes of its own merchant.
+    Terminals have a port of their own, on which the server demands mutual TLS: a terminal is known by the certificate that
+    Enroll gave it. Enroll alone is served on the port of phones, without a client certificate; its answer names the other
+    port. Without a certificate of the server's authority no connection is made (gRPC shows UNAVAILABLE). On every call
+    the certificate's key is looked up again: one that is unknown or revoked fails with CREDENTIALS_INVALID, an
+    expired certificate with CERTIFICATE_EXPIRED, on open connections and streams too. A terminal sees and touches only
+    processes of its own and only bills, events and points programmes of its own merchant.
 
     How a terminal stays right when answers are lost. (1) Write the request_id and the request down before sending.
     (2) An answer is OK, refused (an error whose status is none of those below, final for this request_id), unknown
@@ -116,14 +132,30 @@ class TerminalServiceServicer(object):
     completed or reversed, also if it only read points: else it becomes OVERDUE and waits for an operator.
 
     Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields), CALLER_NOT_ALLOWED, OVERLOADED,
-    SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with REQUEST_ID_REUSED (the id was used with another body);
+    RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with REQUEST_ID_REUSED (the id was used with another body);
     every one that identifies by a code with CODE_MALFORMED, CODE_KEY_UNKNOWN and CODE_NOT_GENUINE. A request of more than
-    1 MiB ends with RESOURCE_EXHAUSTED and without ErrorInfo.
+    64 KiB ends with RESOURCE_EXHAUSTED and without ErrorInfo.
     """
 
     def Enroll(self, request, context):
-        """Exchanges the one-time enrolment code that the operator handed out for the terminal's secret. There is no caller yet, so
-        request ids are the code's own. Fails with ENROLMENT_CODE_INVALID.
+        """Exchanges the one-time enrolment code that the operator handed out for the terminal's certificate. There is no caller
+        yet, so request ids are the code's own. Fails with ENROLMENT_CODE_INVALID, CERTIFICATE_REQUEST_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenewCertificate(self, request, context):
+        """Returns a new certificate, for the same key or a new one. The old one stays good until it expires, so that a lost
+        answer costs nothing; of more than 3 keys the oldest is shut out. Fails with CERTIFICATE_REQUEST_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTag(self, request, context):
+        """Returns the tag of the calling terminal: a text signed by the server, which names the terminal. The terminal shows it
+        as a QR symbol or by NFC; a phone hands it to IssueCode and gets a code that works at this terminal alone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -146,7 +178,8 @@ class TerminalServiceServicer(object):
         A call whose deadline is shorter than the wait is answered with the state so far, just before the deadline.
         The same request_id gives the same process and decisions; its state may have advanced.
         Fails with CODE_MALFORMED, CODE_KEY_UNKNOWN, CODE_NOT_GENUINE, CODE_NOT_FOUND, CODE_EXPIRED, CODE_REVOKED,
-        CODE_ALREADY_CLAIMED, CODE_FOR_OTHER_TERMINAL, REQUEST_REVERSED (ReverseProcess was faster).
+        CODE_ALREADY_CLAIMED, CODE_FOR_OTHER_TERMINAL, REQUEST_REVERSED (ReverseProcess was faster). That money from an amount on
+        needs a code bound to this terminal (policy: bind_money_from) is a refusal of the action: CODE_NOT_BOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -207,6 +240,16 @@ def add_TerminalServiceServicer_to_server(servicer, server):
                     request_deserializer=tallymark_dot_v1_dot_terminal__service__pb2.EnrollRequest.FromString,
                     response_serializer=tallymark_dot_v1_dot_terminal__service__pb2.EnrollResponse.SerializeToString,
             ),
+            'RenewCertificate': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenewCertificate,
+                    request_deserializer=tallymark_dot_v1_dot_terminal__service__pb2.RenewCertificateRequest.FromString,
+                    response_serializer=tallymark_dot_v1_dot_terminal__service__pb2.RenewCertificateResponse.SerializeToString,
+            ),
+            'GetTag': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTag,
+                    request_deserializer=tallymark_dot_v1_dot_terminal__service__pb2.GetTagRequest.FromString,
+                    response_serializer=tallymark_dot_v1_dot_terminal__service__pb2.GetTagResponse.SerializeToString,
+            ),
             'ListVerificationKeys': grpc.unary_unary_rpc_method_handler(
                     servicer.ListVerificationKeys,
                     request_deserializer=tallymark_dot_v1_dot_terminal__service__pb2.ListVerificationKeysRequest.FromString,
@@ -253,9 +296,12 @@ def add_TerminalServiceServicer_to_server(servicer, server):
 class TerminalService(object):
     """TerminalService is what a till, gate or kiosk calls.
 
-    Enroll needs no credentials; every other RPC needs the metadata `authorization: Bearer <terminal_secret>`, else it fails
-    with CREDENTIALS_MISSING or CREDENTIALS_INVALID. A terminal sees and touches only processes of its own and only
-    bills, events and points programmes of its own merchant.
+    Terminals have a port of their own, on which the server demands mutual TLS: a terminal is known by the certificate that
+    Enroll gave it. Enroll alone is served on the port of phones, without a client certificate; its answer names the other
+    port. Without a certificate of the server's authority no connection is made (gRPC shows UNAVAILABLE). On every call
+    the certificate's key is looked up again: one that is unknown or revoked fails with CREDENTIALS_INVALID, an
+    expired certificate with CERTIFICATE_EXPIRED, on open connections and streams too. A terminal sees and touches only
+    processes of its own and only bills, events and points programmes of its own merchant.
 
     How a terminal stays right when answers are lost. (1) Write the request_id and the request down before sending.
     (2) An answer is OK, refused (an error whose status is none of those below, final for this request_id), unknown
@@ -269,9 +315,9 @@ class TerminalService(object):
     completed or reversed, also if it only read points: else it becomes OVERDUE and waits for an operator.
 
     Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields), CALLER_NOT_ALLOWED, OVERLOADED,
-    SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with REQUEST_ID_REUSED (the id was used with another body);
+    RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with REQUEST_ID_REUSED (the id was used with another body);
     every one that identifies by a code with CODE_MALFORMED, CODE_KEY_UNKNOWN and CODE_NOT_GENUINE. A request of more than
-    1 MiB ends with RESOURCE_EXHAUSTED and without ErrorInfo.
+    64 KiB ends with RESOURCE_EXHAUSTED and without ErrorInfo.
     """
 
     @staticmethod
@@ -291,6 +337,60 @@ class TerminalService(object):
             '/tallymark.v1.TerminalService/Enroll',
             tallymark_dot_v1_dot_terminal__service__pb2.EnrollRequest.SerializeToString,
             tallymark_dot_v1_dot_terminal__service__pb2.EnrollResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenewCertificate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallymark.v1.TerminalService/RenewCertificate',
+            tallymark_dot_v1_dot_terminal__service__pb2.RenewCertificateRequest.SerializeToString,
+            tallymark_dot_v1_dot_terminal__service__pb2.RenewCertificateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTag(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallymark.v1.TerminalService/GetTag',
+            tallymark_dot_v1_dot_terminal__service__pb2.GetTagRequest.SerializeToString,
+            tallymark_dot_v1_dot_terminal__service__pb2.GetTagResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -15,9 +15,12 @@ GRPC_VERSION: str
 class TerminalServiceStub:
     """TerminalService is what a till, gate or kiosk calls.
 
-    Enroll needs no credentials; every other RPC needs the metadata `authorization: Bearer <terminal_secret>`, else it fails
-    with CREDENTIALS_MISSING or CREDENTIALS_INVALID. A terminal sees and touches only processes of its own and only
-    bills, events and points programmes of its own merchant.
+    Terminals have a port of their own, on which the server demands mutual TLS: a terminal is known by the certificate that
+    Enroll gave it. Enroll alone is served on the port of phones, without a client certificate; its answer names the other
+    port. Without a certificate of the server's authority no connection is made (gRPC shows UNAVAILABLE). On every call
+    the certificate's key is looked up again: one that is unknown or revoked fails with CREDENTIALS_INVALID, an
+    expired certificate with CERTIFICATE_EXPIRED, on open connections and streams too. A terminal sees and touches only
+    processes of its own and only bills, events and points programmes of its own merchant.
 
     How a terminal stays right when answers are lost. (1) Write the request_id and the request down before sending.
     (2) An answer is OK, refused (an error whose status is none of those below, final for this request_id), unknown
@@ -31,15 +34,23 @@ class TerminalServiceStub:
     completed or reversed, also if it only read points: else it becomes OVERDUE and waits for an operator.
 
     Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields), CALLER_NOT_ALLOWED, OVERLOADED,
-    SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with REQUEST_ID_REUSED (the id was used with another body);
+    RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with REQUEST_ID_REUSED (the id was used with another body);
     every one that identifies by a code with CODE_MALFORMED, CODE_KEY_UNKNOWN and CODE_NOT_GENUINE. A request of more than
-    1 MiB ends with RESOURCE_EXHAUSTED and without ErrorInfo.
+    64 KiB ends with RESOURCE_EXHAUSTED and without ErrorInfo.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Enroll: _aio.UnaryUnaryMultiCallable[_terminal_service_pb2.EnrollRequest, _terminal_service_pb2.EnrollResponse]
-    """Exchanges the one-time enrolment code that the operator handed out for the terminal's secret. There is no caller yet, so
-    request ids are the code's own. Fails with ENROLMENT_CODE_INVALID.
+    """Exchanges the one-time enrolment code that the operator handed out for the terminal's certificate. There is no caller
+    yet, so request ids are the code's own. Fails with ENROLMENT_CODE_INVALID, CERTIFICATE_REQUEST_INVALID.
+    """
+    RenewCertificate: _aio.UnaryUnaryMultiCallable[_terminal_service_pb2.RenewCertificateRequest, _terminal_service_pb2.RenewCertificateResponse]
+    """Returns a new certificate, for the same key or a new one. The old one stays good until it expires, so that a lost
+    answer costs nothing; of more than 3 keys the oldest is shut out. Fails with CERTIFICATE_REQUEST_INVALID.
+    """
+    GetTag: _aio.UnaryUnaryMultiCallable[_terminal_service_pb2.GetTagRequest, _terminal_service_pb2.GetTagResponse]
+    """Returns the tag of the calling terminal: a text signed by the server, which names the terminal. The terminal shows it
+    as a QR symbol or by NFC; a phone hands it to IssueCode and gets a code that works at this terminal alone.
     """
     ListVerificationKeys: _aio.UnaryUnaryMultiCallable[_terminal_service_pb2.ListVerificationKeysRequest, _terminal_service_pb2.ListVerificationKeysResponse]
     """Lists the keys that verify codes, the epoch that is signed along, and the server's time, so that a terminal can check
@@ -54,7 +65,8 @@ class TerminalServiceStub:
     A call whose deadline is shorter than the wait is answered with the state so far, just before the deadline.
     The same request_id gives the same process and decisions; its state may have advanced.
     Fails with CODE_MALFORMED, CODE_KEY_UNKNOWN, CODE_NOT_GENUINE, CODE_NOT_FOUND, CODE_EXPIRED, CODE_REVOKED,
-    CODE_ALREADY_CLAIMED, CODE_FOR_OTHER_TERMINAL, REQUEST_REVERSED (ReverseProcess was faster).
+    CODE_ALREADY_CLAIMED, CODE_FOR_OTHER_TERMINAL, REQUEST_REVERSED (ReverseProcess was faster). That money from an amount on
+    needs a code bound to this terminal (policy: bind_money_from) is a refusal of the action: CODE_NOT_BOUND.
     """
     GetProcess: _aio.UnaryUnaryMultiCallable[_terminal_service_pb2.GetProcessRequest, _terminal_service_pb2.GetProcessResponse]
     """Returns a process by the caller's own request_id or by its id, or tells that the request was never seen.
@@ -87,9 +99,12 @@ class TerminalServiceStub:
 class TerminalServiceServicer(metaclass=_abc_1.ABCMeta):
     """TerminalService is what a till, gate or kiosk calls.
 
-    Enroll needs no credentials; every other RPC needs the metadata `authorization: Bearer <terminal_secret>`, else it fails
-    with CREDENTIALS_MISSING or CREDENTIALS_INVALID. A terminal sees and touches only processes of its own and only
-    bills, events and points programmes of its own merchant.
+    Terminals have a port of their own, on which the server demands mutual TLS: a terminal is known by the certificate that
+    Enroll gave it. Enroll alone is served on the port of phones, without a client certificate; its answer names the other
+    port. Without a certificate of the server's authority no connection is made (gRPC shows UNAVAILABLE). On every call
+    the certificate's key is looked up again: one that is unknown or revoked fails with CREDENTIALS_INVALID, an
+    expired certificate with CERTIFICATE_EXPIRED, on open connections and streams too. A terminal sees and touches only
+    processes of its own and only bills, events and points programmes of its own merchant.
 
     How a terminal stays right when answers are lost. (1) Write the request_id and the request down before sending.
     (2) An answer is OK, refused (an error whose status is none of those below, final for this request_id), unknown
@@ -103,9 +118,9 @@ class TerminalServiceServicer(metaclass=_abc_1.ABCMeta):
     completed or reversed, also if it only read points: else it becomes OVERDUE and waits for an operator.
 
     Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields), CALLER_NOT_ALLOWED, OVERLOADED,
-    SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with REQUEST_ID_REUSED (the id was used with another body);
+    RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with REQUEST_ID_REUSED (the id was used with another body);
     every one that identifies by a code with CODE_MALFORMED, CODE_KEY_UNKNOWN and CODE_NOT_GENUINE. A request of more than
-    1 MiB ends with RESOURCE_EXHAUSTED and without ErrorInfo.
+    64 KiB ends with RESOURCE_EXHAUSTED and without ErrorInfo.
     """
 
     @_abc_1.abstractmethod
@@ -114,8 +129,28 @@ class TerminalServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _terminal_service_pb2.EnrollRequest,
         context: _aio.ServicerContext[_terminal_service_pb2.EnrollRequest, _abc.Awaitable[_terminal_service_pb2.EnrollResponse]],
     ) -> _abc.Awaitable[_terminal_service_pb2.EnrollResponse]:
-        """Exchanges the one-time enrolment code that the operator handed out for the terminal's secret. There is no caller yet, so
-        request ids are the code's own. Fails with ENROLMENT_CODE_INVALID.
+        """Exchanges the one-time enrolment code that the operator handed out for the terminal's certificate. There is no caller
+        yet, so request ids are the code's own. Fails with ENROLMENT_CODE_INVALID, CERTIFICATE_REQUEST_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def RenewCertificate(
+        self,
+        request: _terminal_service_pb2.RenewCertificateRequest,
+        context: _aio.ServicerContext[_terminal_service_pb2.RenewCertificateRequest, _abc.Awaitable[_terminal_service_pb2.RenewCertificateResponse]],
+    ) -> _abc.Awaitable[_terminal_service_pb2.RenewCertificateResponse]:
+        """Returns a new certificate, for the same key or a new one. The old one stays good until it expires, so that a lost
+        answer costs nothing; of more than 3 keys the oldest is shut out. Fails with CERTIFICATE_REQUEST_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def GetTag(
+        self,
+        request: _terminal_service_pb2.GetTagRequest,
+        context: _aio.ServicerContext[_terminal_service_pb2.GetTagRequest, _abc.Awaitable[_terminal_service_pb2.GetTagResponse]],
+    ) -> _abc.Awaitable[_terminal_service_pb2.GetTagResponse]:
+        """Returns the tag of the calling terminal: a text signed by the server, which names the terminal. The terminal shows it
+        as a QR symbol or by NFC; a phone hands it to IssueCode and gets a code that works at this terminal alone.
         """
 
     @_abc_1.abstractmethod
@@ -142,7 +177,8 @@ class TerminalServiceServicer(metaclass=_abc_1.ABCMeta):
         A call whose deadline is shorter than the wait is answered with the state so far, just before the deadline.
         The same request_id gives the same process and decisions; its state may have advanced.
         Fails with CODE_MALFORMED, CODE_KEY_UNKNOWN, CODE_NOT_GENUINE, CODE_NOT_FOUND, CODE_EXPIRED, CODE_REVOKED,
-        CODE_ALREADY_CLAIMED, CODE_FOR_OTHER_TERMINAL, REQUEST_REVERSED (ReverseProcess was faster).
+        CODE_ALREADY_CLAIMED, CODE_FOR_OTHER_TERMINAL, REQUEST_REVERSED (ReverseProcess was faster). That money from an amount on
+        needs a code bound to this terminal (policy: bind_money_from) is a refusal of the action: CODE_NOT_BOUND.
         """
 
     @_abc_1.abstractmethod

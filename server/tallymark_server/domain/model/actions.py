@@ -176,6 +176,7 @@ class RefusalReason(IntEnum):
     EVENT_NOT_FOUND = 29
     RELEASED_BY_OPERATOR = 30
     RELEASED_BY_TERMINAL = 31
+    CODE_NOT_BOUND = 32
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
