@@ -55,6 +55,7 @@ class Keyring:
         self._secrets_key = _derive(master, "secrets of answers")
         self._fingerprints_key = _derive(master, "fingerprints of requests")
         self._numbers_key = _derive(master, "telephone numbers")
+        self._logins_key = _derive(master, "login names")
         self._references_key = _derive(master, "customer references")
 
     @classmethod
@@ -115,6 +116,10 @@ class Keyring:
     def fingerprint(self, body: bytes) -> str:
         """Return a keyed hash of a request's body, from which a thief cannot guess the body."""
         return hmac.digest(self._fingerprints_key, body, "sha256").hex()
+
+    def login_hash(self, login_name: str) -> str:
+        """Return the keyed hash under which the directory keeps a login name."""
+        return _mac(self._logins_key, login_name).hex()
 
     def number_hash(self, telephone_number: str) -> str:
         """Return the keyed hash under which the directory keeps a number."""

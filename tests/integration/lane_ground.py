@@ -151,7 +151,7 @@ def add_bill(name: str, minor_units: int) -> AddBill:
         login_name=name,
         amount=Money(currency_code="EUR", minor_units=minor_units),
     )
-    return AddBill(caller=_OPERATOR, partition=0, bill=bill)
+    return AddBill(caller=_OPERATOR, partition=0, bill=bill, login_hash=name)
 
 
 def _customer_called(name: str) -> Caller:
@@ -196,5 +196,5 @@ def _customer(name: str) -> list[Row]:
     device = Device(
         partition=0, device_id=f"{name}-device", customer_id=name, name="phone", live_codes=live
     )
-    login = Login(partition=0, login_name=name, customer_id=name, customer_partition=0)
+    login = Login(partition=0, login_hash=name, customer_id=name, customer_partition=0)
     return [customer, device, login, _account(name, POINTS), *codes]

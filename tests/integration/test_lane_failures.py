@@ -175,7 +175,7 @@ async def test_a_row_that_a_batch_wrote_is_not_forgotten_for_the_stored_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One command asks for a row in the same round in which another one writes it unasked."""
-    row = Login(partition=0, login_name="ana", customer_id="c", customer_partition=0)
+    row = Login(partition=0, login_hash="ana", customer_id="c", customer_partition=0)
     reader, writer = reverse("reader", "r1"), reverse("writer", "r2")
 
     def read_or_write(rows: Mapping[Key[Any], Row | None], command: object, _: int) -> Decision:

@@ -60,12 +60,12 @@ NUMBER_ATTEMPTS_MAX: Final = 5
 
 def register_customer(draft: Draft, command: RegisterCustomer, now: int) -> SessionAnswer:
     """Add a customer with a first device, signed in."""
-    if draft.get(Login.key_of(command.login_name)) is not None:
+    if draft.get(Login.key_of(command.login_hash)) is not None:
         raise Refused(Reason.LOGIN_NAME_TAKEN)
     draft.put(
         Login(
             partition=DIRECTORY,
-            login_name=command.login_name,
+            login_hash=command.login_hash,
             customer_id=command.customer_id,
             customer_partition=command.partition,
         )

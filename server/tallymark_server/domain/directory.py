@@ -156,7 +156,7 @@ def create_programme(draft: Draft, command: CreateProgramme) -> RowAnswer:
 
 def add_bill(draft: Draft, command: AddBill) -> RowAnswer:
     """Add a bill for a customer."""
-    customer = _customer_named(draft, command.bill.login_name)
+    customer = _customer_named(draft, command.login_hash)
     if draft.get(Merchant.key_of(command.bill.merchant_id)) is None:
         raise Refused(Reason.MERCHANT_NOT_FOUND)
     bill = msgspec.structs.replace(
@@ -175,7 +175,7 @@ def add_bill(draft: Draft, command: AddBill) -> RowAnswer:
 
 def add_ticket(draft: Draft, command: AddTicket) -> RowAnswer:
     """Add a ticket for a customer."""
-    customer = _customer_named(draft, command.ticket.login_name)
+    customer = _customer_named(draft, command.login_hash)
     if draft.get(Event.key_of(command.ticket.event_id)) is None:
         raise Refused(Reason.EVENT_NOT_FOUND)
     ticket = msgspec.structs.replace(
@@ -194,7 +194,7 @@ def add_ticket(draft: Draft, command: AddTicket) -> RowAnswer:
 
 def grant_points(draft: Draft, command: GrantPoints, now: int) -> RowAnswer:
     """Add points to a customer's account, once for each reference."""
-    customer = _customer_named(draft, command.login_name)
+    customer = _customer_named(draft, command.login_hash)
     if draft.get(PointsProgramme.key_of(command.grant.programme_id)) is None:
         raise Refused(Reason.PROGRAMME_NOT_FOUND)
     grant = msgspec.structs.replace(
@@ -228,8 +228,8 @@ def _unchanged(row: Row, existing: Row) -> RowAnswer:
     return RowAnswer(is_new=False)
 
 
-def _customer_named(draft: Draft, login_name: str) -> Customer:
-    login = draft.get(Login.key_of(login_name))
+def _customer_named(draft: Draft, login_hash: str) -> Customer:
+    login = draft.get(Login.key_of(login_hash))
     if login is None:
         raise Refused(Reason.CUSTOMER_NOT_FOUND)
     customer = draft.get(Customer.key_of(login.customer_partition, login.customer_id))

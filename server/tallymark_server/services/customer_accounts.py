@@ -74,14 +74,16 @@ class CustomerAccounts:
         number_code = ""
         if request.telephone_number:
             number_code = self._keyring.derive_digits(6, *names)
+        login_hash = self._keyring.login_hash(request.login_name)
         answer = await decided(
             self._lane,
             commands.RegisterCustomer(
-                caller=Caller(kind=CallerKind.ANYONE, caller_id=request.login_name),
+                caller=Caller(kind=CallerKind.ANYONE, caller_id=login_hash),
                 partition=self._birth_partition,
                 request=request_key(self._keyring, "RegisterCustomer", request, request.request_id),
                 customer_id=self._new_id(self._birth_partition),
                 login_name=request.login_name,
+                login_hash=login_hash,
                 password_hash=await self._passwords.hash(request.password),
                 telephone_number=request.telephone_number,
                 number_code=self._keyring.number_code_hash(number_code),
@@ -252,7 +254,8 @@ class CustomerAccounts:
 
     async def _customer_by_password(self, login_name: str, password: str) -> Customer:
         """Return the customer; an unknown name takes as long as a wrong password."""
-        login = await load_one(self._store, Login.key_of(login_name))
+        login_hash = self._keyring.login_hash(login_name)
+        login = await load_one(self._store, Login.key_of(login_hash))
         customer = None
         if login is not None:
             key = Customer.key_of(login.customer_partition, login.customer_id)

@@ -153,7 +153,12 @@ class OperatorService(OperatorLists, contract_grpc.OperatorServiceServicer):
         """Add bills, each with an outcome of its own."""
         caller = CALLER.get()
         added = await self._add(
-            commands.AddBill(caller=caller, partition=DIRECTORY, bill=messages_in.bill_from(bill))
+            commands.AddBill(
+                caller=caller,
+                partition=DIRECTORY,
+                bill=messages_in.bill_from(bill),
+                login_hash=self._keyring.login_hash(bill.login_name),
+            )
             for bill in request.bills
         )
         return contract.AddBillsResponse(outcomes=added)
@@ -165,7 +170,10 @@ class OperatorService(OperatorLists, contract_grpc.OperatorServiceServicer):
         caller = CALLER.get()
         added = await self._add(
             commands.AddTicket(
-                caller=caller, partition=DIRECTORY, ticket=messages_in.ticket_from(ticket)
+                caller=caller,
+                partition=DIRECTORY,
+                ticket=messages_in.ticket_from(ticket),
+                login_hash=self._keyring.login_hash(ticket.login_name),
             )
             for ticket in request.tickets
         )
@@ -180,7 +188,7 @@ class OperatorService(OperatorLists, contract_grpc.OperatorServiceServicer):
             commands.GrantPoints(
                 caller=caller,
                 partition=DIRECTORY,
-                login_name=grant.login_name,
+                login_hash=self._keyring.login_hash(grant.login_name),
                 grant=PointsGrant(
                     partition=DIRECTORY,
                     holder_id="",

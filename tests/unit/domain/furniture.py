@@ -70,7 +70,9 @@ def bill(
         login_name=login_name,
         amount=amount,
     )
-    return AddBill(caller=_OPERATOR, partition=DIRECTORY, bill=row)
+    return AddBill(
+        caller=_OPERATOR, partition=DIRECTORY, bill=row, login_hash=f"login-of-{login_name}"
+    )
 
 
 def ticket(ticket_id: str, event_id: str = "jazz", **more: Any) -> AddTicket:
@@ -82,7 +84,9 @@ def ticket(ticket_id: str, event_id: str = "jazz", **more: Any) -> AddTicket:
         customer_id="",
         **{"login_name": "ana", "entries": 1, **more},
     )
-    return AddTicket(caller=_OPERATOR, partition=DIRECTORY, ticket=row)
+    return AddTicket(
+        caller=_OPERATOR, partition=DIRECTORY, ticket=row, login_hash=f"login-of-{row.login_name}"
+    )
 
 
 def points(
@@ -97,7 +101,9 @@ def points(
         points=number,
         granted_at=0,
     )
-    return GrantPoints(caller=_OPERATOR, partition=DIRECTORY, grant=row, login_name=login_name)
+    return GrantPoints(
+        caller=_OPERATOR, partition=DIRECTORY, grant=row, login_hash=f"login-of-{login_name}"
+    )
 
 
 @cache
@@ -154,6 +160,7 @@ def _customers() -> list[Command]:
                 partition=PARTITION,
                 customer_id=name,
                 login_name=name,
+                login_hash=f"login-of-{name}",
                 password_hash="hash",
                 telephone_number=f"+{name}",
                 number_code="123456",

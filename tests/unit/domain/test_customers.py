@@ -38,6 +38,7 @@ def register(login_name: str = "cleo", number: str = "+cleo") -> RegisterCustome
         partition=PARTITION,
         customer_id=f"id-{login_name}",
         login_name=login_name,
+        login_hash=f"login-of-{login_name}",
         password_hash="hash",
         telephone_number=number,
         number_code="123456" if number else "",

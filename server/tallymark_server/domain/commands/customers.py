@@ -17,11 +17,12 @@ __all__ = [
 class RegisterCustomer(Command, frozen=True, kw_only=True):
     """Add a customer with a first device and session. The partition is the new customer's.
 
-    Codes of numbers come as keyed hashes.
+    Codes of numbers come as keyed hashes, the login name also as one.
     """
 
     customer_id: str
     login_name: str
+    login_hash: str
     password_hash: str
     telephone_number: str
     number_code: str

@@ -73,22 +73,24 @@ class CreateProgramme(Command, frozen=True, kw_only=True):
 
 
 class AddBill(Command, frozen=True, kw_only=True):
-    """Add a bill for the customer with its login name."""
+    """Add a bill for the customer with its login name, of which this is the keyed hash."""
 
     bill: Bill
+    login_hash: str
 
 
 class AddTicket(Command, frozen=True, kw_only=True):
-    """Add a ticket for the customer with its login name."""
+    """Add a ticket for the customer with its login name, of which this is the keyed hash."""
 
     ticket: Ticket
+    login_hash: str
 
 
 class GrantPoints(Command, frozen=True, kw_only=True):
-    """Add points to the customer with this login name."""
+    """Add points to the customer whose login name has this keyed hash."""
 
     grant: PointsGrant
-    login_name: str
+    login_hash: str
 
 
 class SetPolicy(Command, frozen=True, kw_only=True):

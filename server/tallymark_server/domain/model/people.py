@@ -111,12 +111,12 @@ class Session(DirectoryRow, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Login(DirectoryRow, frozen=True, kw_only=True, omit_defaults=True):
-    """The directory from login names to customers."""
+    """The directory from login names, as keyed hashes, to customers."""
 
     table: ClassVar[str] = "logins"
-    key_fields: ClassVar[tuple[str, ...]] = ("login_name",)
+    key_fields: ClassVar[tuple[str, ...]] = ("login_hash",)
 
-    login_name: str
+    login_hash: str
     customer_id: str
     customer_partition: int
 
