@@ -1,4 +1,4 @@
-"""Customers: registration, telephone number, devices and sessions, cards."""
+"""Customers: registration, devices and sessions, cards."""
 
 from typing import Final
 
@@ -8,8 +8,6 @@ from tallymark_protocol.reasons import Reason
 from tallymark_server.domain.answers import (
     CardAnswer,
     Done,
-    NumberAnswer,
-    RefusedAnswer,
     SessionAnswer,
 )
 from tallymark_server.domain.codes import revoke_live_codes
@@ -21,14 +19,12 @@ from tallymark_server.domain.commands import (
     RegisterCustomer,
     RemoveCard,
     RemoveDevice,
-    VerifyNumber,
 )
 from tallymark_server.domain.identifiers import DIRECTORY
 from tallymark_server.domain.model.people import (
     Customer,
     Device,
     Login,
-    NumberOwner,
     Session,
 )
 from tallymark_server.domain.policy import current_policy
@@ -38,7 +34,6 @@ from tallymark_server.domain.state import Draft
 __all__ = [
     "CARDS_MAX",
     "DEVICES_MAX",
-    "NUMBER_ATTEMPTS_MAX",
     "add_device",
     "customer_of",
     "open_session",
@@ -46,16 +41,12 @@ __all__ = [
     "register_customer",
     "remove_card",
     "remove_device",
-    "verify_number",
 ]
 
 CARDS_MAX: Final = 20
 DEVICES_MAX: Final = 10
 SESSIONS_MAX: Final = 5
 """Open sessions of one device; beyond them the oldest one ends."""
-
-NUMBER_ATTEMPTS_MAX: Final = 5
-"""Wrong verification codes for one number; six digits then stay unguessed with 99.9995 %."""
 
 
 def register_customer(draft: Draft, command: RegisterCustomer, now: int) -> SessionAnswer:
@@ -80,35 +71,6 @@ def register_customer(draft: Draft, command: RegisterCustomer, now: int) -> Sess
         number_code=command.number_code,
     )
     return _sign_in_new_device(draft, command, customer, now)
-
-
-def verify_number(draft: Draft, command: VerifyNumber) -> NumberAnswer | RefusedAnswer:
-    """Enter the number in the directory if the code is right.
-
-    A wrong code is counted, although the call is refused.
-    """
-    customer = customer_of(draft, command)
-    if not customer.number_code:
-        raise Refused(Reason.NO_NUMBER_TO_VERIFY)
-    if customer.number_attempts >= NUMBER_ATTEMPTS_MAX:
-        raise Refused(Reason.NUMBER_CODE_WRONG)
-    if command.number_code != customer.number_code:
-        attempts = customer.number_attempts + 1
-        draft.put(msgspec.structs.replace(customer, number_attempts=attempts))
-        return RefusedAnswer(reason=Reason.NUMBER_CODE_WRONG)
-    owner = draft.get(NumberOwner.key_of(command.number_hash))
-    if owner is not None and owner.customer_id != customer.customer_id:
-        raise Refused(Reason.NUMBER_TAKEN)
-    draft.put(
-        NumberOwner(
-            partition=DIRECTORY,
-            number_hash=command.number_hash,
-            customer_id=customer.customer_id,
-            customer_partition=customer.partition,
-        )
-    )
-    draft.put(msgspec.structs.replace(customer, number_code="", number_verified=True))
-    return NumberAnswer(telephone_number=customer.telephone_number)
 
 
 def open_session(draft: Draft, command: OpenSession, now: int) -> SessionAnswer:

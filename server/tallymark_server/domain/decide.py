@@ -10,7 +10,15 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tallymark_protocol.reasons import Reason
-from tallymark_server.domain import codes, commands, customers, directory, policy
+from tallymark_server.domain import (
+    codes,
+    commands,
+    customers,
+    directory,
+    numbers,
+    passwords,
+    policy,
+)
 from tallymark_server.domain.answers import (
     Answer,
     ProcessAnswer,
@@ -49,12 +57,14 @@ def _timeless(rule: Callable[[Draft, Any], Answer]) -> _Rule:
 
 _RULES: dict[type[Command], _Rule] = {
     commands.RegisterCustomer: customers.register_customer,
-    commands.VerifyNumber: _timeless(customers.verify_number),
+    commands.VerifyNumber: _timeless(numbers.verify_number),
     commands.OpenSession: customers.open_session,
     commands.AddDevice: customers.add_device,
     commands.RemoveDevice: _timeless(customers.remove_device),
     commands.RegisterCard: _timeless(customers.register_card),
     commands.RemoveCard: _timeless(customers.remove_card),
+    commands.ReservePasswordTry: passwords.reserve_try,
+    commands.UnlockPassword: _timeless(passwords.unlock),
     commands.IssueCode: codes.issue_code,
     commands.RevokeCode: _timeless(codes.revoke_code),
     commands.ResolveCode: resolve.resolve,
@@ -67,11 +77,14 @@ _RULES: dict[type[Command], _Rule] = {
     commands.FireTimer: outcomes.fire_timer,
     commands.RecordAuthorisation: outcomes.record_authorisation,
     commands.RecordSettlement: outcomes.record_settlement,
-    commands.Enrol: directory.enrol,
-    commands.CreateOperator: _timeless(directory.create_operator),
+    commands.Enrol: enrolment.enrol,
+    commands.RenewCertificate: enrolment.renew_certificate,
+    commands.CreateOperator: _timeless(enrolment.create_operator),
+    commands.RevokeOperator: _timeless(enrolment.revoke_operator),
     commands.CreateMerchant: _timeless(directory.create_merchant),
-    commands.CreateTerminal: _timeless(directory.create_terminal),
-    commands.RevokeTerminal: _timeless(directory.revoke_terminal),
+    commands.CreateTerminal: _timeless(enrolment.create_terminal),
+    commands.RevokeTerminal: _timeless(enrolment.revoke_terminal),
+    commands.ReenrolTerminal: _timeless(enrolment.reenrol_terminal),
     commands.CreateEvent: _timeless(directory.create_event),
     commands.CreateProgramme: _timeless(directory.create_programme),
     commands.AddBill: _timeless(directory.add_bill),
@@ -99,7 +112,8 @@ def decide(rows: Rows, command: Command, now: int) -> Decision:
     if command.request is not None and not _is_refused_stranger(command, answer):
         draft.put(_request_row(command, answer, now))
     changes = dict(draft.changes())
-    record = _record(command, answer, now, changes) if changes else None
+    leaves_record = changes and not _is_guess_at_nobody(command)
+    record = _record(command, answer, now, changes) if leaves_record else None
     return Decision(answer, changes, record)
 
 
@@ -110,6 +124,11 @@ def _is_refused_stranger(command: Command, answer: Answer) -> bool:
     """
     is_stranger = command.caller.kind is CallerKind.ANYONE
     return is_stranger and isinstance(answer, RefusedAnswer)
+
+
+def _is_guess_at_nobody(command: Command) -> bool:
+    """Say whether a password is tried for a name that nobody has, which leaves no record either."""
+    return isinstance(command, commands.ReservePasswordTry) and bool(command.name_hash)
 
 
 def _earlier_answer(draft: Draft, command: Command) -> Answer | None:
@@ -128,6 +147,9 @@ def _earlier_answer(draft: Draft, command: Command) -> Answer | None:
 def _apply_rule(draft: Draft, command: Command, now: int) -> tuple[Answer, Draft]:
     trial = Draft(draft)
     try:
+        if isinstance(command, commands.UsesPassword) and command.password is not None:
+            # Not on trial: the password was right, even where the rule says no.
+            passwords.use_password(draft, command.partition, command.password)
         answer = _RULES[type(command)](trial, command, now)
     except Refused as no:
         return RefusedAnswer(reason=no.reason, metadata=no.metadata), draft

@@ -34,6 +34,7 @@ from tallymark_server.services.answering import (
 from tallymark_server.services.callers import CALLER, customer_partition
 from tallymark_server.services.code_maker import CodeMaker, MadeCode
 from tallymark_server.services.customer_accounts import CustomerAccounts
+from tallymark_server.services.customer_numbers import CustomerNumbers
 from tallymark_server.services.processes_out import process_message, receipt_message
 from tallymark_server.services.values_out import time_message
 from tallymark_server.services.wallet import wallet_message
@@ -50,7 +51,7 @@ LIFE_SIGN_SECONDS: Final = 20.0
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class CustomerService(CustomerAccounts, contract_grpc.CustomerServiceServicer):
+class CustomerService(CustomerAccounts, CustomerNumbers, contract_grpc.CustomerServiceServicer):
     """Codes and processes, over the customer's own affairs of `CustomerAccounts`."""
 
     def __init__(

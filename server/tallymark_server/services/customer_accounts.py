@@ -10,7 +10,7 @@ from tallymark_protocol.errors import Refused, UnknownOutcome
 from tallymark_protocol.reasons import Reason
 from tallymark_server.clock import Clock
 from tallymark_server.domain import commands
-from tallymark_server.domain.answers import CardAnswer, Done, NumberAnswer, SessionAnswer
+from tallymark_server.domain.answers import CardAnswer, Done, SessionAnswer
 from tallymark_server.domain.authorisation import CardRejected, InstitutionUnavailable
 from tallymark_server.domain.commands import Caller
 from tallymark_server.domain.identifiers import make_id
@@ -102,25 +102,6 @@ class CustomerAccounts:
             session_expires_at=time_message(answer.session_expires_at),
             number_code_sent=answer.number_code_sent,
         )
-
-    async def VerifyNumber(
-        self, request: contract.VerifyNumberRequest, context: _Context
-    ) -> contract.VerifyNumberResponse:
-        """Verify the telephone number given at registration."""
-        caller = CALLER.get()
-        customer = await self._customer(caller)
-        answer = await decided(
-            self._lane,
-            commands.VerifyNumber(
-                caller=caller,
-                partition=customer.partition,
-                request=request_key(self._keyring, "VerifyNumber", request, request.request_id),
-                number_code=self._keyring.number_code_hash(request.number_code),
-                number_hash=self._keyring.number_hash(customer.telephone_number),
-            ),
-            NumberAnswer,
-        )
-        return contract.VerifyNumberResponse(telephone_number=answer.telephone_number)
 
     async def SignIn(
         self, request: contract.SignInRequest, context: _Context

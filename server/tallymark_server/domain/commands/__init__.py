@@ -19,7 +19,6 @@ from tallymark_server.domain.commands.customers import (
     RegisterCustomer,
     RemoveCard,
     RemoveDevice,
-    VerifyNumber,
 )
 from tallymark_server.domain.commands.directory import (
     AddBill,
@@ -34,6 +33,7 @@ from tallymark_server.domain.commands.directory import (
     RevokeTerminal,
     SetPolicy,
 )
+from tallymark_server.domain.commands.numbers import VerifyNumber
 from tallymark_server.domain.commands.processes import (
     CodeIdentification,
     CompleteProcess,

@@ -10,7 +10,6 @@ __all__ = [
     "RegisterCustomer",
     "RemoveCard",
     "RemoveDevice",
-    "VerifyNumber",
 ]
 
 
@@ -29,13 +28,6 @@ class RegisterCustomer(Command, frozen=True, kw_only=True):
     device_id: str
     device_name: str
     token_hash: str
-
-
-class VerifyNumber(Command, frozen=True, kw_only=True):
-    """Prove that the telephone number is the customer's."""
-
-    number_code: str
-    number_hash: str
 
 
 class OpenSession(Command, frozen=True, kw_only=True):
