@@ -2,10 +2,10 @@
 
 The signature is over deterministic CBOR:
 
-    ["tallymark device proof", 1, purpose, login name, device id, request id, algorithm, key bytes]
+    ["tallymark device proof", 1, purpose, login name, device id, request id, algorithm, key]
 
-The purpose is "register", "add" or "sign-in". The device id is that of the device that signs in, and
-empty before there is one. The names are as the request carries them, the request id is in lower
+The purpose is "register", "add" or "sign-in". The device id is that of the device that signs in,
+and empty before there is one. The names are as the request carries them, the request id is in lower
 case, and the algorithm is its number in the contract.
 
 It proves that the holder of the private key made this one request, with this key, for this purpose,
