@@ -23,7 +23,7 @@ def open_channel(
     *,
     ca_certificates_pem: str = "",
     identity: ClientIdentity | None = None,
-    options: tuple[tuple[str, int], ...] = (),
+    options: tuple[tuple[str, int | str], ...] = (),
 ) -> grpc.aio.Channel:
     """Return a channel to HOST:PORT over TLS 1.2 or later; whoever opens it closes it.
 
