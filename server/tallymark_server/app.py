@@ -38,6 +38,12 @@ from tallymark_server.keyring import Keyring
 from tallymark_server.lanes.completer import Completer
 from tallymark_server.lanes.feed import Feed
 from tallymark_server.lanes.lane import Changes, Lane
+from tallymark_server.limits import (
+    OPERATOR_REQUEST_BYTES_MAX,
+    PUBLIC_REQUEST_BYTES_MAX,
+    Limits,
+    Turnstile,
+)
 from tallymark_server.passwords import PasswordProfile, Passwords
 from tallymark_server.services.answering import load_one
 from tallymark_server.services.callers import Callers
@@ -47,6 +53,7 @@ from tallymark_server.services.interceptors import Interceptor
 from tallymark_server.services.lookup import Lookup
 from tallymark_server.services.number_sender import NumberSender
 from tallymark_server.services.operator import OperatorService, first_operator
+from tallymark_server.services.password_guard import PasswordGuard
 from tallymark_server.services.terminal import TerminalService
 from tallymark_server.storage.store import Store
 
@@ -58,14 +65,13 @@ PARTITIONS: Final = (DIRECTORY,)
 GRACE_SECONDS: Final = 10.0
 """How long calls under way may take when the server is told to stop."""
 
-REQUEST_BYTES_MAX: Final = 1024 * 1024
-"""The largest request, 400 imported rows, is below 400 KiB."""
-
 _OPTIONS: Final = [
     ("grpc.so_reuseport", 0),  # a port in use is an error, not a second server on it
-    ("grpc.max_receive_message_length", REQUEST_BYTES_MAX),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
+    # A phone that lost its network must not keep its streams counted for long.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
 ]
 
 
@@ -82,6 +88,7 @@ class Parts:
     institution: CreditInstitution
     number_sender: NumberSender
     password_profile: PasswordProfile
+    limits: Limits
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,7 +147,9 @@ async def serve(parts: Parts, *, listen: str, operator_listen: str) -> AsyncIter
         store=parts.store,
         clock=parts.clock,
         keyring=parts.keyring,
-        passwords=passwords,
+        passwords=PasswordGuard(
+            lane=lane, store=parts.store, keyring=parts.keyring, passwords=passwords
+        ),
         institution=parts.institution,
         number_sender=parts.number_sender,
         birth_partition=DIRECTORY,
@@ -156,10 +165,11 @@ async def serve(parts: Parts, *, listen: str, operator_listen: str) -> AsyncIter
         feed=feed,
     )
     operator_service = OperatorService(lane=lane, store=parts.store, keyring=parts.keyring)
-    public = _Listener(Interceptor(callers))
+    turnstile = Turnstile(parts.limits, parts.clock)
+    public = _Listener(Interceptor(callers, turnstile), PUBLIC_REQUEST_BYTES_MAX)
     customer_service_pb2_grpc.add_CustomerServiceServicer_to_server(customer_service, public.server)
     terminal_service_pb2_grpc.add_TerminalServiceServicer_to_server(terminal_service, public.server)
-    operators = _Listener(Interceptor(callers))
+    operators = _Listener(Interceptor(callers, turnstile), OPERATOR_REQUEST_BYTES_MAX)
     operator_service_pb2_grpc.add_OperatorServiceServicer_to_server(
         operator_service, operators.server
     )
@@ -195,9 +205,10 @@ async def serve(parts: Parts, *, listen: str, operator_listen: str) -> AsyncIter
 class _Listener:
     """One gRPC server on one port, with health and reflection beside its services."""
 
-    def __init__(self, interceptor: Interceptor) -> None:
+    def __init__(self, interceptor: Interceptor, request_bytes_max: int) -> None:
         self._interceptor = interceptor
-        self.server = grpc.aio.server(interceptors=[interceptor], options=_OPTIONS)
+        options = [*_OPTIONS, ("grpc.max_receive_message_length", request_bytes_max)]
+        self.server = grpc.aio.server(interceptors=[interceptor], options=options)
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
 

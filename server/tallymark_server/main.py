@@ -23,7 +23,9 @@ from tallymark_server.clock import SystemClock
 from tallymark_server.domain.identifiers import DIRECTORY
 from tallymark_server.institution import CreditInstitution, open_institution_channel
 from tallymark_server.keyring import Keyring
-from tallymark_server.passwords import OWASP
+from tallymark_server.limits import Limits
+from tallymark_server.options import guard_options, limits_of
+from tallymark_server.passwords import PROFILES, PasswordProfile
 from tallymark_server.services.number_sender import LogNumberSender
 from tallymark_server.storage.sqlite import SqliteStore
 from tallymark_server.storage.sqlite_database import StoreRefused
@@ -73,9 +75,17 @@ _log = logging.getLogger("tallymark_server")
     type=click.Path(path_type=Path, dir_okay=False),
     help="File to write when serving: JSON with ports and pid.",
 )
+@guard_options
 @click.version_option(package_name="tallymark-server")
-def main(
-    data: Path, listen: str, operator_listen: str, institution: str, ready_file: Path | None
+def main(  # noqa: PLR0913 -- one parameter for each option
+    data: Path,
+    *,
+    listen: str,
+    operator_listen: str,
+    institution: str,
+    ready_file: Path | None,
+    password_profile: str,
+    **rates: tuple[float, int],
 ) -> None:
     r"""Run the Tallymark server.
 
@@ -96,6 +106,8 @@ def main(
                 operator_listen=operator_listen,
                 institution=institution,
                 ready_file=ready_file,
+                password_profile=PROFILES[password_profile],
+                limits=limits_of(rates),
             )
         )
     except _CANNOT_START as error:
@@ -104,13 +116,15 @@ def main(
     sys.exit(code)
 
 
-async def _run(
+async def _run(  # noqa: PLR0913 -- the same
     data: Path,
     *,
     listen: str,
     operator_listen: str,
     institution: str,
     ready_file: Path | None,
+    password_profile: PasswordProfile,
+    limits: Limits,
 ) -> int:
     told = _told_by_signals()
     async with AsyncExitStack() as stack:
@@ -129,7 +143,8 @@ async def _run(
             keyring=keyring,
             institution=CreditInstitution(channel),
             number_sender=LogNumberSender(),
-            password_profile=OWASP,
+            password_profile=password_profile,
+            limits=limits,
         )
         app = await stack.enter_async_context(
             serve(parts, listen=listen, operator_listen=operator_listen)

@@ -28,6 +28,7 @@ from tallymark_protocol.errors import TallymarkError, from_call
 from tallymark_server.app import App, Parts, serve
 from tallymark_server.institution import CreditInstitution, open_institution_channel
 from tallymark_server.keyring import Keyring
+from tallymark_server.limits import UNSAFE_WIDE_FOR_TESTS, Limits
 from tallymark_server.passwords import UNSAFE_FAST_FOR_TESTS
 from tallymark_server.storage.store import Store
 from tests.contract.institution_fixtures import StoppedClock
@@ -377,7 +378,9 @@ class World:
 
 
 @asynccontextmanager
-async def world(store: Store, keyring: Keyring) -> AsyncIterator[World]:
+async def world(
+    store: Store, keyring: Keyring, *, limits: Limits = UNSAFE_WIDE_FOR_TESTS
+) -> AsyncIterator[World]:
     """Serve on a store that the caller closes."""
     async with AsyncExitStack() as stack:
         institution_clock = StoppedClock()
@@ -400,6 +403,7 @@ async def world(store: Store, keyring: Keyring) -> AsyncIterator[World]:
             institution=institution,
             number_sender=numbers,
             password_profile=UNSAFE_FAST_FOR_TESTS,
+            limits=limits,
         )
         app = await stack.enter_async_context(
             serve(parts, listen="127.0.0.1:0", operator_listen="127.0.0.1:0")

@@ -24,7 +24,7 @@ LIVE_CODES_MAX: Final = 20
 def issue_code(draft: Draft, command: IssueCode, now: int) -> CodeAnswer:
     """Keep the code, after checking that everything chosen is the customer's."""
     device = _device(draft, command)
-    if needs_password(current_policy(draft), command.purpose) and not command.password_given:
+    if needs_password(current_policy(draft), command.purpose) and command.password is None:
         raise Refused(Reason.PASSWORD_REQUIRED)
     _check_choices(draft, command)
     code = Code(

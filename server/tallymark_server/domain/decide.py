@@ -148,8 +148,7 @@ def _apply_rule(draft: Draft, command: Command, now: int) -> tuple[Answer, Draft
     trial = Draft(draft)
     try:
         if isinstance(command, commands.UsesPassword) and command.password is not None:
-            # Not on trial: the password was right, even where the rule says no.
-            passwords.use_password(draft, command.partition, command.password)
+            passwords.use_password(trial, command.partition, command.password)
         answer = _RULES[type(command)](trial, command, now)
     except Refused as no:
         return RefusedAnswer(reason=no.reason, metadata=no.metadata), draft

@@ -13,9 +13,9 @@ from tallymark_protocol.errors import Refused
 from tallymark_protocol.reasons import Reason
 from tallymark_server.domain import commands
 from tallymark_server.domain.answers import CodeAnswer, Done, ProcessAnswer
-from tallymark_server.domain.commands import Caller
+from tallymark_server.domain.commands import Caller, RequestKey, RightPassword
 from tallymark_server.domain.model.merchants import Policy
-from tallymark_server.domain.model.people import BillReference, Customer, TicketReference
+from tallymark_server.domain.model.people import BillReference, TicketReference
 from tallymark_server.domain.model.processes import (
     CodePurpose,
     CustomerProcess,
@@ -83,12 +83,13 @@ class CustomerService(CustomerAccounts, CustomerNumbers, contract_grpc.CustomerS
         life_seconds = code_life_seconds(policy, purpose)
         expires_at_seconds = self._clock.now() // 1000 + life_seconds
         made = self._make_code(caller, request, expires_at_seconds)
+        key = request_key(self._keyring, "IssueCode", request, request.request_id)
         answer = await decided(
             self._lane,
             commands.IssueCode(
                 caller=caller,
                 partition=customer_partition(caller),
-                request=request_key(self._keyring, "IssueCode", request, request.request_id),
+                request=key,
                 cti_hash=made.cti_hash,
                 text_hash=made.text_hash,
                 expires_at_seconds=expires_at_seconds,
@@ -97,7 +98,7 @@ class CustomerService(CustomerAccounts, CustomerNumbers, contract_grpc.CustomerS
                 bill=_bill_choice(request),
                 ticket=_ticket_choice(request),
                 audience=request.audience,
-                password_given=await self._check_password(caller, request.password),
+                password=await self._check_password(caller, request.password, key),
             ),
             CodeAnswer,
         )
@@ -214,14 +215,16 @@ class CustomerService(CustomerAccounts, CustomerNumbers, contract_grpc.CustomerS
             ticket=_ticket_choice(request),
         )
 
-    async def _check_password(self, caller: Caller, password: str) -> bool:
-        """Return whether a password was given; a wrong one ends the call."""
+    async def _check_password(
+        self, caller: Caller, password: str, key: RequestKey
+    ) -> RightPassword | None:
+        """Return the right password, None if none was given; a wrong one ends the call."""
         if not password:
-            return False
-        customer: Customer = await self._customer(caller)
-        if not await self._passwords.is_right(customer.password_hash, password):
-            raise Refused(Reason.PASSWORD_WRONG)
-        return True
+            return None
+        customer = await self._customer(caller)
+        return await self._passwords.check(
+            customer, password, login_name=customer.login_name, request=key
+        )
 
     async def _processes_between(self, caller: Caller, after: int, last: int) -> list[Process]:
         """Return the newest processes whose last change lies between, in the order of the changes.

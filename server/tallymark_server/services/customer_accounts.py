@@ -12,18 +12,18 @@ from tallymark_server.clock import Clock
 from tallymark_server.domain import commands
 from tallymark_server.domain.answers import CardAnswer, Done, SessionAnswer
 from tallymark_server.domain.authorisation import CardRejected, InstitutionUnavailable
-from tallymark_server.domain.commands import Caller
-from tallymark_server.domain.identifiers import make_id
+from tallymark_server.domain.commands import Caller, RequestKey, RightPassword
+from tallymark_server.domain.identifiers import DIRECTORY, make_id
 from tallymark_server.domain.model.merchants import CallerKind
 from tallymark_server.domain.model.people import Card, Customer, Login
 from tallymark_server.domain.model.processes import Request
 from tallymark_server.institution import CreditInstitution
 from tallymark_server.keyring import Keyring, secret_hash
 from tallymark_server.lanes.lane import Lane
-from tallymark_server.passwords import CHARACTERS_MIN, Passwords
 from tallymark_server.services.answering import decided, load_one, request_key
 from tallymark_server.services.callers import CALLER, customer_partition
 from tallymark_server.services.number_sender import NumberSender
+from tallymark_server.services.password_guard import PasswordGuard
 from tallymark_server.services.registrations_out import card_message
 from tallymark_server.services.values_out import time_message
 from tallymark_server.storage.store import Store
@@ -48,7 +48,7 @@ class CustomerAccounts:
         store: Store,
         clock: Clock,
         keyring: Keyring,
-        passwords: Passwords,
+        passwords: PasswordGuard,
         institution: CreditInstitution,
         number_sender: NumberSender,
         birth_partition: int,
@@ -67,8 +67,6 @@ class CustomerAccounts:
         self, request: contract.RegisterCustomerRequest, context: _Context
     ) -> contract.RegisterCustomerResponse:
         """Register a customer with a first device."""
-        if len(request.password) < CHARACTERS_MIN:
-            raise Refused(Reason.PASSWORD_TOO_SHORT, characters_min=str(CHARACTERS_MIN))
         names = ("RegisterCustomer", request.login_name, request.request_id.lower())
         token = self._keyring.derive_secret("tms", *names)
         number_code = ""
@@ -84,7 +82,9 @@ class CustomerAccounts:
                 customer_id=self._new_id(self._birth_partition),
                 login_name=request.login_name,
                 login_hash=login_hash,
-                password_hash=await self._passwords.hash(request.password),
+                password_hash=await self._passwords.hash_new(
+                    request.password, login_name=request.login_name
+                ),
                 telephone_number=request.telephone_number,
                 number_code=self._keyring.number_code_hash(number_code),
                 device_id=self._new_id(self._birth_partition),
@@ -107,7 +107,8 @@ class CustomerAccounts:
         self, request: contract.SignInRequest, context: _Context
     ) -> contract.SignInResponse:
         """Open a session for a known device."""
-        customer = await self._customer_by_password(request.login_name, request.password)
+        key = request_key(self._keyring, "SignIn", request, request.request_id)
+        customer, password = await self._customer_by_password(request, key)
         token = self._keyring.derive_secret(
             "tms", "SignIn", customer.customer_id, request.request_id.lower()
         )
@@ -116,7 +117,8 @@ class CustomerAccounts:
             commands.OpenSession(
                 caller=Caller(kind=CallerKind.CUSTOMER, caller_id=customer.customer_id),
                 partition=customer.partition,
-                request=request_key(self._keyring, "SignIn", request, request.request_id),
+                request=key,
+                password=password,
                 customer_id=customer.customer_id,
                 device_id=request.device_id,
                 token_hash=secret_hash(token),
@@ -131,7 +133,8 @@ class CustomerAccounts:
         self, request: contract.AddDeviceRequest, context: _Context
     ) -> contract.AddDeviceResponse:
         """Add a device and sign it in."""
-        customer = await self._customer_by_password(request.login_name, request.password)
+        key = request_key(self._keyring, "AddDevice", request, request.request_id)
+        customer, password = await self._customer_by_password(request, key)
         token = self._keyring.derive_secret(
             "tms", "AddDevice", customer.customer_id, request.request_id.lower()
         )
@@ -140,7 +143,8 @@ class CustomerAccounts:
             commands.AddDevice(
                 caller=Caller(kind=CallerKind.CUSTOMER, caller_id=customer.customer_id),
                 partition=customer.partition,
-                request=request_key(self._keyring, "AddDevice", request, request.request_id),
+                request=key,
+                password=password,
                 customer_id=customer.customer_id,
                 device_id=self._new_id(customer.partition),
                 device_name=request.device_name,
@@ -233,18 +237,19 @@ class CustomerAccounts:
             expires_on=request.expires_on,
         )
 
-    async def _customer_by_password(self, login_name: str, password: str) -> Customer:
-        """Return the customer; an unknown name takes as long as a wrong password."""
-        login_hash = self._keyring.login_hash(login_name)
+    async def _customer_by_password(
+        self, request: contract.SignInRequest | contract.AddDeviceRequest, key: RequestKey
+    ) -> tuple[Customer, RightPassword]:
+        """Return the customer; an unknown name takes the steps of a wrong password."""
+        login_hash = self._keyring.login_hash(request.login_name)
         login = await load_one(self._store, Login.key_of(login_hash))
-        customer = None
-        if login is not None:
-            key = Customer.key_of(login.customer_partition, login.customer_id)
-            customer = await load_one(self._store, key)
-        stored = customer.password_hash if customer else None
-        if not await self._passwords.is_right(stored, password) or customer is None:
-            raise Refused(Reason.PASSWORD_WRONG)
-        return customer
+        place = (login.customer_partition, login.customer_id) if login else (DIRECTORY, "nobody")
+        customer = await load_one(self._store, Customer.key_of(*place))
+        right = await self._passwords.check(
+            customer, request.password, login_name=request.login_name, request=key
+        )
+        assert customer is not None, "the password of nobody is always wrong"
+        return customer, right
 
     async def _customer(self, caller: Caller) -> Customer:
         key = Customer.key_of(customer_partition(caller), caller.caller_id)

@@ -1,8 +1,9 @@
 """What happens to every call before and after its handler, in one place.
 
 1. find out who calls (only here is the caller's identity made),
-2. check the request against the rules of the contract,
-3. after the handler, send every error as the contract says; an unexpected one as INTERNAL, with a
+2. let the call in, unless the caller or its address calls too often,
+3. check the request against the rules of the contract,
+4. after the handler, send every error as the contract says; an unexpected one as INTERNAL, with a
    fixed text and nothing of its own.
 """
 
@@ -28,6 +29,7 @@ from tallymark_protocol.reasons import Reason
 from tallymark_server.domain.commands import Caller
 from tallymark_server.domain.model.merchants import CallerKind
 from tallymark_server.lanes.lane import RETRY_AFTER_SECONDS
+from tallymark_server.limits import Turnstile
 from tallymark_server.services.callers import CALLER, Callers
 from tallymark_server.storage.store import StoreFailed
 
@@ -63,9 +65,10 @@ _log = logging.getLogger(__name__)
 class Interceptor(grpc.aio.ServerInterceptor):
     """Wraps every handler of the project's services; health and reflection pass untouched."""
 
-    def __init__(self, callers: Callers) -> None:
-        """Take the register of callers."""
+    def __init__(self, callers: Callers, turnstile: Turnstile) -> None:
+        """Take the register of callers, and who lets them in."""
         self._callers = callers
+        self._turnstile = turnstile
         self._is_closed = False
         self._last_arrival_seconds = 0.0
 
@@ -117,7 +120,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
     ) -> Callable[[Message | None, _Context], Awaitable[Message]]:
         async def around(request: Message | None, context: _Context) -> Message:
             try:
-                await self._enter(request, method, needed, authorization)
+                await self._enter(request, method, needed, authorization, context.peer())
                 response: Message = await handle(request, context)
             except Exception as error:
                 await _abort(context, error, method)
@@ -135,10 +138,12 @@ class Interceptor(grpc.aio.ServerInterceptor):
     ) -> Callable[[Message | None, _Context], AsyncIterator[Message]]:
         async def around(request: Message | None, context: _Context) -> AsyncIterator[Message]:
             try:
-                await self._enter(request, method, needed, authorization)
-                async for response in handle(request, context):
-                    await self._identify(method, needed, authorization)  # it may be revoked by now
-                    yield response
+                await self._enter(request, method, needed, authorization, context.peer())
+                with self._turnstile.stream(CALLER.get()):
+                    async for response in handle(request, context):
+                        # It may be revoked by now.
+                        await self._identify(method, needed, authorization)
+                        yield response
             except Exception as error:
                 await _abort(context, error, method)
                 raise
@@ -146,11 +151,18 @@ class Interceptor(grpc.aio.ServerInterceptor):
         return around
 
     async def _enter(
-        self, request: Message | None, method: str, needed: CallerKind, authorization: str
+        self,
+        request: Message | None,
+        method: str,
+        needed: CallerKind,
+        authorization: str,
+        peer: str,
     ) -> None:
         if self._is_closed:
             raise NotDone(Reason.SHUTTING_DOWN, retry_after_seconds=RETRY_AFTER_SECONDS)
-        CALLER.set(await self._identify(method, needed, authorization))
+        caller = await self._identify(method, needed, authorization)
+        self._turnstile.admit(caller, peer)
+        CALLER.set(caller)
         _check(request)
 
     async def _identify(self, method: str, needed: CallerKind, authorization: str) -> Caller:

@@ -6,8 +6,8 @@ import pytest
 
 from tallymark.v1 import customer_service_pb2 as customer
 from tallymark_protocol.reasons import Reason
-from tallymark_server import passwords
 from tallymark_server.lanes import lane
+from tallymark_server.passwords import hashing
 from tallymark_server.storage.store import StoreFailed
 from tests.integration.error_reasons.case import Case
 from tests.world.calls import Call
@@ -25,7 +25,7 @@ async def a_full_lane(stage: Stage, patch: _Patch) -> Call:
 
 
 async def too_many_passwords(stage: Stage, patch: _Patch) -> Call:
-    patch.setattr(passwords, "WAITING_MAX", 0)
+    patch.setattr(hashing, "WAITING_MAX", 0)
     request = customer.SignInRequest(
         request_id=new_id(),
         login_name="ana",

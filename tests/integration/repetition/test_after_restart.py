@@ -10,6 +10,7 @@ import pytest
 from tallymark_server.app import Parts, serve
 from tallymark_server.institution import CreditInstitution, open_institution_channel
 from tallymark_server.keyring import Keyring
+from tallymark_server.limits import UNSAFE_WIDE_FOR_TESTS
 from tallymark_server.passwords import UNSAFE_FAST_FOR_TESTS
 from tallymark_server.storage.sqlite import SqliteStore
 from tests.integration.repetition.test_repetition import fixed_part
@@ -90,6 +91,7 @@ async def _served_again(
             keyring=keyring,
             institution=CreditInstitution(nobody),
             number_sender=SentNumbers(),
+            limits=UNSAFE_WIDE_FOR_TESTS,
             password_profile=UNSAFE_FAST_FOR_TESTS,
         )
         app = await stack.enter_async_context(

@@ -60,7 +60,6 @@ class Calls(Runner):
             text_hash=f"text-{number}",
             expires_at_seconds=self.now // 1000 + life_seconds,
             purpose=purpose,
-            password_given=fields.pop("password_given", False),
             **fields,
         )
         return self.ask(command)

@@ -7,7 +7,7 @@ import pytest
 from tallymark_protocol.reasons import Reason
 from tallymark_server.domain.answers import Done
 from tallymark_server.domain.codes import LIVE_CODES_MAX
-from tallymark_server.domain.commands import RemoveDevice, RevokeCode
+from tallymark_server.domain.commands import RemoveDevice, RevokeCode, RightPassword
 from tallymark_server.domain.model.actions import (
     AdmitAsk,
     Ask,
@@ -28,6 +28,7 @@ from tests.unit.domain.furniture import PARTITION, euro
 from tests.unit.domain.runner import reason_of
 from tests.unit.domain.small_world import SmallWorld, device_caller
 
+RIGHT = RightPassword(customer_id="ana", number=1, version=0)
 READ = ReadPointsAsk()
 EARN, BURN = EarnPointsAsk(points=1), BurnPointsAsk(points=1)
 ADMIT = AdmitAsk(event_id="jazz", direction=AdmitDirection.ENTRY)
@@ -208,7 +209,7 @@ def test_the_policy_may_want_the_password(
     world.set_policy(password_rule=rule)
 
     without = world.try_issue(purpose=purpose)
-    with_password = world.try_issue(purpose=purpose, password_given=True)
+    with_password = world.try_issue(purpose=purpose, password=RIGHT)
 
     assert reason_of(without) == (Reason.PASSWORD_REQUIRED if needed else "OK")
     assert reason_of(with_password) == "OK"

@@ -30,9 +30,11 @@ def test_a_new_database_has_every_table_and_the_journal(path: Path) -> None:
 
 def test_a_database_of_a_newer_server_is_refused(path: Path) -> None:
     connect(path).close()
+    (newest,) = outside(path, "PRAGMA user_version")
     outside(path, "PRAGMA user_version = 9999")
 
-    with pytest.raises(StoreRefused, match="version 9999, and this server knows versions up to 1"):
+    refusal = f"version 9999, and this server knows versions up to {newest}"
+    with pytest.raises(StoreRefused, match=refusal):
         connect(path)
 
 
@@ -42,14 +44,14 @@ async def test_a_migration_is_done_once_and_keeps_what_is_there(
     store = await SqliteStore.open(path)
     await save(store, Unresolved(partition=0, process_id="p"))
     await store.close()
-    monkeypatch.setattr(
-        sqlite_database, "_migrations", lambda: {1: "unused", 2: "CREATE TABLE second (id INTEGER)"}
-    )
+    (newest,) = outside(path, "PRAGMA user_version")
+    scripts = {newest: "unused", newest + 1: "CREATE TABLE second (id INTEGER)"}
+    monkeypatch.setattr(sqlite_database, "_migrations", lambda: scripts)
 
     connect(path).close()
     connect(path).close()
 
-    assert outside(path, "PRAGMA user_version") == (2,)
+    assert outside(path, "PRAGMA user_version") == (newest + 1,)
     assert outside(path, "SELECT count(*) FROM unresolved, (SELECT count(*) FROM second)") == (1,)
 
 
@@ -57,11 +59,12 @@ async def test_a_migration_that_fails_leaves_the_version_before_it(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connect(path).close()
+    (newest,) = outside(path, "PRAGMA user_version")
     script = "CREATE TABLE second (id INTEGER); DROP TABLE journal; DROP TABLE missing;"
-    monkeypatch.setattr(sqlite_database, "_migrations", lambda: {2: script})
+    monkeypatch.setattr(sqlite_database, "_migrations", lambda: {newest + 1: script})
 
     with pytest.raises(StoreFailed, match="missing"):
         await SqliteStore.open(path)
 
-    assert outside(path, "PRAGMA user_version") == (1,)
+    assert outside(path, "PRAGMA user_version") == (newest,)
     assert outside(path, "SELECT count(*) FROM journal") == (0,)

@@ -34,6 +34,12 @@ from tallymark_server.domain.commands.directory import (
     SetPolicy,
 )
 from tallymark_server.domain.commands.numbers import VerifyNumber
+from tallymark_server.domain.commands.passwords import (
+    ReservePasswordTry,
+    RightPassword,
+    UnlockPassword,
+    UsesPassword,
+)
 from tallymark_server.domain.commands.processes import (
     CodeIdentification,
     CompleteProcess,
@@ -78,13 +84,17 @@ __all__ = [
     "RemoveCard",
     "RemoveDevice",
     "RequestKey",
+    "ReservePasswordTry",
     "ResolveCode",
     "ReverseProcess",
     "RevokeCode",
     "RevokeTerminal",
+    "RightPassword",
     "SetPolicy",
     "SettleProcess",
     "TelephoneIdentification",
+    "UnlockPassword",
     "UpdatePoints",
+    "UsesPassword",
     "VerifyNumber",
 ]

@@ -1,6 +1,7 @@
 """What phones can ask of the rules about codes."""
 
 from tallymark_server.domain.commands.command import Command
+from tallymark_server.domain.commands.passwords import UsesPassword
 from tallymark_server.domain.model.people import BillReference, TicketReference
 from tallymark_server.domain.model.processes import CodePurpose
 
@@ -10,7 +11,7 @@ __all__ = [
 ]
 
 
-class IssueCode(Command, frozen=True, kw_only=True):
+class IssueCode(UsesPassword, frozen=True, kw_only=True):
     """Keep a new code. It was made by the caller of the rules, who has the keys."""
 
     cti_hash: str
@@ -21,7 +22,6 @@ class IssueCode(Command, frozen=True, kw_only=True):
     bill: BillReference | None
     ticket: TicketReference | None
     audience: str
-    password_given: bool
 
 
 class RevokeCode(Command, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """What customers can ask of the rules about themselves."""
 
 from tallymark_server.domain.commands.command import Command
+from tallymark_server.domain.commands.passwords import UsesPassword
 from tallymark_server.domain.model.people import Card
 
 __all__ = [
@@ -30,7 +31,7 @@ class RegisterCustomer(Command, frozen=True, kw_only=True):
     token_hash: str
 
 
-class OpenSession(Command, frozen=True, kw_only=True):
+class OpenSession(UsesPassword, frozen=True, kw_only=True):
     """Sign a device in; the password was right."""
 
     customer_id: str
@@ -38,7 +39,7 @@ class OpenSession(Command, frozen=True, kw_only=True):
     token_hash: str
 
 
-class AddDevice(Command, frozen=True, kw_only=True):
+class AddDevice(UsesPassword, frozen=True, kw_only=True):
     """Add a device and sign it in; the password was right."""
 
     customer_id: str

@@ -70,6 +70,8 @@ class Customer(CustomerRow, frozen=True, kw_only=True, omit_defaults=True):
     programme_ids: tuple[str, ...] = ()
     last_event: int = 0
     prompt_process_id: str = ""
+    password_version: int = 0
+    """How often the password was changed."""
 
     def __repr__(self) -> str:
         """Leave out hash, number and code."""

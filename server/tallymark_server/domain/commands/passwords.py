@@ -1,0 +1,49 @@
+"""What is asked of the rules about passwords, before and after one is compared."""
+
+import msgspec
+
+from tallymark_server.domain.commands.command import Command
+
+__all__ = ["ReservePasswordTry", "RightPassword", "UnlockPassword", "UsesPassword"]
+
+
+class ReservePasswordTry(Command, frozen=True, kw_only=True):
+    """Count a try before the password is compared.
+
+    `owner_id` is the customer. For a name that nobody has it is a place for such names, and
+    `name_hash` a keyed hash of the name.
+    """
+
+    owner_id: str
+    name_hash: str = ""
+
+
+class UnlockPassword(Command, frozen=True, kw_only=True):
+    """Forget the customer's wrong passwords, at the operator's word."""
+
+    customer_id: str
+
+
+class RightPassword(msgspec.Struct, frozen=True, kw_only=True):
+    """A password was compared and is right."""
+
+    customer_id: str
+
+    number: int
+    """Of the try, as it was counted; tries after it may still be wrong."""
+
+    version: int
+    """Of the password that was compared; another one may have been set since."""
+
+    new_hash: str = ""
+    """Hash of the present profile, if the stored one has another."""
+
+    def __repr__(self) -> str:
+        """Leave out the hash."""
+        return f"RightPassword(customer_id={self.customer_id!r})"
+
+
+class UsesPassword(Command, frozen=True, kw_only=True):
+    """A command that a password was given for; None where none had to be."""
+
+    password: RightPassword | None = None
