@@ -16,12 +16,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE_NAME
-from grpc_health.v1.health import aio as health
-from grpc_reflection.v1alpha import reflection
-
 from tallymark.v1 import (
     customer_service_pb2,
     customer_service_pb2_grpc,
@@ -44,36 +38,35 @@ from tallymark_server.limits import (
     Limits,
     Turnstile,
 )
+from tallymark_server.listener import Listener
 from tallymark_server.passwords import PasswordProfile, Passwords
 from tallymark_server.services.answering import load_one
 from tallymark_server.services.callers import Callers
 from tallymark_server.services.code_maker import CodeMaker
 from tallymark_server.services.customer import CustomerService
+from tallymark_server.services.enrolment import Certificates
 from tallymark_server.services.interceptors import Interceptor
 from tallymark_server.services.lookup import Lookup
 from tallymark_server.services.number_sender import NumberSender
 from tallymark_server.services.operator import OperatorService, first_operator
 from tallymark_server.services.password_guard import PasswordGuard
+from tallymark_server.services.peer_keys import CertifiedPeers, PeerKeys, UnsafeNamedPeers
 from tallymark_server.services.terminal import TerminalService
 from tallymark_server.storage.store import Store
+from tallymark_server.tls.authority import Authority
+from tallymark_server.tls.server_tls import ServerTls
 
 __all__ = ["App", "Parts", "serve"]
 
 PARTITIONS: Final = (DIRECTORY,)
 """SQLite has one partition and one lane."""
 
-GRACE_SECONDS: Final = 10.0
-"""How long calls under way may take when the server is told to stop."""
+LOOK_AT_CERTIFICATE_SECONDS: Final = 3_600.0
+"""How often the age of the server's certificate is looked at; it lives for weeks."""
 
-_OPTIONS: Final = [
-    ("grpc.so_reuseport", 0),  # a port in use is an error, not a second server on it
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    # A phone that lost its network must not keep its streams counted for long.
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-]
-
+CUSTOMER: Final = customer_service_pb2.DESCRIPTOR.services_by_name["CustomerService"]
+TERMINAL: Final = terminal_service_pb2.DESCRIPTOR.services_by_name["TerminalService"]
+OPERATOR: Final = operator_service_pb2.DESCRIPTOR.services_by_name["OperatorService"]
 
 _log = logging.getLogger(__name__)
 
@@ -89,6 +82,9 @@ class Parts:
     number_sender: NumberSender
     password_profile: PasswordProfile
     limits: Limits
+    authority: Authority
+    tls: ServerTls | None
+    """None is the plain-text mode, in which callers are believed whatever they say."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,6 +92,7 @@ class App:
     """A serving server."""
 
     port: int
+    terminal_port: int
     operator_port: int
     operator_code: str
     """One-time code of the first operator; empty once it was used."""
@@ -107,8 +104,10 @@ class App:
 
 
 @asynccontextmanager
-async def serve(parts: Parts, *, listen: str, operator_listen: str) -> AsyncIterator[App]:
-    """Serve while the context lasts.
+async def serve(
+    parts: Parts, *, listen: str, terminal_listen: str, operator_listen: str
+) -> AsyncIterator[App]:
+    """Serve while the context lasts: phones and whoever enrols, terminals, and operators.
 
     Leaving it stops gracefully: calls under way end, new ones get UNAVAILABLE.
     """
@@ -139,6 +138,14 @@ async def serve(parts: Parts, *, listen: str, operator_listen: str) -> AsyncIter
             _log.critical("the server cannot go on", exc_info=task.exception())
         stopped.set()
 
+    phones, terminals, operators = _listeners(parts, callers, Turnstile(parts.limits, parts.clock))
+    certificates = Certificates(
+        lane=lane,
+        store=parts.store,
+        clock=parts.clock,
+        keyring=parts.keyring,
+        authority=parts.authority,
+    )
     lane_task = asyncio.create_task(lane.run())
     lane_task.add_done_callback(stop_serving)
     operator_code = await _ensure_first_operator(parts, lane)
@@ -163,29 +170,38 @@ async def serve(parts: Parts, *, listen: str, operator_listen: str) -> AsyncIter
         keyring=parts.keyring,
         lookup=Lookup(store=parts.store, keyring=parts.keyring, codes=codes, partitions=PARTITIONS),
         feed=feed,
+        certificates=certificates,
+        port=lambda: terminals.port,
     )
-    operator_service = OperatorService(lane=lane, store=parts.store, keyring=parts.keyring)
-    turnstile = Turnstile(parts.limits, parts.clock)
-    public = _Listener(Interceptor(callers, turnstile), PUBLIC_REQUEST_BYTES_MAX)
-    customer_service_pb2_grpc.add_CustomerServiceServicer_to_server(customer_service, public.server)
-    terminal_service_pb2_grpc.add_TerminalServiceServicer_to_server(terminal_service, public.server)
-    operators = _Listener(Interceptor(callers, turnstile), OPERATOR_REQUEST_BYTES_MAX)
-    operator_service_pb2_grpc.add_OperatorServiceServicer_to_server(
-        operator_service, operators.server
+    operator_service = OperatorService(
+        lane=lane,
+        store=parts.store,
+        keyring=parts.keyring,
+        certificates=certificates,
+        port=lambda: operators.port,
+    )
+    phones.serve(
+        CUSTOMER, customer_service, customer_service_pb2_grpc.add_CustomerServiceServicer_to_server
+    )
+    phones.serve_one(TERMINAL, "Enroll", terminal_service.Enroll)
+    phones.serve_one(OPERATOR, "EnrollOperator", operator_service.EnrollOperator)
+    terminals.serve(
+        TERMINAL, terminal_service, terminal_service_pb2_grpc.add_TerminalServiceServicer_to_server
+    )
+    operators.serve(
+        OPERATOR, operator_service, operator_service_pb2_grpc.add_OperatorServiceServicer_to_server
     )
     completer_task = asyncio.create_task(completer.run())
     completer_task.add_done_callback(stop_serving)
+    renewal_task = asyncio.create_task(_renew_certificate(parts.tls)) if parts.tls else None
     try:
+        await terminals.start(terminal_listen)
+        await operators.start(operator_listen)
+        await phones.start(listen)  # last: its answers name the other ports
         yield App(
-            port=await public.start(
-                listen,
-                customer_service_pb2.DESCRIPTOR.services_by_name["CustomerService"].full_name,
-                terminal_service_pb2.DESCRIPTOR.services_by_name["TerminalService"].full_name,
-            ),
-            operator_port=await operators.start(
-                operator_listen,
-                operator_service_pb2.DESCRIPTOR.services_by_name["OperatorService"].full_name,
-            ),
+            port=phones.port,
+            terminal_port=terminals.port,
+            operator_port=operators.port,
             operator_code=operator_code,
             lane=lane,
             completer=completer,
@@ -193,7 +209,9 @@ async def serve(parts: Parts, *, listen: str, operator_listen: str) -> AsyncIter
         )
     finally:
         feed.close()
-        await asyncio.gather(public.stop(), operators.stop())
+        if renewal_task:
+            renewal_task.cancel()
+        await asyncio.gather(phones.stop(), terminals.stop(), operators.stop())
         completer.stop()
         await asyncio.gather(completer_task, return_exceptions=True)
         await completer.settled()
@@ -202,35 +220,31 @@ async def serve(parts: Parts, *, listen: str, operator_listen: str) -> AsyncIter
         passwords.close()
 
 
-class _Listener:
-    """One gRPC server on one port, with health and reflection beside its services."""
+def _listeners(
+    parts: Parts, callers: Callers, turnstile: Turnstile
+) -> tuple[Listener, Listener, Listener]:
+    """Return the listeners of phones, terminals and operators; only phones need no certificate."""
+    peers: PeerKeys = CertifiedPeers() if parts.tls else UnsafeNamedPeers()
 
-    def __init__(self, interceptor: Interceptor, request_bytes_max: int) -> None:
-        self._interceptor = interceptor
-        options = [*_OPTIONS, ("grpc.max_receive_message_length", request_bytes_max)]
-        self.server = grpc.aio.server(interceptors=[interceptor], options=options)
-        self._health = health.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
+    def listener(request_bytes_max: int, *, ask_clients: bool) -> Listener:
+        return Listener(
+            Interceptor(callers, peers, turnstile),
+            credentials=parts.tls.credentials(ask_clients=ask_clients) if parts.tls else None,
+            request_bytes_max=request_bytes_max,
+        )
 
-    async def start(self, address: str, *service_names: str) -> int:
-        """Serve on HOST:PORT and return the port."""
-        reflected = [*service_names, HEALTH_SERVICE_NAME, reflection.SERVICE_NAME]
-        reflection.enable_server_reflection(reflected, self.server)
-        try:
-            port = self.server.add_insecure_port(address)
-        except RuntimeError as error:
-            message = f"{address} cannot be listened on. Is the port in use, or the host not here?"
-            raise RuntimeError(message) from error
-        await self.server.start()
-        for name in ("", *service_names):
-            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
-        return port
+    return (
+        listener(PUBLIC_REQUEST_BYTES_MAX, ask_clients=False),
+        listener(PUBLIC_REQUEST_BYTES_MAX, ask_clients=True),
+        listener(OPERATOR_REQUEST_BYTES_MAX, ask_clients=True),
+    )
 
-    async def stop(self) -> None:
-        """Tell the load balancers, let the calls under way end, refuse new ones."""
-        await self._health.enter_graceful_shutdown()
-        await self._interceptor.close()
-        await self.server.stop(GRACE_SECONDS)
+
+async def _renew_certificate(tls: ServerTls) -> None:
+    """Show new connections a new certificate before the one before is over."""
+    while True:
+        await asyncio.sleep(LOOK_AT_CERTIFICATE_SECONDS)
+        tls.rotate_if_due()
 
 
 async def _ensure_first_operator(parts: Parts, lane: Lane) -> str:

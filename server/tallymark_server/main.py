@@ -5,9 +5,7 @@ while serving (start again; everything that was acknowledged is there).
 """
 
 import asyncio
-import json
 import logging
-import os
 import signal
 import sys
 from contextlib import AsyncExitStack
@@ -18,18 +16,22 @@ import click
 import uvloop
 
 from tallymark_protocol.errors import TallymarkError
-from tallymark_server.app import App, Parts, serve
+from tallymark_server.app import Parts, serve
 from tallymark_server.clock import SystemClock
 from tallymark_server.domain.identifiers import DIRECTORY
 from tallymark_server.institution import CreditInstitution, open_institution_channel
 from tallymark_server.keyring import Keyring
-from tallymark_server.limits import Limits
+from tallymark_server.keys.folder import KeyFolder
 from tallymark_server.options import guard_options, limits_of
-from tallymark_server.passwords import PROFILES, PasswordProfile
+from tallymark_server.passwords import PROFILES
+from tallymark_server.server_files import remove_ready_file, write_files
 from tallymark_server.services.number_sender import LogNumberSender
+from tallymark_server.settings import Settings
 from tallymark_server.storage.sqlite import SqliteStore
 from tallymark_server.storage.sqlite_database import StoreRefused
 from tallymark_server.storage.store import StoreFailed
+from tallymark_server.tls.authority import Authority
+from tallymark_server.tls.server_tls import ServerTls
 
 __all__ = ["main"]
 
@@ -54,7 +56,14 @@ _log = logging.getLogger("tallymark_server")
     default="127.0.0.1:7420",
     show_default=True,
     metavar="HOST:PORT",
-    help="Where phones and terminals call; port 0 takes a free one.",
+    help="Where phones call, and whoever enrols; port 0 takes a free one.",
+)
+@click.option(
+    "--terminal-listen",
+    default="127.0.0.1:7422",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Where terminals call; port 0 takes a free one.",
 )
 @click.option(
     "--operator-listen",
@@ -62,6 +71,19 @@ _log = logging.getLogger("tallymark_server")
     show_default=True,
     metavar="HOST:PORT",
     help="Where operators call; port 0 takes a free one.",
+)
+@click.option(
+    "--host-name",
+    "host_names",
+    multiple=True,
+    metavar="NAME",
+    help="Name or address under which others reach this machine; may be given more than once. "
+    "This machine's own names are always among them.",
+)
+@click.option(
+    "--unsafe-plain-text",
+    is_flag=True,
+    help="FOR TESTS ONLY: no TLS, and callers are whoever they say they are. Loopback only.",
 )
 @click.option(
     "--institution",
@@ -73,86 +95,98 @@ _log = logging.getLogger("tallymark_server")
 @click.option(
     "--ready-file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="File to write when serving: JSON with ports and pid.",
+    help="File to write when serving: JSON with ports, the path of the authority, and pid.",
 )
 @guard_options
 @click.version_option(package_name="tallymark-server")
 def main(  # noqa: PLR0913 -- one parameter for each option
     data: Path,
     *,
+    password_profile: str,
     listen: str,
+    terminal_listen: str,
     operator_listen: str,
+    host_names: tuple[str, ...],
+    unsafe_plain_text: bool,
     institution: str,
     ready_file: Path | None,
-    password_profile: str,
     **rates: tuple[float, int],
 ) -> None:
     r"""Run the Tallymark server.
 
-    It stores everything in DATA: the database, the keys in DATA/keys, and at first the one-time
-    code of the first operator in DATA/operator-enrolment-code (see tallymark-admin init). Stop it
-    with SIGTERM: calls under way are finished.
+    It stores everything in DATA: the database, the keys in DATA/keys, the certificate of its
+    authority in DATA/ca.pem, which phones are to trust, and at first the one-time code of the first
+    operator in DATA/operator-enrolment-code (see tallymark-admin init). Stop it with SIGTERM: calls
+    under way are finished.
 
     \b
     Example:
       tallymark-server --data ./data --institution 127.0.0.1:7430
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    settings = Settings(
+        data=data,
+        listen=listen,
+        terminal_listen=terminal_listen,
+        operator_listen=operator_listen,
+        host_names=host_names,
+        unsafe_plain_text=unsafe_plain_text,
+        institution=institution,
+        ready_file=ready_file,
+        password_profile=PROFILES[password_profile],
+        limits=limits_of(rates),
+    )
     try:
-        code = uvloop.run(
-            _run(
-                data,
-                listen=listen,
-                operator_listen=operator_listen,
-                institution=institution,
-                ready_file=ready_file,
-                password_profile=PROFILES[password_profile],
-                limits=limits_of(rates),
-            )
-        )
+        settings.check()
+        code = uvloop.run(_run(settings))
     except _CANNOT_START as error:
         click.echo(f"tallymark-server cannot start: {error}", err=True)
         code = EXIT_CANNOT_START
     sys.exit(code)
 
 
-async def _run(  # noqa: PLR0913 -- the same
-    data: Path,
-    *,
-    listen: str,
-    operator_listen: str,
-    institution: str,
-    ready_file: Path | None,
-    password_profile: PasswordProfile,
-    limits: Limits,
-) -> int:
+async def _run(settings: Settings) -> int:
     told = _told_by_signals()
     async with AsyncExitStack() as stack:
-        database = data / "tallymark.sqlite3"
+        database = settings.data / "tallymark.sqlite3"
         is_new = not await asyncio.to_thread(database.exists)
-        keyring = await asyncio.to_thread(Keyring.open, data / "keys", make_missing=is_new)
+        keys = settings.data / "keys"
+        keyring = await asyncio.to_thread(Keyring.open, keys, make_missing=is_new)
         store = await SqliteStore.open(database)
         stack.push_async_callback(store.close)
-        if ready_file is not None:
-            _remove_ready_file(ready_file)
-        channel = open_institution_channel(institution)
+        remove_ready_file(settings)
+        channel = open_institution_channel(settings.institution)
         stack.push_async_callback(channel.close)
+        clock = SystemClock(not_before=await _last_decision(store))
+        folder = await asyncio.to_thread(KeyFolder.open, keys, make_missing=is_new)
+        authority = Authority.open(folder.read_or_make, now=clock.now())
+        tls = ServerTls(authority, clock=clock, host_names=settings.all_host_names())
         parts = Parts(
             store=store,
-            clock=SystemClock(not_before=await _last_decision(store)),
+            clock=clock,
             keyring=keyring,
             institution=CreditInstitution(channel),
             number_sender=LogNumberSender(),
-            password_profile=password_profile,
-            limits=limits,
+            password_profile=settings.password_profile,
+            limits=settings.limits,
+            authority=authority,
+            tls=None if settings.unsafe_plain_text else tls,
         )
         app = await stack.enter_async_context(
-            serve(parts, listen=listen, operator_listen=operator_listen)
+            serve(
+                parts,
+                listen=settings.listen,
+                terminal_listen=settings.terminal_listen,
+                operator_listen=settings.operator_listen,
+            )
         )
-        _write_operator_code(data / "operator-enrolment-code", app.operator_code)
-        if ready_file is not None:
-            _write_ready_file(ready_file, app)
-        _log.info("serving on port %d, operators on port %d", app.port, app.operator_port)
+        write_files(settings, app, authority)
+        _log.info(
+            "serving on port %d, terminals on port %d, operators on port %d",
+            app.port,
+            app.terminal_port,
+            app.operator_port,
+        )
         was_told = await _told_to_stop_or(app.stopped, told)
         _log.info("stopping")
     return 0 if was_told else EXIT_STORE_FAILED
@@ -181,26 +215,3 @@ async def _told_to_stop_or(stopped: asyncio.Event, told: asyncio.Event) -> bool:
     for task in pending:
         task.cancel()
     return told.is_set()
-
-
-def _write_operator_code(path: Path, code: str) -> None:
-    """Keep the first operator's code in a file for the owner only, while it can be used."""
-    if not code:
-        path.unlink(missing_ok=True)
-        return
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(f"{code}\n")
-    _log.info("the first operator enrols with the code in %s", path)
-
-
-def _remove_ready_file(path: Path) -> None:
-    """Remove the file of a server that has ended: nobody else serves this data now."""
-    path.unlink(missing_ok=True)
-
-
-def _write_ready_file(path: Path, app: App) -> None:
-    facts = {"port": app.port, "operator_port": app.operator_port, "pid": os.getpid()}
-    temporary = path.with_name(f"{path.name}.new")
-    temporary.write_text(json.dumps(facts))
-    temporary.rename(path)

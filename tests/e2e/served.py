@@ -10,17 +10,17 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from tallymark.v1.customer_service_pb2_grpc import CustomerServiceStub
-from tallymark.v1.operator_service_pb2_grpc import OperatorServiceStub
-from tallymark.v1.terminal_service_pb2_grpc import TerminalServiceStub
+from tallymark_protocol.enrolment_file import EnrolmentFile
 from tests.world.world import Operator, Phone, Terminal, World
 
 __all__ = ["DEADLINE_SECONDS", "Program", "Town", "institution", "server", "town"]
 
 DEADLINE_SECONDS: Final = 60
 """Never reached by a test that passes."""
+
+OWN_CONNECTION: Final = (("grpc.use_local_subchannel_pool", 1),)
 
 SERVER: Final = "from tallymark_server.main import main; main()"
 INSTITUTION: Final = "from tallymark_institution.main import main; main()"
@@ -105,6 +105,7 @@ class ServedApp:
     """What a world has to know of its server."""
 
     port: int
+    terminal_port: int
     operator_port: int
     operator_code: str
 
@@ -112,22 +113,18 @@ class ServedApp:
 class Town(World):
     """A world whose server is a process that may die; its actors can be connected again."""
 
-    def __init__(self, program: Program, app: ServedApp, stack: AsyncExitStack) -> None:
+    def __init__(
+        self, program: Program, app: ServedApp, ca_pem: str, stack: AsyncExitStack
+    ) -> None:
         self.program = program
+        self.ca_pem = ca_pem
         self.app = app  # type: ignore[assignment]  # the part of an App that can be seen from outside
         self._stack = stack
 
-    async def connect(self, *actors: Operator | Phone | Terminal) -> None:
+    async def connect_again(self, *actors: Operator | Phone | Terminal) -> None:
         """Let actors of an earlier server call this one."""
         for actor in actors:
-            stub: Any = CustomerServiceStub
-            port = self.app.port
-            if isinstance(actor, Terminal):
-                stub = TerminalServiceStub
-            elif isinstance(actor, Operator):
-                stub, port = OperatorServiceStub, self.app.operator_port
-            own = [("grpc.use_local_subchannel_pool", 1)]
-            actor.stub = stub(await self.channel(port, own))
+            await self.connect(actor, OWN_CONNECTION)
 
 
 async def server(folder: Path, institution_port: int, *more: str, code: str = SERVER) -> Program:
@@ -135,7 +132,8 @@ async def server(folder: Path, institution_port: int, *more: str, code: str = SE
     return await Program.start(
         code,
         *("--data", str(folder / "data"), "--ready-file", str(folder / "server.json")),
-        *("--listen", "127.0.0.1:0", "--operator-listen", "127.0.0.1:0"),
+        *("--listen", "127.0.0.1:0", "--terminal-listen", "127.0.0.1:0"),
+        *("--operator-listen", "127.0.0.1:0"),
         *("--institution", f"127.0.0.1:{institution_port}"),
         *more,
     )
@@ -154,12 +152,19 @@ async def town(
         ready = json.loads(await asyncio.to_thread((folder / "server.json").read_text))
         enrolment = folder / "data" / "operator-enrolment-code"
         is_new = await asyncio.to_thread(os.path.exists, enrolment)
-        operator_code = (await asyncio.to_thread(enrolment.read_text)).strip() if is_new else ""
+        operator_code = ""
+        if is_new:
+            text = await asyncio.to_thread(enrolment.read_text)
+            operator_code = EnrolmentFile.parse(text).enrolment_code
         app = ServedApp(
-            port=ready["port"], operator_port=ready["operator_port"], operator_code=operator_code
+            port=ready["port"],
+            terminal_port=ready["terminal_port"],
+            operator_port=ready["operator_port"],
+            operator_code=operator_code,
         )
+        ca_pem = await asyncio.to_thread(Path(ready["ca_file"]).read_text)
         async with AsyncExitStack() as channels:
-            made = Town(program, app, channels)
+            made = Town(program, app, ca_pem, channels)
             if is_new:
                 made.operator = await made.add_operator()
                 await made.furnish()

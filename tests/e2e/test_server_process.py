@@ -69,7 +69,7 @@ async def test_sigterm_under_load_finishes_what_was_accepted(tmp_path: Path) -> 
     assert set(unknown) <= {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
     assert log.answers >= 200
     async with town(tmp_path) as again:
-        await again.connect(*(actor for buyer in buyers for actor in buyer.actors))
+        await again.connect_again(*(actor for buyer in buyers for actor in buyer.actors))
         assert await lost(buyers, log) == []
         for buyer in buyers:  # what was not answered was not accepted either
             last = log.sales[buyer.phone.login_name][-1]
@@ -106,7 +106,7 @@ async def test_whatever_was_answered_before_sigkill_is_there_after_a_restart(
     for at_answer in (150, 151, 152):
         async with town(tmp_path) as running:
             buyers = buyers or await open_stalls(running, 8)
-            await running.connect(*(actor for buyer in buyers for actor in buyer.actors))
+            await running.connect_again(*(actor for buyer in buyers for actor in buyer.actors))
             assert await lost(buyers, log) == []
             for buyer in buyers:
                 await send_again(buyer, log)
@@ -116,7 +116,7 @@ async def test_whatever_was_answered_before_sigkill_is_there_after_a_restart(
             answers = log.answers
 
     async with town(tmp_path) as running:
-        await running.connect(*(actor for buyer in buyers for actor in buyer.actors))
+        await running.connect_again(*(actor for buyer in buyers for actor in buyer.actors))
         assert await lost(buyers, log) == []
         for buyer in buyers:
             await send_again(buyer, log)
@@ -132,12 +132,12 @@ async def test_the_check_finds_a_server_that_answers_before_it_saves(tmp_path: P
         running.program.send(signal.SIGTERM)
         await running.program.ended()
     async with town(tmp_path, code=REPLY_BEFORE_SAVE) as running:
-        await running.connect(*actors)
+        await running.connect_again(*actors)
         log = killing(running.program, signal.SIGKILL, at_answer=40)
         await buy_until_unknown(buyers, log)
 
     async with town(tmp_path) as again:
-        await again.connect(*actors)
+        await again.connect_again(*actors)
         missing = await lost(buyers, log)
 
     print(f"answered before saving: {len(missing)} of {log.answers} lost")  # noqa: T201 -- the same
@@ -157,7 +157,7 @@ async def test_a_charge_under_way_is_taken_up_after_a_restart(tmp_path: Path) ->
             await bank.says("7795 minor units")
 
         async with town(tmp_path, bank_port) as again:
-            await again.connect(*buyer.actors)
+            await again.connect_again(*buyer.actors)
             request.wait_milliseconds = 30_000
             decided = (await buyer.till.call("ResolveCode", request)).process
 
@@ -177,7 +177,7 @@ async def test_a_capture_under_way_is_taken_up_after_a_restart(tmp_path: Path) -
         bank.send(signal.SIGCONT)
 
         async with town(tmp_path, bank_port) as again:
-            await again.connect(*buyer.actors)
+            await again.connect_again(*buyer.actors)
             news = buyer.phone.watch("WatchProcesses", WatchProcessesRequest())
             settlement = completed.actions[0].settlement
             while settlement != a.SETTLEMENT_SETTLED:
@@ -256,5 +256,5 @@ async def test_a_full_disk_stops_the_server_and_loses_nothing(tmp_path: Path) ->
     assert code == 3
     assert set(unknown) == {grpc.StatusCode.UNAVAILABLE}
     async with town(tmp_path) as again:
-        await again.connect(*(actor for buyer in buyers for actor in buyer.actors))
+        await again.connect_again(*(actor for buyer in buyers for actor in buyer.actors))
         assert await lost(buyers, log) == []

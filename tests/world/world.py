@@ -1,7 +1,7 @@
 """The world and its actors."""
 
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -24,13 +24,17 @@ from tallymark.v1 import (
 )
 from tallymark_institution.app import Clock as InstitutionClock
 from tallymark_institution.app import Options, serving
+from tallymark_protocol.certificate_request import ClientKey
 from tallymark_protocol.errors import TallymarkError, from_call
+from tallymark_protocol.tls import ClientIdentity, open_channel
 from tallymark_server.app import App, Parts, serve
 from tallymark_server.institution import CreditInstitution, open_institution_channel
 from tallymark_server.keyring import Keyring
 from tallymark_server.limits import UNSAFE_WIDE_FOR_TESTS, Limits
 from tallymark_server.passwords import UNSAFE_FAST_FOR_TESTS
 from tallymark_server.storage.store import Store
+from tallymark_server.tls.authority import Authority, CertificateLives
+from tallymark_server.tls.server_tls import ServerTls
 from tests.contract.institution_fixtures import StoppedClock
 from tests.world.clock import MovedClock
 
@@ -40,6 +44,14 @@ DEADLINE_SECONDS = 20.0
 """Never reached by a test that passes."""
 
 GOOD_CARD = "4242424242424242"
+
+
+LONG_LIVES = CertificateLives(
+    client_seconds=10 * 365 * 86_400,
+    server_seconds=10 * 365 * 86_400,
+    backdated_seconds=10 * 365 * 86_400,
+)
+"""Good at the time that the tests' clock shows, and at the real one, which TLS looks at."""
 
 
 def new_id() -> str:
@@ -63,16 +75,26 @@ class SentNumbers:
 
 
 class Actor:
-    """Somebody who calls with a secret; failed calls raise the library's errors."""
+    """Somebody who calls; failed calls raise the library's errors.
+
+    A phone has a secret, its session token; a terminal or operator a client certificate.
+    """
+
+    identity: ClientIdentity | None = None
+    key: ClientKey | None = None
 
     def __init__(self, stub: Any, secret: str = "") -> None:
         self.stub = stub
         self.secret = secret
 
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """What the actor sends with each call."""
+        return (("authorization", f"Bearer {self.secret}"),) if self.secret else ()
+
     async def call(self, rpc: str, request: Any, *, deadline: float = DEADLINE_SECONDS) -> Any:
-        metadata = (("authorization", f"Bearer {self.secret}"),) if self.secret else ()
         try:
-            return await getattr(self.stub, rpc)(request, metadata=metadata, timeout=deadline)
+            return await getattr(self.stub, rpc)(request, metadata=self.metadata, timeout=deadline)
         except grpc.aio.AioRpcError as error:
             raise from_call(error) from None
 
@@ -85,8 +107,8 @@ class Actor:
         return "OK"
 
     def watch(self, rpc: str, request: Any) -> Any:
-        metadata = (("authorization", f"Bearer {self.secret}"),)
-        return getattr(self.stub, rpc)(request, metadata=metadata, timeout=DEADLINE_SECONDS)
+        method = getattr(self.stub, rpc)
+        return method(request, metadata=self.metadata, timeout=DEADLINE_SECONDS)
 
 
 class Phone(Actor):
@@ -264,9 +286,11 @@ class World:
         institution: CreditInstitution,
         keyring: Keyring,
         numbers: SentNumbers,
+        ca_pem: str,
         stack: AsyncExitStack,
     ) -> None:
         self.app = app
+        self.ca_pem = ca_pem
         self.store = store
         self.clock = clock
         self.institution_clock = institution_clock
@@ -276,10 +300,37 @@ class World:
         self._stack = stack
         self.operator: Operator
 
-    async def channel(self, port: int, options: Sequence[tuple[str, Any]] = ()) -> grpc.aio.Channel:
-        channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options)
+    async def channel(
+        self,
+        port: int,
+        identity: ClientIdentity | None = None,
+        options: tuple[tuple[str, Any], ...] = (),
+    ) -> grpc.aio.Channel:
+        channel = open_channel(
+            f"127.0.0.1:{port}",
+            ca_certificates_pem=self.ca_pem,
+            identity=identity,
+            options=options,
+        )
         self._stack.push_async_callback(channel.close)
         return channel
+
+    async def connect(self, actor: Actor, options: tuple[tuple[str, Any], ...] = ()) -> None:
+        """Give an actor a stub on a connection of its own, with what it presents."""
+        stub: Any = customer_service_pb2_grpc.CustomerServiceStub
+        port = self.app.port
+        if isinstance(actor, Terminal):
+            stub, port = terminal_service_pb2_grpc.TerminalServiceStub, self.app.terminal_port
+        elif isinstance(actor, Operator):
+            stub, port = operator_service_pb2_grpc.OperatorServiceStub, self.app.operator_port
+        actor.stub = stub(await self.channel(port, actor.identity, options))
+
+    async def enrol_stub(self, actor: Actor) -> None:
+        """Let a terminal or operator call the one port that asks for no certificate."""
+        stub: Any = terminal_service_pb2_grpc.TerminalServiceStub
+        if isinstance(actor, Operator):
+            stub = operator_service_pb2_grpc.OperatorServiceStub
+        actor.stub = stub(await self.channel(self.app.port))
 
     async def settle(self) -> None:
         """Let the completer do all that is due now."""
@@ -292,15 +343,25 @@ class World:
         await self.settle()
 
     async def add_operator(self) -> Operator:
-        stub = operator_service_pb2_grpc.OperatorServiceStub(
-            await self.channel(self.app.operator_port)
-        )
-        operator = Operator(stub)
+        return await self.enrol_operator(self.app.operator_code)
+
+    async def enrol_operator(self, enrolment_code: str) -> Operator:
+        operator, key = Operator(None), ClientKey.generate()
+        await self.enrol_stub(operator)
         request = operator_service_pb2.EnrollOperatorRequest(
-            request_id=new_id(), enrolment_code=self.app.operator_code
+            request_id=new_id(),
+            enrolment_code=enrolment_code,
+            certificate_request=key.certificate_request(),
         )
-        operator.secret = (await operator.call("EnrollOperator", request)).operator_secret
+        answer = await operator.call("EnrollOperator", request)
+        await self.present(operator, key, answer.certificate.certificate_pem)
         return operator
+
+    async def present(self, actor: Actor, key: ClientKey, certificate_pem: str) -> None:
+        """Let an actor call with this key and certificate from now on."""
+        actor.key = key
+        actor.identity = ClientIdentity(certificate_pem, key.to_pem().decode())
+        await self.connect(actor)
 
     async def add_phone(self, login_name: str = "ana", **more: Any) -> Phone:
         stub = customer_service_pb2_grpc.CustomerServiceStub(await self.channel(self.app.port))
@@ -341,13 +402,21 @@ class World:
             terminal_id=terminal_id, merchant_id=merchant_id
         )
         code = (await self.operator.call("CreateTerminal", create)).enrolment_code
-        stub = terminal_service_pb2_grpc.TerminalServiceStub(await self.channel(self.app.port))
-        terminal = Terminal(stub)
-        request = terminal_service_pb2.EnrollRequest(request_id=new_id(), enrolment_code=code)
-        answer = await terminal.call("Enroll", request)
-        terminal.secret = answer.terminal_secret
+        terminal = await self.enrol_terminal(code)
         terminal.terminal_id = terminal_id
         terminal.merchant_id = merchant_id
+        return terminal
+
+    async def enrol_terminal(self, enrolment_code: str) -> Terminal:
+        terminal, key = Terminal(None), ClientKey.generate()
+        await self.enrol_stub(terminal)
+        request = terminal_service_pb2.EnrollRequest(
+            request_id=new_id(),
+            enrolment_code=enrolment_code,
+            certificate_request=key.certificate_request(),
+        )
+        answer = await terminal.call("Enroll", request)
+        await self.present(terminal, key, answer.certificate.certificate_pem)
         return terminal
 
     async def furnish(self) -> None:
@@ -379,7 +448,11 @@ class World:
 
 @asynccontextmanager
 async def world(
-    store: Store, keyring: Keyring, *, limits: Limits = UNSAFE_WIDE_FOR_TESTS
+    store: Store,
+    keyring: Keyring,
+    *,
+    limits: Limits = UNSAFE_WIDE_FOR_TESTS,
+    lives: CertificateLives = LONG_LIVES,
 ) -> AsyncIterator[World]:
     """Serve on a store that the caller closes."""
     async with AsyncExitStack() as stack:
@@ -394,6 +467,7 @@ async def world(
         channel = open_institution_channel(f"127.0.0.1:{institution_port}")
         stack.push_async_callback(channel.close)
         clock = MovedClock()
+        authority = Authority.open(lambda _, make: make(), now=clock.now(), lives=lives)
         institution = CreditInstitution(channel)
         numbers = SentNumbers()
         parts = Parts(
@@ -404,9 +478,16 @@ async def world(
             number_sender=numbers,
             password_profile=UNSAFE_FAST_FOR_TESTS,
             limits=limits,
+            authority=authority,
+            tls=ServerTls(authority, clock=clock, host_names=["127.0.0.1"]),
         )
         app = await stack.enter_async_context(
-            serve(parts, listen="127.0.0.1:0", operator_listen="127.0.0.1:0")
+            serve(
+                parts,
+                listen="127.0.0.1:0",
+                terminal_listen="127.0.0.1:0",
+                operator_listen="127.0.0.1:0",
+            )
         )
         async with AsyncExitStack() as channels:
             made = World(
@@ -417,6 +498,7 @@ async def world(
                 institution=institution,
                 keyring=keyring,
                 numbers=numbers,
+                ca_pem=authority.certificates_pem,
                 stack=channels,
             )
             made.operator = await made.add_operator()

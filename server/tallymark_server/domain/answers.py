@@ -10,8 +10,10 @@ from tallymark_server.domain.model.processes import Process
 __all__ = [
     "Answer",
     "CardAnswer",
+    "CertificateAnswer",
     "CodeAnswer",
     "Done",
+    "InvitationAnswer",
     "NumberAnswer",
     "ProcessAnswer",
     "RefusedAnswer",
@@ -46,6 +48,12 @@ class SessionAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="session"):
     number_code_sent: bool = False
 
 
+class InvitationAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="invitation"):
+    """An invitation was made; its code is not stored."""
+
+    expires_at: int
+
+
 class NumberAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="number"):
     """The number is verified."""
 
@@ -57,6 +65,14 @@ class CardAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="card"):
 
     card: Card
     is_default: bool
+
+
+class CertificateAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="certificate"):
+    """A certificate was issued; it is public."""
+
+    owner_id: str
+    certificate_pem: str
+    expires_at: int
 
 
 class CodeAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="code"):
@@ -116,8 +132,10 @@ Answer = (
     RefusedAnswer
     | Done
     | SessionAnswer
+    | InvitationAnswer
     | NumberAnswer
     | CardAnswer
+    | CertificateAnswer
     | CodeAnswer
     | ProcessAnswer
     | SeenProcess

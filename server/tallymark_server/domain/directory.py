@@ -1,4 +1,4 @@
-"""What the operator keeps: merchants, terminals, events, programmes, bills, tickets, points.
+"""What the operator keeps: merchants, events, programmes, bills, tickets, points.
 
 Everything has an id chosen by the operator. Creating the same thing again changes nothing; another
 thing under an existing id is refused. So lists can be imported again and again.
@@ -10,30 +10,19 @@ import msgspec
 
 from tallymark_protocol.reasons import Reason
 from tallymark_server.domain import ledger
-from tallymark_server.domain.answers import Done, RowAnswer
+from tallymark_server.domain.answers import RowAnswer
 from tallymark_server.domain.commands import (
     AddBill,
     AddTicket,
     CreateEvent,
     CreateMerchant,
-    CreateOperator,
     CreateProgramme,
-    CreateTerminal,
-    Enrol,
     GrantPoints,
-    RevokeTerminal,
 )
-from tallymark_server.domain.identifiers import DIRECTORY
 from tallymark_server.domain.model.merchants import (
-    CallerKind,
-    Credential,
-    Enrolment,
     Event,
     Merchant,
-    Operator,
     PointsProgramme,
-    Terminal,
-    TerminalState,
 )
 from tallymark_server.domain.model.people import (
     BillReference,
@@ -50,58 +39,12 @@ __all__ = [
     "add_ticket",
     "create_event",
     "create_merchant",
-    "create_operator",
     "create_programme",
-    "create_terminal",
-    "enrol",
     "grant_points",
-    "revoke_terminal",
 ]
 
 REGISTRATIONS_MAX: Final = 500
 """Open bills, and tickets, of one customer."""
-
-
-def enrol(draft: Draft, command: Enrol, now: int) -> Done:
-    """Exchange a one-time code for a secret. The code is gone afterwards."""
-    key = Enrolment.key_of(command.code_hash)
-    enrolment = draft.get(key)
-    if enrolment is None or enrolment.kind is not command.kind:
-        raise Refused(Reason.ENROLMENT_CODE_INVALID)
-    if command.kind is CallerKind.TERMINAL:
-        terminal = draft.get(Terminal.key_of(enrolment.owner_id))
-        if terminal is None or terminal.state is not TerminalState.CREATED:
-            raise Refused(Reason.ENROLMENT_CODE_INVALID)
-        draft.put(
-            msgspec.structs.replace(
-                terminal,
-                state=TerminalState.ENROLLED,
-                enrolled_at=now,
-                secret_hash=command.secret_hash,
-            )
-        )
-    draft.put(
-        Credential(
-            partition=DIRECTORY,
-            secret_hash=command.secret_hash,
-            kind=command.kind,
-            owner_id=enrolment.owner_id,
-        )
-    )
-    draft.delete(key)
-    return Done()
-
-
-def create_operator(draft: Draft, command: CreateOperator) -> RowAnswer:
-    """Add an operator with a right to enrol. Until it is used, asking again is harmless."""
-    operator = Operator(partition=DIRECTORY, operator_id=command.operator_id)
-    if draft.get(operator.key) is not None:
-        if draft.get(Enrolment.key_of(command.code_hash)) is None:  # enrolled since
-            raise Refused(Reason.ALREADY_EXISTS_DIFFERENT)
-        return RowAnswer(is_new=False)
-    draft.put(operator)
-    _put_enrolment(draft, command.code_hash, CallerKind.OPERATOR, command.operator_id)
-    return RowAnswer(is_new=True)
 
 
 def create_merchant(draft: Draft, command: CreateMerchant) -> RowAnswer:
@@ -110,36 +53,6 @@ def create_merchant(draft: Draft, command: CreateMerchant) -> RowAnswer:
     if programme_id and draft.get(PointsProgramme.key_of(programme_id)) is None:
         raise Refused(Reason.PROGRAMME_NOT_FOUND)
     return _create(draft, command.merchant)
-
-
-def create_terminal(draft: Draft, command: CreateTerminal) -> RowAnswer:
-    """Add a terminal with a right to enrol."""
-    if draft.get(Merchant.key_of(command.merchant_id)) is None:
-        raise Refused(Reason.MERCHANT_NOT_FOUND)
-    terminal = Terminal(
-        partition=DIRECTORY, terminal_id=command.terminal_id, merchant_id=command.merchant_id
-    )
-    existing = draft.get(terminal.key)
-    if existing is not None:
-        if existing.merchant_id != terminal.merchant_id:
-            raise Refused(Reason.ALREADY_EXISTS_DIFFERENT)
-        return RowAnswer(is_new=False)
-    draft.put(terminal)
-    _put_enrolment(draft, command.code_hash, CallerKind.TERMINAL, command.terminal_id)
-    return RowAnswer(is_new=True)
-
-
-def revoke_terminal(draft: Draft, command: RevokeTerminal) -> RowAnswer:
-    """Shut a terminal out for good."""
-    terminal = draft.get(Terminal.key_of(command.terminal_id))
-    if terminal is None:
-        raise Refused(Reason.TERMINAL_NOT_FOUND)
-    if terminal.state is TerminalState.REVOKED:
-        return RowAnswer(is_new=False)
-    if terminal.secret_hash:
-        draft.delete(Credential.key_of(terminal.secret_hash))
-    draft.put(msgspec.structs.replace(terminal, state=TerminalState.REVOKED, secret_hash=""))
-    return RowAnswer(is_new=True)
 
 
 def create_event(draft: Draft, command: CreateEvent) -> RowAnswer:
@@ -240,7 +153,3 @@ def _customer_named(draft: Draft, login_hash: str) -> Customer:
 def _check_room(count: int, what: str, limit: int = REGISTRATIONS_MAX) -> None:
     if count >= limit:
         raise Refused(Reason.TOO_MANY_REGISTRATIONS, limit=str(limit), what=what)
-
-
-def _put_enrolment(draft: Draft, code_hash: str, kind: CallerKind, owner_id: str) -> None:
-    draft.put(Enrolment(partition=DIRECTORY, code_hash=code_hash, kind=kind, owner_id=owner_id))

@@ -1,6 +1,7 @@
-"""Who is calling: a secret is looked up once, then known until its owner loses it."""
+"""Who is calling: a session or a key is looked up once, then known until its owner loses it."""
 
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import Final
 
@@ -18,25 +19,22 @@ from tallymark_server.domain.model.merchants import (
 from tallymark_server.domain.model.people import Session
 from tallymark_server.keyring import secret_hash
 from tallymark_server.lanes.lane import Changes
+from tallymark_server.services.peer_keys import PeerKey
 from tallymark_server.storage.store import Store
 
-__all__ = ["CALLER", "SECRET_LABELS", "Callers", "customer_partition"]
+__all__ = ["CALLER", "SESSION_LABEL", "Callers", "customer_partition"]
 
 CALLER: ContextVar[Caller] = ContextVar("caller")
 """The caller of the call that is being handled; set by the interceptor, nowhere else."""
 
-SECRET_LABELS: Final = {
-    "tms": CallerKind.CUSTOMER,
-    "tmt": CallerKind.TERMINAL,
-    "tmo": CallerKind.OPERATOR,
-}
-"""What a secret begins with, so that a secret found somewhere tells what it opens."""
+SESSION_LABEL: Final = "tms"
+"""What a session token begins with, so that one found somewhere tells what it opens."""
 
 CACHE_MAX: Final = 20_000
 """Callers that are remembered."""
 
 _Known = tuple[Caller, int]
-"""A caller, and the time its secret ends (0: never)."""
+"""A caller, and the time its session, or the newest certificate over its key, ends."""
 
 
 def customer_partition(caller: Caller) -> int:
@@ -45,7 +43,7 @@ def customer_partition(caller: Caller) -> int:
 
 
 class Callers:
-    """Finds callers by their secrets. Commits that end a session or credential make it forget."""
+    """Finds callers by session token or key. Commits that end a session or key make it forget."""
 
     def __init__(self, *, store: Store, clock: Clock) -> None:
         """Start knowing nobody."""
@@ -54,41 +52,51 @@ class Callers:
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._commits = 0
 
-    async def identify(self, authorization: str, needed: CallerKind) -> Caller:
-        """Return the caller whose secret stands in the authorization metadata.
+    async def customer(self, authorization: str) -> Caller:
+        """Return the customer whose session token stands in the authorization metadata.
 
         Raises:
-            Refused: CREDENTIALS_MISSING, CREDENTIALS_INVALID, SESSION_EXPIRED, CALLER_NOT_ALLOWED.
+            Refused: CREDENTIALS_MISSING, CREDENTIALS_INVALID, SESSION_EXPIRED.
 
         """
-        scheme, _, secret = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not secret:
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not token:
             raise Refused(Reason.CREDENTIALS_MISSING)
-        kind = SECRET_LABELS.get(secret.partition("_")[0])
-        if kind is None:
+        if not token.startswith(f"{SESSION_LABEL}_"):
             raise Refused(Reason.CREDENTIALS_INVALID)
-        caller, ends_at = await self._find(kind, secret_hash(secret))
-        if ends_at and self._clock.now() >= ends_at:
+        caller, ends_at = await self._find(secret_hash(token), self._session)
+        if self._clock.now() >= ends_at:
             raise Refused(Reason.SESSION_EXPIRED)
+        return caller
+
+    async def key_owner(self, key: PeerKey, needed: CallerKind) -> Caller:
+        """Return the terminal or operator whose key this is.
+
+        Raises:
+            Refused: CREDENTIALS_INVALID, CERTIFICATE_EXPIRED, CALLER_NOT_ALLOWED.
+
+        """
+        caller, ends_at = await self._find(key.key_hash, self._owner)
+        if self._clock.now() >= min(ends_at, key.expires_at):
+            raise Refused(Reason.CERTIFICATE_EXPIRED)
         if caller.kind is not needed:
             raise Refused(Reason.CALLER_NOT_ALLOWED, needed=needed.value)
         return caller
 
     def forget(self, changes: Changes) -> None:
-        """Forget whoever lost a session or a credential, as a revoked terminal does."""
-        for key, row in changes.items():
-            if key.table in {Session, Credential}:
+        """Forget whoever lost a session or a key, as a revoked terminal does, or renewed it."""
+        for key in changes:
+            if key.table is Session or key.table is Credential:
                 self._commits += 1
-                if row is None:
-                    self._known.pop(key.text, None)
+                self._known.pop(key.text, None)
 
-    async def _find(self, kind: CallerKind, text: str) -> _Known:
+    async def _find(self, text: str, look_up: Callable[[str], Awaitable[_Known]]) -> _Known:
         known = self._known.get(text)
         if known is not None:
             self._known.move_to_end(text)
             return known
         commits = self._commits
-        known = await (self._session(text) if kind is CallerKind.CUSTOMER else self._owner(text))
+        known = await look_up(text)
         if commits == self._commits:  # nothing about callers changed while we looked
             self._known[text] = known
             if len(self._known) > CACHE_MAX:
@@ -118,7 +126,7 @@ class Callers:
         caller = Caller(
             kind=credential.kind, caller_id=credential.owner_id, merchant_id=merchant_id
         )
-        return caller, 0
+        return caller, credential.expires_at
 
     async def _merchant_of(self, terminal_id: str) -> str:
         key = Terminal.key_of(terminal_id)

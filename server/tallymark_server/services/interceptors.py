@@ -9,7 +9,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any, Final
 
 import grpc
@@ -31,6 +32,7 @@ from tallymark_server.domain.model.merchants import CallerKind
 from tallymark_server.lanes.lane import RETRY_AFTER_SECONDS
 from tallymark_server.limits import Turnstile
 from tallymark_server.services.callers import CALLER, Callers
+from tallymark_server.services.peer_keys import PeerKeys
 from tallymark_server.storage.store import StoreFailed
 
 __all__ = ["Interceptor"]
@@ -49,6 +51,9 @@ _WITHOUT_CREDENTIALS: Final = {
     "/tallymark.v1.OperatorService/EnrollOperator",
 }
 
+RECHECK_SECONDS: Final = 2.0
+"""How often an open stream's caller is looked up again; a revocation ends it within 5 seconds."""
+
 QUIET_SECONDS = 0.1
 """While stopping: so long must no call arrive before the listener may be closed."""
 
@@ -65,9 +70,10 @@ _log = logging.getLogger(__name__)
 class Interceptor(grpc.aio.ServerInterceptor):
     """Wraps every handler of the project's services; health and reflection pass untouched."""
 
-    def __init__(self, callers: Callers, turnstile: Turnstile) -> None:
-        """Take the register of callers, and who lets them in."""
+    def __init__(self, callers: Callers, peer_keys: PeerKeys, turnstile: Turnstile) -> None:
+        """Take the register of callers, what tells a connection's key, and who lets them in."""
         self._callers = callers
+        self._peer_keys = peer_keys
         self._turnstile = turnstile
         self._is_closed = False
         self._last_arrival_seconds = 0.0
@@ -96,17 +102,14 @@ class Interceptor(grpc.aio.ServerInterceptor):
         self._last_arrival_seconds = asyncio.get_running_loop().time()
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
-        needed = _CALLER_OF_SERVICE.get(method.strip("/").split("/")[0])
-        if handler is None or needed is None:
+        if handler is None or _service_of(method) not in _CALLER_OF_SERVICE:
             return handler
-        metadata = dict(handler_call_details.invocation_metadata)
-        authorization = str(metadata.get("authorization", ""))
         if handler.response_streaming:
-            stream = self._around_stream(handler.unary_stream, method, needed, authorization)
+            stream = self._around_stream(handler.unary_stream, method)
             return grpc.unary_stream_rpc_method_handler(
                 stream, _or_none(handler.request_deserializer), handler.response_serializer
             )
-        unary = self._around_unary(handler.unary_unary, method, needed, authorization)
+        unary = self._around_unary(handler.unary_unary, method)
         return grpc.unary_unary_rpc_method_handler(
             unary, _or_none(handler.request_deserializer), handler.response_serializer
         )
@@ -115,12 +118,10 @@ class Interceptor(grpc.aio.ServerInterceptor):
         self,
         handle: Any,  # noqa: ANN401 -- the types of grpc know no async handlers
         method: str,
-        needed: CallerKind,
-        authorization: str,
     ) -> Callable[[Message | None, _Context], Awaitable[Message]]:
         async def around(request: Message | None, context: _Context) -> Message:
             try:
-                await self._enter(request, method, needed, authorization, context.peer())
+                await self._enter(request, method, context)
                 response: Message = await handle(request, context)
             except Exception as error:
                 await _abort(context, error, method)
@@ -133,42 +134,66 @@ class Interceptor(grpc.aio.ServerInterceptor):
         self,
         handle: Any,  # noqa: ANN401 -- the same
         method: str,
-        needed: CallerKind,
-        authorization: str,
     ) -> Callable[[Message | None, _Context], AsyncIterator[Message]]:
         async def around(request: Message | None, context: _Context) -> AsyncIterator[Message]:
             try:
-                await self._enter(request, method, needed, authorization, context.peer())
+                await self._enter(request, method, context)
+                responses = self._rechecked(aiter(handle(request, context)), method, context)
                 with self._turnstile.stream(CALLER.get()):
-                    async for response in handle(request, context):
-                        # It may be revoked by now.
-                        await self._identify(method, needed, authorization)
-                        yield response
+                    async with aclosing(responses):
+                        async for response in responses:
+                            yield response
             except Exception as error:
                 await _abort(context, error, method)
                 raise
 
         return around
 
-    async def _enter(
-        self,
-        request: Message | None,
-        method: str,
-        needed: CallerKind,
-        authorization: str,
-        peer: str,
-    ) -> None:
+    async def _rechecked(
+        self, responses: AsyncIterator[Message], method: str, context: _Context
+    ) -> AsyncGenerator[Message]:
+        """Yield the responses as long as the caller may call, which is looked up again and again.
+
+        A stream without news must not outlive its caller's right either.
+        """
+        coming: asyncio.Future[Message] | None = None
+        try:
+            while True:
+                coming = coming or asyncio.ensure_future(anext(responses))
+                arrived, _ = await asyncio.wait({coming}, timeout=RECHECK_SECONDS)
+                await self._identify(method, context)
+                if arrived:
+                    response = await coming
+                    coming = None
+                    yield response
+        except StopAsyncIteration:
+            return
+        finally:
+            if coming is not None:
+                coming.cancel()
+                await asyncio.wait({coming})
+
+    async def _enter(self, request: Message | None, method: str, context: _Context) -> None:
         if self._is_closed:
             raise NotDone(Reason.SHUTTING_DOWN, retry_after_seconds=RETRY_AFTER_SECONDS)
-        caller = await self._identify(method, needed, authorization)
-        self._turnstile.admit(caller, peer)
+        caller = await self._identify(method, context)
+        self._turnstile.admit(caller, context.peer())
         CALLER.set(caller)
         _check(request)
 
-    async def _identify(self, method: str, needed: CallerKind, authorization: str) -> Caller:
+    async def _identify(self, method: str, context: _Context) -> Caller:
         if method in _WITHOUT_CREDENTIALS:
             return _ANYONE
-        return await self._callers.identify(authorization, needed)
+        needed = _CALLER_OF_SERVICE[_service_of(method)]
+        if needed is CallerKind.CUSTOMER:
+            metadata = dict(context.invocation_metadata() or ())
+            return await self._callers.customer(str(metadata.get("authorization", "")))
+        return await self._callers.key_owner(self._peer_keys.of(context), needed)
+
+
+def _service_of(method: str) -> str:
+    """Return the service's full name in a method's path, `/package.Service/Method`."""
+    return method.strip("/").split("/")[0]
 
 
 def _or_none(

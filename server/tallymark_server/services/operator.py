@@ -1,7 +1,7 @@
 """OperatorService: what the person who runs the server calls."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import grpc
@@ -20,6 +20,7 @@ from tallymark_server.domain.commands import Caller, Command
 from tallymark_server.domain.identifiers import DIRECTORY, partition_of_id
 from tallymark_server.domain.model.merchants import (
     CallerKind,
+    Operator,
     Policy,
     Terminal,
     TerminalState,
@@ -30,10 +31,14 @@ from tallymark_server.lanes.lane import Lane
 from tallymark_server.services import messages_in
 from tallymark_server.services.answering import decided, load_one
 from tallymark_server.services.callers import CALLER
-from tallymark_server.services.enrolment import enrol
+from tallymark_server.services.enrolment import Certificates
 from tallymark_server.services.operator_lists import OperatorLists
 from tallymark_server.services.processes_out import process_message
-from tallymark_server.services.registrations_out import policy_message, terminal_message
+from tallymark_server.services.registrations_out import (
+    operator_message,
+    policy_message,
+    terminal_message,
+)
 from tallymark_server.storage.store import Store
 
 __all__ = ["OperatorService", "first_operator"]
@@ -58,19 +63,52 @@ def first_operator(keyring: Keyring) -> tuple[commands.CreateOperator, str]:
 class OperatorService(OperatorLists, contract_grpc.OperatorServiceServicer):
     """The changing calls, over the lists of `OperatorLists`."""
 
-    def __init__(self, *, lane: Lane, store: Store, keyring: Keyring) -> None:
-        """Take the parts it works with."""
+    def __init__(
+        self,
+        *,
+        lane: Lane,
+        store: Store,
+        keyring: Keyring,
+        certificates: Certificates,
+        port: Callable[[], int],
+    ) -> None:
+        """Take the parts it works with, and what tells the port that operators call."""
         super().__init__(store=store, keyring=keyring)
         self._lane = lane
+        self._certificates = certificates
+        self._port = port
 
     async def EnrollOperator(
         self, request: contract.EnrollOperatorRequest, context: _Context
     ) -> contract.EnrollOperatorResponse:
-        """Exchange an enrolment code for an operator's secret."""
-        enrolled = await enrol(self._lane, self._store, self._keyring, CallerKind.OPERATOR, request)
+        """Exchange an enrolment code for an operator's certificate."""
+        answer = await self._certificates.enrol(CallerKind.OPERATOR, request)
         return contract.EnrollOperatorResponse(
-            operator_id=enrolled.owner_id, operator_secret=enrolled.secret
+            operator_id=answer.owner_id,
+            certificate=self._certificates.message(answer),
+            operator_port=self._port(),
         )
+
+    async def RenewCertificate(
+        self, request: contract.OperatorServiceRenewCertificateRequest, context: _Context
+    ) -> contract.OperatorServiceRenewCertificateResponse:
+        """Issue the operator's next certificate."""
+        answer = await self._certificates.renew(CALLER.get(), request)
+        return contract.OperatorServiceRenewCertificateResponse(
+            certificate=self._certificates.message(answer)
+        )
+
+    async def RevokeOperator(
+        self, request: contract.RevokeOperatorRequest, context: _Context
+    ) -> contract.RevokeOperatorResponse:
+        """Shut an operator out."""
+        command = commands.RevokeOperator(
+            caller=CALLER.get(), partition=DIRECTORY, operator_id=request.operator_id
+        )
+        await decided(self._lane, command, RowAnswer)
+        operator = await load_one(self._store, Operator.key_of(request.operator_id))
+        assert operator is not None, "the operator was just decided about"
+        return contract.RevokeOperatorResponse(operator=operator_message(operator))
 
     async def CreateOperator(
         self, request: contract.CreateOperatorRequest, context: _Context
@@ -101,7 +139,7 @@ class OperatorService(OperatorLists, contract_grpc.OperatorServiceServicer):
         self, request: contract.CreateTerminalRequest, context: _Context
     ) -> contract.CreateTerminalResponse:
         """Create a terminal; the enrolment code is shown again until it is used."""
-        code = self._keyring.derive_secret("tme", "terminal", request.terminal_id)
+        code = self._terminal_code(request.terminal_id, generation=0)
         command = commands.CreateTerminal(
             caller=CALLER.get(),
             partition=DIRECTORY,
@@ -112,6 +150,7 @@ class OperatorService(OperatorLists, contract_grpc.OperatorServiceServicer):
         await decided(self._lane, command, RowAnswer)
         terminal = await self._terminal(request.terminal_id)
         is_open = terminal.state is TerminalState.CREATED
+        code = self._terminal_code(request.terminal_id, generation=terminal.generation)
         return contract.CreateTerminalResponse(
             terminal=terminal_message(terminal), enrolment_code=code if is_open else ""
         )
@@ -126,6 +165,27 @@ class OperatorService(OperatorLists, contract_grpc.OperatorServiceServicer):
         await decided(self._lane, command, RowAnswer)
         terminal = await self._terminal(request.terminal_id)
         return contract.RevokeTerminalResponse(terminal=terminal_message(terminal))
+
+    async def ReenrollTerminal(
+        self, request: contract.ReenrollTerminalRequest, context: _Context
+    ) -> contract.ReenrollTerminalResponse:
+        """Let a terminal enrol once more; the code is shown again until it is used."""
+        before = await load_one(self._store, Terminal.key_of(request.terminal_id))
+        generation = before.generation + 1 if before else 0
+        code = self._terminal_code(request.terminal_id, generation=generation)
+        command = commands.ReenrolTerminal(
+            caller=CALLER.get(),
+            partition=DIRECTORY,
+            terminal_id=request.terminal_id,
+            generation=generation,
+            code_hash=secret_hash(code),
+        )
+        await decided(self._lane, command, RowAnswer)
+        terminal = await self._terminal(request.terminal_id)
+        return contract.ReenrollTerminalResponse(
+            terminal=terminal_message(terminal),
+            enrolment_code=self._terminal_code(request.terminal_id, generation=terminal.generation),
+        )
 
     async def CreateEvent(
         self, request: contract.CreateEventRequest, context: _Context
@@ -234,6 +294,10 @@ class OperatorService(OperatorLists, contract_grpc.OperatorServiceServicer):
         """Have every row decided by itself, in their order."""
         answers = await asyncio.gather(*(self._lane.submit(row) for row in rows))
         return [_row_outcome(answer) for answer in answers]
+
+    def _terminal_code(self, terminal_id: str, *, generation: int) -> str:
+        """Return the enrolment code of this generation of a terminal."""
+        return self._keyring.derive_secret("tme", "terminal", terminal_id, str(generation))
 
     async def _terminal(self, terminal_id: str) -> Terminal:
         terminal = await load_one(self._store, Terminal.key_of(terminal_id))

@@ -11,6 +11,7 @@ from tallymark_server.domain.identifiers import DIRECTORY
 from tallymark_server.domain.model.merchants import (
     Event,
     Merchant,
+    Operator,
     PointsProgramme,
     Policy,
     Terminal,
@@ -31,6 +32,7 @@ from tallymark_server.services.registrations_out import (
     bill_message,
     event_message,
     merchant_message,
+    operator_message,
     points_account_message,
     policy_message,
     programme_message,
@@ -65,6 +67,15 @@ class OperatorLists:
         rows, token = await self._page(Merchant, request.page)
         merchants = [merchant_message(row) for row in rows]
         return contract.ListMerchantsResponse(merchants=merchants, next_page_token=token)
+
+    async def ListOperators(
+        self, request: contract.ListOperatorsRequest, context: _Context
+    ) -> contract.ListOperatorsResponse:
+        """List operators by id."""
+        rows, token = await self._page(Operator, request.page)
+        return contract.ListOperatorsResponse(
+            operators=[operator_message(row) for row in rows], next_page_token=token
+        )
 
     async def ListTerminals(
         self, request: contract.ListTerminalsRequest, context: _Context

@@ -5,6 +5,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from tallymark.v1 import (
     key_pb2,
     merchant_pb2,
+    operator_service_pb2,
     policy_pb2,
     registration_pb2,
 )
@@ -12,6 +13,7 @@ from tallymark_protocol.code_keys import VerificationKey
 from tallymark_server.domain.model.merchants import (
     Event,
     Merchant,
+    Operator,
     PointsProgramme,
     Policy,
     Terminal,
@@ -34,6 +36,7 @@ __all__ = [
     "card_message",
     "event_message",
     "merchant_message",
+    "operator_message",
     "points_account_message",
     "policy_message",
     "programme_message",
@@ -116,6 +119,15 @@ def terminal_message(terminal: Terminal) -> merchant_pb2.Terminal:
         merchant_id=terminal.merchant_id,
         state=number_in_contract(terminal.state),
         enrolled_at=time_message(terminal.enrolled_at),
+    )
+
+
+def operator_message(operator: Operator) -> operator_service_pb2.Operator:
+    """Return an operator."""
+    return operator_service_pb2.Operator(
+        operator_id=operator.operator_id,
+        enrolled=bool(operator.keys),
+        revoked=operator.is_revoked,
     )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 import grpc
@@ -33,7 +33,7 @@ from tallymark_server.lanes.feed import Feed
 from tallymark_server.lanes.lane import Lane
 from tallymark_server.services.answering import decided, load_one, refusal, request_key
 from tallymark_server.services.callers import CALLER
-from tallymark_server.services.enrolment import enrol
+from tallymark_server.services.enrolment import Certificates
 from tallymark_server.services.lookup import Lookup
 from tallymark_server.services.messages_in import ask_from, money_from, process_name_from
 from tallymark_server.services.processes_out import process_message, receipt_message
@@ -66,30 +66,42 @@ class TerminalService(contract_grpc.TerminalServiceServicer):
         keyring: Keyring,
         lookup: Lookup,
         feed: Feed,
+        certificates: Certificates,
+        port: Callable[[], int],
     ) -> None:
-        """Take the parts it works with."""
+        """Take the parts it works with, and what tells the port that terminals call."""
         self._lane = lane
         self._store = store
         self._clock = clock
         self._keyring = keyring
         self._lookup = lookup
         self._feed = feed
+        self._certificates = certificates
+        self._port = port
 
     async def Enroll(
         self, request: contract.EnrollRequest, context: _Context
     ) -> contract.EnrollResponse:
-        """Exchange the enrolment code for the terminal's secret."""
-        enrolled = await enrol(self._lane, self._store, self._keyring, CallerKind.TERMINAL, request)
-        terminal = await load_one(self._store, Terminal.key_of(enrolled.owner_id))
-        assert terminal is not None, "a credential's terminal exists"
+        """Exchange the enrolment code for the terminal's certificate."""
+        answer = await self._certificates.enrol(CallerKind.TERMINAL, request)
+        terminal = await load_one(self._store, Terminal.key_of(answer.owner_id))
+        assert terminal is not None, "a certificate's terminal exists"
         merchant = await load_one(self._store, Merchant.key_of(terminal.merchant_id))
         assert merchant is not None, "a terminal's merchant exists"
         return contract.EnrollResponse(
             terminal_id=terminal.terminal_id,
             merchant_id=merchant.merchant_id,
             merchant_name=merchant.name,
-            terminal_secret=enrolled.secret,
+            certificate=self._certificates.message(answer),
+            terminal_port=self._port(),
         )
+
+    async def RenewCertificate(
+        self, request: contract.RenewCertificateRequest, context: _Context
+    ) -> contract.RenewCertificateResponse:
+        """Issue the terminal's next certificate."""
+        answer = await self._certificates.renew(CALLER.get(), request)
+        return contract.RenewCertificateResponse(certificate=self._certificates.message(answer))
 
     async def ListVerificationKeys(
         self, request: contract.ListVerificationKeysRequest, context: _Context

@@ -20,6 +20,9 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     kind: CallerKind
     caller_id: str
     device_id: str = ""
+    session: str = ""
+    """Hash of the token of the customer's session."""
+
     merchant_id: str = ""
 
     @property

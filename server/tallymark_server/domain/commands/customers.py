@@ -2,22 +2,26 @@
 
 from tallymark_server.domain.commands.command import Command
 from tallymark_server.domain.commands.passwords import UsesPassword
-from tallymark_server.domain.model.people import Card
+from tallymark_server.domain.model.people import Card, DeviceKey
 
 __all__ = [
     "AddDevice",
+    "ChangePassword",
+    "InviteDevice",
     "OpenSession",
     "RegisterCard",
     "RegisterCustomer",
     "RemoveCard",
     "RemoveDevice",
+    "RevokeDevice",
 ]
 
 
 class RegisterCustomer(Command, frozen=True, kw_only=True):
-    """Add a customer with a first device and session. The partition is the new customer's.
+    """Add a customer with a first device, which proved its key, and a session.
 
-    Codes of numbers come as keyed hashes, the login name also as one.
+    The partition is the new customer's. Codes of numbers come as keyed hashes, the login name also
+    as one.
     """
 
     customer_id: str
@@ -28,11 +32,12 @@ class RegisterCustomer(Command, frozen=True, kw_only=True):
     number_code: str
     device_id: str
     device_name: str
+    device_key: DeviceKey
     token_hash: str
 
 
 class OpenSession(UsesPassword, frozen=True, kw_only=True):
-    """Sign a device in; the password was right."""
+    """Sign a device in, which proved its key."""
 
     customer_id: str
     device_id: str
@@ -40,18 +45,40 @@ class OpenSession(UsesPassword, frozen=True, kw_only=True):
 
 
 class AddDevice(UsesPassword, frozen=True, kw_only=True):
-    """Add a device and sign it in; the password was right."""
+    """Add a device, which proved its key, and sign it in. The invitation is used up."""
 
     customer_id: str
+    invitation_hash: str
     device_id: str
     device_name: str
+    device_key: DeviceKey
     token_hash: str
+
+
+class InviteDevice(Command, frozen=True, kw_only=True):
+    """Let the customer add a device; the customer asks, or the operator."""
+
+    customer_id: str
+    code_hash: str
 
 
 class RemoveDevice(Command, frozen=True, kw_only=True):
     """Remove a device with its sessions and codes."""
 
     device_id: str
+
+
+class RevokeDevice(Command, frozen=True, kw_only=True):
+    """Remove a device at the operator's word."""
+
+    customer_id: str
+    device_id: str
+
+
+class ChangePassword(UsesPassword, frozen=True, kw_only=True):
+    """Set another password, which comes as its hash, and end all other sessions."""
+
+    password_hash: str
 
 
 class RegisterCard(Command, frozen=True, kw_only=True):

@@ -1,8 +1,7 @@
-"""What operators can ask of the rules, and what exchanges an enrolment code."""
+"""What operators can ask of the rules about their lists."""
 
 from tallymark_server.domain.commands.command import Command
 from tallymark_server.domain.model.merchants import (
-    CallerKind,
     Event,
     Merchant,
     PointsProgramme,
@@ -15,49 +14,16 @@ __all__ = [
     "AddTicket",
     "CreateEvent",
     "CreateMerchant",
-    "CreateOperator",
     "CreateProgramme",
-    "CreateTerminal",
-    "Enrol",
     "GrantPoints",
-    "RevokeTerminal",
     "SetPolicy",
 ]
-
-
-class Enrol(Command, frozen=True, kw_only=True):
-    """Exchange a one-time code for a secret."""
-
-    kind: CallerKind
-    code_hash: str
-    secret_hash: str
-
-
-class CreateOperator(Command, frozen=True, kw_only=True):
-    """Add an operator."""
-
-    operator_id: str
-    code_hash: str
 
 
 class CreateMerchant(Command, frozen=True, kw_only=True):
     """Add a merchant."""
 
     merchant: Merchant
-
-
-class CreateTerminal(Command, frozen=True, kw_only=True):
-    """Add a terminal."""
-
-    terminal_id: str
-    merchant_id: str
-    code_hash: str
-
-
-class RevokeTerminal(Command, frozen=True, kw_only=True):
-    """Shut a terminal out."""
-
-    terminal_id: str
 
 
 class CreateEvent(Command, frozen=True, kw_only=True):

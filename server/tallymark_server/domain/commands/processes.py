@@ -9,6 +9,7 @@ from tallymark_server.domain.authorisation import (
 )
 from tallymark_server.domain.commands.command import Command
 from tallymark_server.domain.model.actions import Ask
+from tallymark_server.domain.model.people import DeviceKey
 from tallymark_server.domain.money import Money
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "ResolveCode",
     "ReverseProcess",
     "SettleProcess",
+    "SignedStatement",
     "TelephoneIdentification",
     "UpdatePoints",
 ]
@@ -82,12 +84,21 @@ class UpdatePoints(Command, frozen=True, kw_only=True):
     new_balance: int
 
 
+class SignedStatement(msgspec.Struct, frozen=True, kw_only=True):
+    """A statement and a signature over it that was verified by this key."""
+
+    statement: bytes
+    signature: bytes
+    device_key: DeviceKey
+
+
 class ConfirmProcess(Command, frozen=True, kw_only=True):
-    """The customer answers."""
+    """The customer answers, with a signature over what was shown; None: it fits nothing."""
 
     process_id: str
     approve: bool
     digits: str
+    signed: SignedStatement | None
 
 
 class DisputeProcess(Command, frozen=True, kw_only=True):

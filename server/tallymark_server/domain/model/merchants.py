@@ -1,7 +1,9 @@
-"""Merchants, their terminals and events, programmes, operators, policy, and callers' secrets."""
+"""Merchants, their terminals and events, programmes, operators, policy, and callers' keys."""
 
 from enum import IntEnum, StrEnum
 from typing import ClassVar
+
+import msgspec
 
 from tallymark_server.domain.identifiers import DIRECTORY
 from tallymark_server.domain.money import Money
@@ -9,6 +11,7 @@ from tallymark_server.domain.state import DirectoryRow, Key, Row
 
 __all__ = [
     "CallerKind",
+    "CertifiedKey",
     "Credential",
     "Enrolment",
     "Event",
@@ -34,6 +37,13 @@ class Merchant(DirectoryRow, frozen=True, kw_only=True, omit_defaults=True):
     programme_id: str = ""
 
 
+class CertifiedKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key of a terminal or operator, and the end of its newest certificate."""
+
+    key_hash: str
+    expires_at: int
+
+
 class TerminalState(IntEnum):
     """Where a terminal's enrolment stands; numbers as in the contract."""
 
@@ -52,7 +62,10 @@ class Terminal(DirectoryRow, frozen=True, kw_only=True, omit_defaults=True):
     merchant_id: str
     state: TerminalState = TerminalState.CREATED
     enrolled_at: int = 0
-    secret_hash: str = ""
+    generation: int = 0
+    """Times that it was let enrol once more; each has an enrolment code of its own."""
+
+    keys: tuple[CertifiedKey, ...] = ()
 
 
 class Operator(DirectoryRow, frozen=True, kw_only=True, omit_defaults=True):
@@ -62,6 +75,8 @@ class Operator(DirectoryRow, frozen=True, kw_only=True, omit_defaults=True):
     key_fields: ClassVar[tuple[str, ...]] = ("operator_id",)
 
     operator_id: str
+    is_revoked: bool = False
+    keys: tuple[CertifiedKey, ...] = ()
 
 
 class CallerKind(StrEnum):
@@ -75,14 +90,18 @@ class CallerKind(StrEnum):
 
 
 class Credential(DirectoryRow, frozen=True, kw_only=True, omit_defaults=True):
-    """Whose secret this is, found by its SHA-256."""
+    """Whose key this is: a line of the list of keys that may call, looked up on every call.
+
+    The key is named by the SHA-256 of its SubjectPublicKeyInfo.
+    """
 
     table: ClassVar[str] = "credentials"
-    key_fields: ClassVar[tuple[str, ...]] = ("secret_hash",)
+    key_fields: ClassVar[tuple[str, ...]] = ("key_hash",)
 
-    secret_hash: str
+    key_hash: str
     kind: CallerKind
     owner_id: str
+    expires_at: int
 
 
 class Enrolment(DirectoryRow, frozen=True, kw_only=True, omit_defaults=True):
@@ -94,6 +113,7 @@ class Enrolment(DirectoryRow, frozen=True, kw_only=True, omit_defaults=True):
     code_hash: str
     kind: CallerKind
     owner_id: str
+    generation: int = 0
 
 
 class ReentryRule(IntEnum):

@@ -1,0 +1,61 @@
+"""What the command line says, checked."""
+
+import ipaddress
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tallymark_server.limits import Limits
+from tallymark_server.passwords import PasswordProfile
+
+__all__ = ["Settings"]
+
+_OWN_NAMES: Final = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """Everything that an operator may choose at the start."""
+
+    data: Path
+    listen: str
+    terminal_listen: str
+    operator_listen: str
+    host_names: tuple[str, ...]
+    unsafe_plain_text: bool
+    institution: str
+    ready_file: Path | None
+    password_profile: PasswordProfile
+    limits: Limits
+
+    def check(self) -> None:
+        """Refuse what would be dangerous.
+
+        Raises:
+            RuntimeError: plain text on an address that others can reach.
+
+        """
+        addresses = (self.listen, self.terminal_listen, self.operator_listen)
+        if self.unsafe_plain_text and not all(_is_loopback(address) for address in addresses):
+            message = "--unsafe-plain-text is for loopback addresses only, such as 127.0.0.1:7420"
+            raise RuntimeError(message)
+
+    def all_host_names(self) -> list[str]:
+        """Return every name that the server's certificate is to be for."""
+        listened = (_host(self.listen), _host(self.terminal_listen), _host(self.operator_listen))
+        names = (*_OWN_NAMES, socket.gethostname(), *listened, *self.host_names)
+        everywhere = {"", "0.0.0.0", "::", "[::]"}  # noqa: S104 -- listened on, but nobody's name
+        return list(dict.fromkeys(name.strip("[]") for name in names if name not in everywhere))
+
+
+def _host(address: str) -> str:
+    return address.rpartition(":")[0]
+
+
+def _is_loopback(address: str) -> bool:
+    host = _host(address).strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,1 @@
+"""The server's own certificates: its authority, and what its listeners show."""
