@@ -11,6 +11,8 @@ __all__ = [
     "Card",
     "Customer",
     "Device",
+    "DeviceKey",
+    "Invitation",
     "LiveCode",
     "Login",
     "NumberOwner",
@@ -47,6 +49,15 @@ class TicketReference(msgspec.Struct, frozen=True, kw_only=True):
     ticket_id: str
 
 
+class Invitation(msgspec.Struct, frozen=True, kw_only=True):
+    """A right to add one device, known by the SHA-256 of its code."""
+
+    code_hash: str
+    expires_at: int
+    device_id: str = ""
+    """Device on which it was made; empty when the operator made it."""
+
+
 class Customer(CustomerRow, frozen=True, kw_only=True, omit_defaults=True):
     """A customer with what is registered. The first card is the default one."""
 
@@ -64,6 +75,7 @@ class Customer(CustomerRow, frozen=True, kw_only=True, omit_defaults=True):
     number_attempts: int = 0
     number_verified: bool = False
     device_ids: tuple[str, ...] = ()
+    invitations: tuple[Invitation, ...] = ()
     cards: tuple[Card, ...] = ()
     bills: tuple[BillReference, ...] = ()
     tickets: tuple[TicketReference, ...] = ()
@@ -86,8 +98,18 @@ class LiveCode(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int
 
 
+class DeviceKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A device's public key: the algorithm's number and the bytes as in the contract."""
+
+    algorithm: int
+    key_bytes: bytes
+
+
 class Device(CustomerRow, frozen=True, kw_only=True, omit_defaults=True):
-    """A phone of a customer, with the codes it may still show."""
+    """A phone of a customer, with the codes it may still show.
+
+    One key may be that of several devices: nothing is found by it.
+    """
 
     table: ClassVar[str] = "devices"
     key_fields: ClassVar[tuple[str, ...]] = ("device_id",)
@@ -95,6 +117,8 @@ class Device(CustomerRow, frozen=True, kw_only=True, omit_defaults=True):
     device_id: str
     customer_id: str
     name: str
+    public_key: DeviceKey
+    added_at: int
     removed: bool = False
     live_codes: tuple[LiveCode, ...] = ()
     session_texts: tuple[str, ...] = ()

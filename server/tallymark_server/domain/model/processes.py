@@ -7,7 +7,7 @@ import msgspec
 
 from tallymark_server.domain.identifiers import partition_of_id
 from tallymark_server.domain.model.actions import Action, Refusal
-from tallymark_server.domain.model.people import BillReference, TicketReference
+from tallymark_server.domain.model.people import BillReference, DeviceKey, TicketReference
 from tallymark_server.domain.money import Money
 from tallymark_server.domain.state import CustomerRow, Key, Row
 
@@ -24,6 +24,7 @@ __all__ = [
     "Process",
     "ProcessState",
     "Request",
+    "SignedAnswer",
     "StagedBalance",
     "Unresolved",
 ]
@@ -127,6 +128,16 @@ class Posting(msgspec.Struct, frozen=True, kw_only=True):
     balance_after: int
 
 
+class SignedAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a customer answered, as a device signed it: proof for whoever has the device's key."""
+
+    statement: bytes
+    signature: bytes
+    device_key: DeviceKey
+    device_id: str
+    answered_at: int
+
+
 class Process(Row, frozen=True, kw_only=True, omit_defaults=True):
     """Everything that one scan set off; without a customer, for an unknown telephone number."""
 
@@ -163,6 +174,10 @@ class Process(Row, frozen=True, kw_only=True, omit_defaults=True):
     by_telephone: bool = False
     digits: str = ""
     is_confirmed: bool = False
+    signed_yes: SignedAnswer | None = None
+    signed_no: SignedAnswer | None = None
+    """The newest answers of each kind. A no to what is contested may come after a yes."""
+
     is_contested: bool = False
     is_disputed: bool = False
     statement: str = ""
