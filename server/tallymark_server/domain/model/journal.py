@@ -1,8 +1,8 @@
 """The append-only record of what was decided."""
 
-import hashlib
-
 import msgspec
+
+from tallymark_protocol.journal_chain import GENESIS_HASH, chain_hash
 
 __all__ = ["GENESIS", "JournalEntry", "JournalHead", "Record"]
 
@@ -28,24 +28,27 @@ class JournalHead(msgspec.Struct, frozen=True, kw_only=True):
     chain_hash: bytes
 
     def follow(self, partition: int, record: Record) -> "JournalEntry":
-        """Return the record as the next entry.
-
-        The chain is over hashes of payloads, so that payloads can be erased.
-        """
-        payload_hash = hashlib.sha256(record.payload.encode()).digest()
+        """Return the record as the next entry, tied to all before it."""
         sequence = self.sequence + 1
-        facts = f"{partition}|{sequence}|{record.decided_at}|{record.command}|{record.caller}"
-        facts += f"|{record.process_id}|{record.state}|"
-        link = self.chain_hash + facts.encode() + payload_hash
         return JournalEntry(
             partition=partition,
             sequence=sequence,
             record=record,
-            chain_hash=hashlib.sha256(link).digest(),
+            chain_hash=chain_hash(
+                self.chain_hash,
+                partition=partition,
+                sequence=sequence,
+                decided_at=record.decided_at,
+                command=record.command,
+                caller=record.caller,
+                process_id=record.process_id,
+                state=record.state,
+                payload=record.payload,
+            ),
         )
 
 
-GENESIS = JournalHead(sequence=0, chain_hash=bytes(32))
+GENESIS = JournalHead(sequence=0, chain_hash=GENESIS_HASH)
 
 
 class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
