@@ -112,8 +112,8 @@ async def _buy(buyer: Buyer, log: Log) -> grpc.StatusCode:
 
 async def _call(actor: Actor, rpc: str, request: Any) -> Any:
     """Call with nothing of ours in between."""
-    metadata = (("authorization", f"Bearer {actor.secret}"),)
-    return await getattr(actor.stub, rpc)(request, metadata=metadata, timeout=DEADLINE_SECONDS)
+    method = getattr(actor.stub, rpc)
+    return await method(request, metadata=actor.metadata, timeout=DEADLINE_SECONDS)
 
 
 async def lost(buyers: Sequence[Buyer], log: Log) -> list[str]:

@@ -16,6 +16,7 @@ from tallymark_protocol.errors import (
     TallymarkError,
     UnknownOutcome,
 )
+from tallymark_protocol.tls import open_channel
 from tallymark_server.domain.answers import Done, ReversalAnswer, ReversalOutcome
 from tallymark_server.domain.decide import Decision
 from tallymark_server.domain.model.actions import BurnPointsAsk
@@ -87,10 +88,9 @@ async def test_an_overloaded_server_says_when_to_come_back(
     shop = await open_shop(in_memory)
     request = shop.till.resolve_request(await shop.phone.issue(), burn(1))
     monkeypatch.setattr(lanes, "QUEUE_MAX", 0)
-    metadata = (("authorization", f"Bearer {shop.till.secret}"),)
 
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await shop.till.stub.ResolveCode(request, metadata=metadata)
+        await shop.till.stub.ResolveCode(request)
     monkeypatch.undo()
 
     trailing = dict(caught.value.trailing_metadata() or ())
@@ -139,7 +139,11 @@ async def test_a_server_that_is_stopping_says_so_to_new_callers(
     async with AsyncExitStack() as stack:
         served = await stack.enter_async_context(world(MemoryStore(), keyring))
         till = await served.add_terminal()
-        channel = grpc.aio.insecure_channel(f"127.0.0.1:{served.app.port}")
+        channel = open_channel(
+            f"127.0.0.1:{served.app.terminal_port}",
+            ca_certificates_pem=served.ca_pem,
+            identity=till.identity,
+        )
         till.stub = TerminalServiceStub(channel)
         stopping = asyncio.create_task(stack.aclose())
         error: TallymarkError | None = None

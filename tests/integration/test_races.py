@@ -8,7 +8,6 @@ import pytest
 
 from tallymark.v1 import process_pb2 as p
 from tallymark.v1 import terminal_service_pb2 as t
-from tallymark.v1.terminal_service_pb2_grpc import TerminalServiceStub
 from tallymark_server.domain.decide import Decision
 from tallymark_server.domain.processes import resolve
 from tallymark_server.lanes import lane
@@ -20,15 +19,14 @@ TRIES = {2: 300, 8: 100}
 CODES_AT_ONCE = 5
 """So that several unclaimed codes meet in one batch of the lane."""
 
-OWN_CONNECTION = [("grpc.use_local_subchannel_pool", 1)]
+OWN_CONNECTION = (("grpc.use_local_subchannel_pool", 1),)
 
 
 async def open_tills(shop: Shop, count: int) -> list[Terminal]:
     """Return terminals, each on a connection of its own."""
     tills = [await shop.world.add_terminal(f"desk-{number}") for number in range(count)]
     for till in tills:
-        channel = await shop.world.channel(shop.world.app.port, OWN_CONNECTION)
-        till.stub = TerminalServiceStub(channel)
+        await shop.world.connect(till, OWN_CONNECTION)
     return tills
 
 
@@ -116,7 +114,8 @@ async def test_no_ticket_admits_more_often_than_it_is_good_for(kept_shop: Shop) 
 async def test_resolving_and_reversing_the_same_request_has_one_winner(kept_shop: Shop) -> None:
     before = await kept_shop.belongings()
     hasty, thoughtful = await open_tills(kept_shop, 2)
-    thoughtful.secret = hasty.secret  # one terminal on two connections
+    thoughtful.identity = hasty.identity  # one terminal on two connections
+    await kept_shop.world.connect(thoughtful, OWN_CONNECTION)
     seen: Counter[tuple[str, int, int]] = Counter()
     for number in range(200):
         code, request_id = await kept_shop.phone.issue(), new_id()
@@ -146,7 +145,8 @@ async def test_resolving_and_reversing_the_same_request_has_one_winner(kept_shop
 async def test_completing_and_reversing_a_process_end_it_once(kept_shop: Shop) -> None:
     before = await kept_shop.phone.points()
     hasty, thoughtful = await open_tills(kept_shop, 2)
-    thoughtful.secret = hasty.secret
+    thoughtful.identity = hasty.identity
+    await kept_shop.world.connect(thoughtful, OWN_CONNECTION)
     seen: Counter[tuple[str, int]] = Counter()
     for _ in range(100):
         process = await hasty.resolve(await kept_shop.phone.issue(), burn(1))

@@ -1,7 +1,7 @@
 """Somebody without credentials."""
 
 from tallymark.v1 import terminal_service_pb2
-from tests.world.world import World, new_id
+from tests.world.world import World, certificate_request, new_id
 
 
 async def test_guessed_enrolment_codes_leave_nothing_in_the_database(in_memory: World) -> None:
@@ -10,7 +10,9 @@ async def test_guessed_enrolment_codes_leave_nothing_in_the_database(in_memory: 
 
     for _ in range(20):
         request = terminal_service_pb2.EnrollRequest(
-            request_id=new_id(), enrolment_code="tme_guessed"
+            request_id=new_id(),
+            enrolment_code="tme_guessed",
+            certificate_request=certificate_request(),
         )
         assert await till.reason("Enroll", request) == "ENROLMENT_CODE_INVALID"
 

@@ -37,7 +37,7 @@ async def play_all(stage: Stage, rpcs: Iterable[Rpc] = RPCS) -> list[Played]:
 def secrets_of(stage: Stage, played: Iterable[Played]) -> set[str]:
     """Return all secrets that were sent and received."""
     actors = (stage.ana, stage.bob, stage.till, stage.other_till, stage.gate, stage.operator)
-    secrets = {PASSWORD, GOOD_CARD, *(actor.secret for actor in actors)}
+    secrets = {PASSWORD, GOOD_CARD, *(actor.secret for actor in actors if actor.secret)}
     secrets |= set(stage.world.numbers.codes.values())
     for one in played:
         secrets |= secrets_in(one.call.request) | secrets_in(one.answer)

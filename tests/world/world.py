@@ -36,9 +36,20 @@ from tallymark_server.storage.store import Store
 from tallymark_server.tls.authority import Authority, CertificateLives
 from tallymark_server.tls.server_tls import ServerTls
 from tests.contract.institution_fixtures import StoppedClock
-from tests.world.clock import MovedClock
+from tests.world.clock import START, MovedClock
 
-__all__ = ["Operator", "Phone", "Terminal", "World", "euro", "new_id", "world"]
+__all__ = [
+    "LONG_LIVES",
+    "Operator",
+    "Phone",
+    "Terminal",
+    "World",
+    "certificate_request",
+    "euro",
+    "new_authority",
+    "new_id",
+    "world",
+]
 
 DEADLINE_SECONDS = 20.0
 """Never reached by a test that passes."""
@@ -52,6 +63,17 @@ LONG_LIVES = CertificateLives(
     backdated_seconds=10 * 365 * 86_400,
 )
 """Good at the time that the tests' clock shows, and at the real one, which TLS looks at."""
+
+
+def new_authority(lives: CertificateLives) -> Authority:
+    """Return an authority that nothing keeps."""
+    kept: dict[str, bytes] = {}
+    return Authority.open(lambda name, make: kept.setdefault(name, make()), now=START, lives=lives)
+
+
+def certificate_request() -> bytes:
+    """Return a request for a certificate over a key that is forgotten at once."""
+    return ClientKey.generate().certificate_request()
 
 
 def new_id() -> str:
@@ -286,11 +308,12 @@ class World:
         institution: CreditInstitution,
         keyring: Keyring,
         numbers: SentNumbers,
-        ca_pem: str,
+        authority: Authority,
         stack: AsyncExitStack,
     ) -> None:
         self.app = app
-        self.ca_pem = ca_pem
+        self.authority = authority
+        self.ca_pem = authority.certificates_pem
         self.store = store
         self.clock = clock
         self.institution_clock = institution_clock
@@ -452,7 +475,7 @@ async def world(
     keyring: Keyring,
     *,
     limits: Limits = UNSAFE_WIDE_FOR_TESTS,
-    lives: CertificateLives = LONG_LIVES,
+    authority: Authority | None = None,
 ) -> AsyncIterator[World]:
     """Serve on a store that the caller closes."""
     async with AsyncExitStack() as stack:
@@ -467,7 +490,7 @@ async def world(
         channel = open_institution_channel(f"127.0.0.1:{institution_port}")
         stack.push_async_callback(channel.close)
         clock = MovedClock()
-        authority = Authority.open(lambda _, make: make(), now=clock.now(), lives=lives)
+        authority = authority or new_authority(LONG_LIVES)
         institution = CreditInstitution(channel)
         numbers = SentNumbers()
         parts = Parts(
@@ -498,7 +521,7 @@ async def world(
                 institution=institution,
                 keyring=keyring,
                 numbers=numbers,
-                ca_pem=authority.certificates_pem,
+                authority=authority,
                 stack=channels,
             )
             made.operator = await made.add_operator()

@@ -110,11 +110,15 @@ async def test_a_request_above_one_mebibyte_is_refused_unread(in_memory: World, 
 
 async def _error_of_bytes(stage: Stage, rpc: Rpc, request: bytes) -> grpc.aio.AioRpcError:
     """Send bytes as they are, with good credentials."""
-    app = stage.world.app
-    channel = await stage.world.channel(app.operator_port if rpc.caller == "operator" else app.port)
-    metadata = (("authorization", f"Bearer {stage.caller_of(rpc).secret}"),)
+    app, actor = stage.world.app, stage.caller_of(rpc)
+    ports = {
+        "customer": app.port,
+        "terminal": app.terminal_port,
+        "operator": app.operator_port,
+    }
+    channel = await stage.world.channel(ports[rpc.caller], actor.identity)
     method: Any = channel.unary_stream if rpc.streams else channel.unary_unary
-    under_way = method(rpc.full_path)(request, metadata=metadata)
+    under_way = method(rpc.full_path)(request, metadata=actor.metadata)
     try:
         await (anext(aiter(under_way)) if rpc.streams else under_way)
     except grpc.aio.AioRpcError as error:

@@ -1,56 +1,88 @@
 """Without credentials, with unknown ones or with another kind's, no RPC does anything."""
 
+import grpc
 import pytest
 
+from tallymark_protocol.certificate_request import ClientKey
+from tallymark_protocol.errors import UnknownOutcome
 from tests.world.calls import Call, everything_in, failure_of, send
 from tests.world.contract import RPCS, Rpc
 from tests.world.contract_comments import promised_reasons
 from tests.world.samples import SAMPLES
 from tests.world.stage import Stage
-from tests.world.world import Actor, World
+from tests.world.world import Actor, Operator, Terminal, World
 
-CLOSED = [rpc for rpc in RPCS if rpc.needs_credentials]
+CLOSED_TO_STRANGERS = [
+    rpc for rpc in RPCS if rpc.needs_credentials and rpc.caller == "customer"
+]
+FOR_CERTIFICATES = [rpc for rpc in RPCS if rpc.needs_credentials and rpc.caller != "customer"]
 OPEN = [rpc for rpc in RPCS if not rpc.needs_credentials]
-
-LABELS = {"customer": "tms", "terminal": "tmt", "operator": "tmo"}
 
 NOT_PRESENTED = ("", "Bearer", "Bearer ", "Basic YW5hOnNlY3JldA==", "tms_abc")
 
 
-@pytest.mark.parametrize("rpc", CLOSED, ids=str)
-async def test_only_the_right_kind_of_caller_is_let_in(in_memory: World, rpc: Rpc) -> None:
+@pytest.mark.parametrize("rpc", CLOSED_TO_STRANGERS, ids=str)
+async def test_phones_need_a_session(in_memory: World, rpc: Rpc) -> None:
     stage = await Stage.set_up(in_memory)
-    call = Call(stage.caller_of(rpc), rpc.name, await SAMPLES[rpc.path](stage))
+    call = Call(stage.ana, rpc.name, await SAMPLES[rpc.path](stage))
     await stage.world.settle()
     before = await everything_in(stage.world.store)
 
     missing = await failure_of(call, secret="")
-    unknown = await failure_of(call, secret=f"{LABELS[rpc.caller]}_{'A' * 43}")
-    others = [
-        await failure_of(call, secret=actor.secret)
-        for kind, actor in _actors(stage).items()
-        if kind != rpc.caller
-    ]
+    unknown = await failure_of(call, secret=f"tms_{'A' * 43}")
 
     assert missing.reason == "CREDENTIALS_MISSING"
     assert unknown.reason == "CREDENTIALS_INVALID"
-    assert [failure.reason for failure in others] == ["CALLER_NOT_ALLOWED"] * 2
-    assert {failure.error.metadata["needed"] for failure in others} == {rpc.caller}
     assert await everything_in(stage.world.store) == before
+    assert promised_reasons(rpc) >= {"CREDENTIALS_MISSING", "CREDENTIALS_INVALID"}
+    await send(call)  # and the right one is let in
+
+
+@pytest.mark.parametrize("rpc", FOR_CERTIFICATES, ids=str)
+async def test_terminals_and_operators_need_a_certificate_whose_key_may_call(
+    in_memory: World, rpc: Rpc
+) -> None:
+    stage = await Stage.set_up(in_memory)
+    world, request = stage.world, await SAMPLES[rpc.path](stage)
+    kind = Terminal if rpc.caller == "terminal" else Operator
+    nobody, unlisted, other = kind(None), kind(None), kind(None)
+    await world.connect(nobody)
+    key = ClientKey.generate()
+    issued = world.authority.issue_client(
+        key.certificate_request(), kind=rpc.caller, owner_id="till-1", now=world.clock.now()
+    )
+    await world.present(unlisted, key, issued.certificate_pem)
+    other.identity = (stage.operator if rpc.caller == "terminal" else stage.till).identity
+    await world.connect(other)
+    await world.settle()
+    before = await everything_in(world.store)
+
+    without = await failure_of(Call(nobody, rpc.name, request))
+    not_listed = await failure_of(Call(unlisted, rpc.name, request))
+    of_others = await failure_of(Call(other, rpc.name, request))
+
+    assert without.status is grpc.StatusCode.UNAVAILABLE
+    assert isinstance(without.error, UnknownOutcome)
+    assert not_listed.reason == "CREDENTIALS_INVALID"
+    assert of_others.reason == "CALLER_NOT_ALLOWED"
+    assert of_others.error.metadata["needed"] == rpc.caller
+    assert await everything_in(world.store) == before
     assert promised_reasons(rpc) >= {
-        "CREDENTIALS_MISSING",
         "CREDENTIALS_INVALID",
+        "CERTIFICATE_EXPIRED",
         "CALLER_NOT_ALLOWED",
     }
-    await send(call)  # and the right one is let in
+    await send(Call(stage.caller_of(rpc), rpc.name, request))  # and the right one is let in
 
 
 @pytest.mark.parametrize("rpc", OPEN, ids=str)
 async def test_a_first_call_needs_no_credentials(in_memory: World, rpc: Rpc) -> None:
     stage = await Stage.set_up(in_memory)
-    call = Call(stage.caller_of(rpc), rpc.name, await SAMPLES[rpc.path](stage))
+    stranger = type(stage.caller_of(rpc))(stage.caller_of(rpc).stub)
+    if rpc.caller != "customer":
+        await stage.world.enrol_stub(stranger)
 
-    await send(call, secret="")
+    await send(Call(stranger, rpc.name, await SAMPLES[rpc.path](stage)))
 
 
 @pytest.mark.parametrize("authorization", NOT_PRESENTED)
@@ -65,14 +97,32 @@ async def test_metadata_of_another_form_presents_nothing(
     assert failure.reason == "CREDENTIALS_MISSING"
 
 
-async def test_an_enrolment_code_is_no_secret_to_call_with(in_memory: World) -> None:
+async def test_a_terminal_is_not_let_in_by_what_it_says(in_memory: World) -> None:
+    """What a message or its metadata says of the caller counts for nothing."""
     stage = await Stage.set_up(in_memory)
-    call = Call(stage.till, "GetProcess", await SAMPLES["TerminalService/GetProcess"](stage))
+    await stage.operator.call(
+        "RevokeTerminal", await SAMPLES["OperatorService/RevokeTerminal"](stage)
+    )
+    request = await SAMPLES["TerminalService/ListVerificationKeys"](stage)
+    assert stage.till.key is not None
+    claims = (("unsafe-key-hash", stage.till.key.key_hash()),)
 
-    failure = await failure_of(call, secret=await stage.new_enrolment_code("till-3"))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stage.gate.stub.ListVerificationKeys(request, metadata=claims)
 
-    assert failure.reason == "CREDENTIALS_INVALID"
+    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
-def _actors(stage: Stage) -> dict[str, Actor]:
-    return {"customer": stage.ana, "terminal": stage.till, "operator": stage.operator}
+async def test_the_port_of_phones_serves_no_terminal(in_memory: World) -> None:
+    stage = await Stage.set_up(in_memory)
+    intruder = Actor(stage.till.stub, stage.ana.secret)
+    await stage.world.enrol_stub(terminal := Terminal(None))
+    intruder.stub = terminal.stub
+
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await intruder.stub.ListVerificationKeys(
+            await SAMPLES["TerminalService/ListVerificationKeys"](stage),
+            metadata=intruder.metadata,
+        )
+
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED

@@ -10,7 +10,7 @@ from tallymark_protocol.reasons import Reason
 from tests.integration.error_reasons.case import Case
 from tests.world.calls import Call
 from tests.world.stage import ANAS_NUMBER, PASSWORD, Stage
-from tests.world.world import Actor, new_id
+from tests.world.world import LONG_LIVES, Actor, Operator, certificate_request, new_id
 
 __all__ = ["CASES"]
 
@@ -49,9 +49,43 @@ async def a_session_of_a_month(stage: Stage, _: _Patch) -> Call:
     return Call(stage.ana, "GetWallet", customer.GetWalletRequest())
 
 
-async def a_customer_at_the_till(stage: Stage, _: _Patch) -> Call:
-    intruder = Actor(stage.till.stub, stage.ana.secret)
-    return Call(intruder, "ListVerificationKeys", terminal.ListVerificationKeysRequest())
+async def a_terminal_at_the_operators_port(stage: Stage, _: _Patch) -> Call:
+    intruder = Operator(None)
+    intruder.identity = stage.till.identity
+    await stage.world.connect(intruder)
+    return Call(intruder, "GetPolicy", operator.GetPolicyRequest())
+
+
+async def a_certificate_of_another_month(stage: Stage, _: _Patch) -> Call:
+    stage.world.clock.move(seconds=LONG_LIVES.client_seconds)
+    return Call(stage.till, "ListVerificationKeys", terminal.ListVerificationKeysRequest())
+
+
+async def a_request_signed_by_another_key(stage: Stage, _: _Patch) -> Call:
+    signed = bytearray(certificate_request())
+    signed[-1] ^= 1
+    request = terminal.RenewCertificateRequest(
+        request_id=new_id(), certificate_request=bytes(signed)
+    )
+    return Call(stage.till, "RenewCertificate", request)
+
+
+async def another_terminal_s_key(stage: Stage, _: _Patch) -> Call:
+    assert stage.other_till.key is not None
+    request = terminal.RenewCertificateRequest(
+        request_id=new_id(), certificate_request=stage.other_till.key.certificate_request()
+    )
+    return Call(stage.till, "RenewCertificate", request)
+
+
+async def an_operator_that_nobody_created(stage: Stage, _: _Patch) -> Call:
+    request = operator.RevokeOperatorRequest(operator_id="nobody")
+    return Call(stage.operator, "RevokeOperator", request)
+
+
+async def the_operator_who_asks(stage: Stage, _: _Patch) -> Call:
+    request = operator.RevokeOperatorRequest(operator_id="first")
+    return Call(stage.operator, "RevokeOperator", request)
 
 
 async def one_id_for_two_requests(stage: Stage, _: _Patch) -> Call:
@@ -63,7 +97,9 @@ async def one_id_for_two_requests(stage: Stage, _: _Patch) -> Call:
 
 async def an_enrolment_code_used_before(stage: Stage, _: _Patch) -> Call:
     code = await stage.new_enrolment_code("till-3")
-    request = terminal.EnrollRequest(request_id=new_id(), enrolment_code=code)
+    request = terminal.EnrollRequest(
+        request_id=new_id(), enrolment_code=code, certificate_request=certificate_request()
+    )
     await stage.till.call("Enroll", request)
     request.request_id = new_id()
     return Call(Actor(stage.till.stub), "Enroll", request)
@@ -71,7 +107,9 @@ async def an_enrolment_code_used_before(stage: Stage, _: _Patch) -> Call:
 
 async def a_terminal_s_code_for_an_operator(stage: Stage, _: _Patch) -> Call:
     code = await stage.new_enrolment_code("till-3")
-    request = operator.EnrollOperatorRequest(request_id=new_id(), enrolment_code=code)
+    request = operator.EnrollOperatorRequest(
+        request_id=new_id(), enrolment_code=code, certificate_request=certificate_request()
+    )
     return Call(Actor(stage.operator.stub), "EnrollOperator", request)
 
 
@@ -163,9 +201,14 @@ CASES = (
     Case(reason=Reason.SESSION_EXPIRED, arrange=a_session_of_a_month),
     Case(
         reason=Reason.CALLER_NOT_ALLOWED,
-        arrange=a_customer_at_the_till,
-        metadata={"needed": "terminal"},
+        arrange=a_terminal_at_the_operators_port,
+        metadata={"needed": "operator"},
     ),
+    Case(reason=Reason.CERTIFICATE_EXPIRED, arrange=a_certificate_of_another_month),
+    Case(reason=Reason.CERTIFICATE_REQUEST_INVALID, arrange=a_request_signed_by_another_key),
+    Case(reason=Reason.CERTIFICATE_REQUEST_INVALID, arrange=another_terminal_s_key),
+    Case(reason=Reason.OPERATOR_NOT_FOUND, arrange=an_operator_that_nobody_created),
+    Case(reason=Reason.OPERATOR_IS_CALLER, arrange=the_operator_who_asks),
     Case(reason=Reason.REQUEST_ID_REUSED, arrange=one_id_for_two_requests),
     Case(reason=Reason.ENROLMENT_CODE_INVALID, arrange=an_enrolment_code_used_before),
     Case(reason=Reason.ENROLMENT_CODE_INVALID, arrange=a_terminal_s_code_for_an_operator),

@@ -7,12 +7,14 @@ from pathlib import Path
 import grpc
 import pytest
 
+from tallymark_protocol.tls import open_channel
 from tallymark_server.app import Parts, serve
 from tallymark_server.institution import CreditInstitution, open_institution_channel
 from tallymark_server.keyring import Keyring
 from tallymark_server.limits import UNSAFE_WIDE_FOR_TESTS
 from tallymark_server.passwords import UNSAFE_FAST_FOR_TESTS
 from tallymark_server.storage.sqlite import SqliteStore
+from tallymark_server.tls.server_tls import ServerTls
 from tests.integration.repetition.test_repetition import fixed_part
 from tests.world.calls import Call, everything_in, send
 from tests.world.clock import MovedClock
@@ -20,7 +22,10 @@ from tests.world.contract import RPCS_WITH_REQUEST_ID
 from tests.world.played import Played, play_all, secrets_of
 from tests.world.secret_values import forms_of
 from tests.world.stage import ANAS_NUMBER, Stage
-from tests.world.world import Actor, SentNumbers, world
+from tests.world.world import LONG_LIVES, Actor, SentNumbers, new_authority, world
+
+AUTHORITY = new_authority(LONG_LIVES)
+"""Of both servers, as one keeps it in its key folder."""
 
 
 @pytest.fixture
@@ -44,7 +49,7 @@ async def test_no_secret_stands_in_the_database_file_or_its_log(
 ) -> None:
     store = await SqliteStore.open(database)
     try:
-        async with world(store, keyring) as made:
+        async with world(store, keyring, authority=AUTHORITY) as made:
             stage = await Stage.set_up(made)
             secrets = secrets_of(stage, await play_all(stage))
             while_open = _bytes_of(database)
@@ -65,7 +70,7 @@ async def test_no_secret_stands_in_the_database_file_or_its_log(
 async def _play_and_stop(database: Path, keyring: Keyring) -> list[Played]:
     store = await SqliteStore.open(database)
     try:
-        async with world(store, keyring) as made:
+        async with world(store, keyring, authority=AUTHORITY) as made:
             stage = await Stage.set_up(made)
             return await play_all(stage, RPCS_WITH_REQUEST_ID)
     finally:
@@ -92,21 +97,35 @@ async def _served_again(
             institution=CreditInstitution(nobody),
             number_sender=SentNumbers(),
             limits=UNSAFE_WIDE_FOR_TESTS,
+            authority=AUTHORITY,
+            tls=ServerTls(AUTHORITY, clock=MovedClock(), host_names=["127.0.0.1"]),
             password_profile=UNSAFE_FAST_FOR_TESTS,
         )
         app = await stack.enter_async_context(
-            serve(parts, listen="127.0.0.1:0", operator_listen="127.0.0.1:0")
+            serve(
+                parts,
+                listen="127.0.0.1:0",
+                terminal_listen="127.0.0.1:0",
+                operator_listen="127.0.0.1:0",
+            )
         )
-        channels = {
-            port: await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{port}"))
-            for port in (app.port, app.operator_port)
+        ports = {
+            "customer": app.port,
+            "terminal": app.terminal_port,
+            "operator": app.operator_port,
         }
+        channels: dict[str, grpc.aio.Channel] = {}
 
         def connected(played: Played) -> Call:
-            of_operator = played.rpc.caller == "operator"
-            channel = channels[app.operator_port if of_operator else app.port]
-            actor = played.call.actor
-            return Call(Actor(type(actor.stub)(channel), actor.secret), *played.call[1:])
+            actor, kind = played.call.actor, played.rpc.caller
+            if kind not in channels:
+                channels[kind] = open_channel(
+                    f"127.0.0.1:{ports[kind]}",
+                    ca_certificates_pem=AUTHORITY.certificates_pem,
+                    identity=actor.identity,
+                )
+                stack.push_async_callback(channels[kind].close)
+            return Call(Actor(type(actor.stub)(channels[kind]), actor.secret), *played.call[1:])
 
         yield store, connected
 

@@ -6,28 +6,20 @@ import msgspec
 import pytest
 
 from tallymark_protocol.reasons import Reason
-from tallymark_server.domain.answers import Done, RowAnswer
+from tallymark_server.domain.answers import RowAnswer
 from tallymark_server.domain.commands import (
-    Caller,
     Command,
     CreateEvent,
     CreateMerchant,
-    CreateOperator,
     CreateProgramme,
     CreateTerminal,
-    Enrol,
-    RevokeTerminal,
 )
 from tallymark_server.domain.identifiers import DIRECTORY
 from tallymark_server.domain.model.merchants import (
-    CallerKind,
-    Credential,
     Event,
     Merchant,
     PointsProgramme,
     ReentryRule,
-    Terminal,
-    TerminalState,
 )
 from tallymark_server.domain.model.people import BillReference, TicketReference
 from tests.unit.domain.furniture import bill, euro, points, ticket
@@ -74,20 +66,6 @@ def terminal(terminal_id: str = "till-9", merchant_id: str = "cafe") -> Any:
     )
 
 
-def revoke(terminal_id: str) -> Any:
-    return by_operator(RevokeTerminal, terminal_id=terminal_id)
-
-
-def enrol(code_hash: str, kind: CallerKind = CallerKind.TERMINAL) -> Enrol:
-    return Enrol(
-        caller=Caller(kind=CallerKind.ANYONE, caller_id=code_hash),
-        partition=DIRECTORY,
-        kind=kind,
-        code_hash=code_hash,
-        secret_hash=f"secret-of-{code_hash}",
-    )
-
-
 @pytest.mark.parametrize(
     ("first", "other"),
     [
@@ -124,7 +102,6 @@ def test_a_second_import_changes_nothing_and_another_row_is_refused(
         (bill("N-1", euro(5), login_name="cleo"), Reason.CUSTOMER_NOT_FOUND),
         (ticket("N-1", "opera"), Reason.EVENT_NOT_FOUND),
         (points(5, "gift", programme_id="miles"), Reason.PROGRAMME_NOT_FOUND),
-        (revoke("till-9"), Reason.TERMINAL_NOT_FOUND),
     ],
 )
 def test_what_a_row_names_must_be_there(command: Command, expected: Reason) -> None:
@@ -169,51 +146,3 @@ def test_registrations_are_bounded(registered: dict[str, Any], command: Any) -> 
     answers = [reason_of(world.ask(one)) for one in commands[command]]
 
     assert answers == ["OK", Reason.TOO_MANY_REGISTRATIONS]
-
-
-def test_a_terminal_enrols_once() -> None:
-    world = SmallWorld()
-    world.ask(terminal())
-
-    assert world.ask(enrol("till-9")) == Done()
-
-    row = world.get(Terminal.key_of("till-9"))
-    assert (row.state, row.enrolled_at) == (TerminalState.ENROLLED, world.now)
-    assert world.get(Credential.key_of("secret-of-till-9")).owner_id == "till-9"
-    assert reason_of(world.ask(enrol("till-9"))) == Reason.ENROLMENT_CODE_INVALID
-
-
-def test_an_enrolment_code_is_for_its_kind_only() -> None:
-    world = SmallWorld()
-    world.ask(terminal())
-
-    answer = world.ask(enrol("till-9", CallerKind.OPERATOR))
-
-    assert reason_of(answer) == Reason.ENROLMENT_CODE_INVALID
-    assert world.ask(enrol("till-9")) == Done()
-
-
-@pytest.mark.parametrize("is_enrolled", [True, False])
-def test_a_revoked_terminal_is_out_for_good(*, is_enrolled: bool) -> None:
-    world = SmallWorld()
-    world.ask(terminal())
-    if is_enrolled:
-        world.ask(enrol("till-9"))
-
-    assert world.ask(revoke("till-9")) == NEW
-    assert world.ask(revoke("till-9")) == KNOWN
-
-    assert world.get(Terminal.key_of("till-9")).state is TerminalState.REVOKED
-    assert not world.all(Credential)
-    assert reason_of(world.ask(enrol("till-9"))) == Reason.ENROLMENT_CODE_INVALID
-
-
-def test_an_operator_is_created_until_the_code_is_used() -> None:
-    world = SmallWorld()
-    create = by_operator(CreateOperator, operator_id="olga", code_hash="code")
-
-    assert [world.ask(create), world.ask(create)] == [NEW, KNOWN]
-    assert world.ask(enrol("code", CallerKind.OPERATOR)) == Done()
-
-    assert reason_of(world.ask(create)) == Reason.ALREADY_EXISTS_DIFFERENT
-    assert world.get(Credential.key_of("secret-of-code")).kind is CallerKind.OPERATOR

@@ -6,7 +6,7 @@ from typing import Any
 from tallymark.v1 import merchant_pb2, registration_pb2
 from tallymark.v1 import operator_service_pb2 as contract
 from tests.world.stage import Stage
-from tests.world.world import euro, new_id
+from tests.world.world import certificate_request, euro, new_id
 
 __all__ = ["SAMPLES"]
 
@@ -14,7 +14,21 @@ __all__ = ["SAMPLES"]
 async def _enroll_operator(stage: Stage) -> contract.EnrollOperatorRequest:
     request = contract.CreateOperatorRequest(operator_id="second")
     code = (await stage.operator.call("CreateOperator", request)).enrolment_code
-    return contract.EnrollOperatorRequest(request_id=new_id(), enrolment_code=code)
+    return contract.EnrollOperatorRequest(
+        request_id=new_id(), enrolment_code=code, certificate_request=certificate_request()
+    )
+
+
+async def _renew_certificate(_: Stage) -> contract.OperatorServiceRenewCertificateRequest:
+    return contract.OperatorServiceRenewCertificateRequest(
+        request_id=new_id(), certificate_request=certificate_request()
+    )
+
+
+async def _revoke_operator(stage: Stage) -> contract.RevokeOperatorRequest:
+    request = contract.CreateOperatorRequest(operator_id="fourth")
+    await stage.operator.call("CreateOperator", request)
+    return contract.RevokeOperatorRequest(operator_id="fourth")
 
 
 async def _create_operator(_: Stage) -> contract.CreateOperatorRequest:
@@ -32,6 +46,10 @@ async def _create_terminal(_: Stage) -> contract.CreateTerminalRequest:
 
 async def _revoke_terminal(_: Stage) -> contract.RevokeTerminalRequest:
     return contract.RevokeTerminalRequest(terminal_id="gate-1")
+
+
+async def _reenroll_terminal(_: Stage) -> contract.ReenrollTerminalRequest:
+    return contract.ReenrollTerminalRequest(terminal_id="gate-1")
 
 
 async def _create_event(_: Stage) -> contract.CreateEventRequest:
@@ -93,11 +111,15 @@ def _simply(request_type: Callable[[], Any]) -> Callable[[Stage], Awaitable[Any]
 
 SAMPLES: dict[str, Callable[[Stage], Awaitable[Any]]] = {
     "EnrollOperator": _enroll_operator,
+    "RenewCertificate": _renew_certificate,
+    "ListOperators": _simply(contract.ListOperatorsRequest),
+    "RevokeOperator": _revoke_operator,
     "CreateOperator": _create_operator,
     "CreateMerchant": _create_merchant,
     "ListMerchants": _simply(contract.ListMerchantsRequest),
     "CreateTerminal": _create_terminal,
     "RevokeTerminal": _revoke_terminal,
+    "ReenrollTerminal": _reenroll_terminal,
     "ListTerminals": _simply(contract.ListTerminalsRequest),
     "CreateEvent": _create_event,
     "ListEvents": _simply(contract.ListEventsRequest),

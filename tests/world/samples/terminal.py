@@ -3,14 +3,22 @@
 from tallymark.v1 import terminal_service_pb2 as contract
 from tests.world.actions import READ_POINTS, burn, charge, earn
 from tests.world.stage import Stage
-from tests.world.world import by_process, euro, new_id
+from tests.world.world import by_process, certificate_request, euro, new_id
 
 __all__ = ["SAMPLES"]
 
 
 async def _enroll(stage: Stage) -> contract.EnrollRequest:
     code = await stage.new_enrolment_code("till-3")
-    return contract.EnrollRequest(request_id=new_id(), enrolment_code=code)
+    return contract.EnrollRequest(
+        request_id=new_id(), enrolment_code=code, certificate_request=certificate_request()
+    )
+
+
+async def _renew_certificate(_: Stage) -> contract.RenewCertificateRequest:
+    return contract.RenewCertificateRequest(
+        request_id=new_id(), certificate_request=certificate_request()
+    )
 
 
 async def _list_verification_keys(_: Stage) -> contract.ListVerificationKeysRequest:
@@ -60,6 +68,7 @@ async def _update_points(stage: Stage) -> contract.UpdatePointsRequest:
 
 SAMPLES = {
     "Enroll": _enroll,
+    "RenewCertificate": _renew_certificate,
     "ListVerificationKeys": _list_verification_keys,
     "ResolveCode": _resolve_code,
     "GetProcess": _get_process,
