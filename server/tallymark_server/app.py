@@ -1,7 +1,7 @@
 """Builds the server. Read this first: it is the only place that puts the parts together.
 
 phone, terminal, operator
-          |  gRPC
+          |  gRPC over TLS, for terminals and operators mutual
 services: Interceptor (who calls, is it valid) -> CustomerService, TerminalService, OperatorService
           |  commands                                       ^ rows, and news by Feed
         Lane: gather -> decide (domain, pure) -> save -> answer
@@ -11,10 +11,10 @@ services: Interceptor (who calls, is it valid) -> CustomerService, TerminalServi
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from tallymark.v1 import (
     customer_service_pb2,
@@ -42,6 +42,7 @@ from tallymark_server.listener import Listener
 from tallymark_server.passwords import PasswordProfile, Passwords
 from tallymark_server.services.answering import load_one
 from tallymark_server.services.callers import Callers
+from tallymark_server.services.checkpoints import Checkpoints
 from tallymark_server.services.code_maker import CodeMaker
 from tallymark_server.services.customer import CustomerService
 from tallymark_server.services.enrolment import Certificates
@@ -51,6 +52,7 @@ from tallymark_server.services.number_sender import NumberSender
 from tallymark_server.services.operator import OperatorService, first_operator
 from tallymark_server.services.password_guard import PasswordGuard
 from tallymark_server.services.peer_keys import CertifiedPeers, PeerKeys, UnsafeNamedPeers
+from tallymark_server.services.tag_maker import TagMaker
 from tallymark_server.services.terminal import TerminalService
 from tallymark_server.storage.store import Store
 from tallymark_server.tls.authority import Authority
@@ -129,16 +131,81 @@ async def serve(
     )
     observers.append(completer.notice)
     passwords = Passwords(parts.password_profile)
-    codes = CodeMaker(parts.keyring)
+    checkpoints = Checkpoints(lane=lane, keyring=parts.keyring, clock=parts.clock)
+    listeners = _listeners(parts, callers, checkpoints)
     stopped = asyncio.Event()
+    lane_task = _start(lane.run(), stopped)
+    operator_code = await _ensure_first_operator(parts, lane)
+    _register(parts, listeners, lane=lane, feed=feed, passwords=passwords, checkpoints=checkpoints)
+    completer_task = _start(completer.run(), stopped)
+    renewal_task = asyncio.create_task(_renew_certificate(parts.tls)) if parts.tls else None
+    try:
+        await listeners.terminals.start(terminal_listen)
+        await listeners.operators.start(operator_listen)
+        await listeners.phones.start(listen)  # last: its answers name the other ports
+        yield App(
+            port=listeners.phones.port,
+            terminal_port=listeners.terminals.port,
+            operator_port=listeners.operators.port,
+            operator_code=operator_code,
+            lane=lane,
+            completer=completer,
+            stopped=stopped,
+        )
+    finally:
+        feed.close()
+        if renewal_task:
+            renewal_task.cancel()
+        await asyncio.gather(*(listener.stop() for listener in listeners))
+        completer.stop()
+        await asyncio.gather(completer_task, return_exceptions=True)
+        await completer.settled()
+        lane.stop()
+        await asyncio.gather(lane_task, return_exceptions=True)
+        passwords.close()
 
-    def stop_serving(task: asyncio.Task[None]) -> None:
-        """Stop when the lane or the completer ends; whatever ended it stands in the log."""
-        if not task.cancelled() and task.exception() is not None:
-            _log.critical("the server cannot go on", exc_info=task.exception())
-        stopped.set()
 
-    phones, terminals, operators = _listeners(parts, callers, Turnstile(parts.limits, parts.clock))
+class _Listeners(NamedTuple):
+    """Three ports, because a port asks every caller for a certificate, or none."""
+
+    phones: Listener
+    terminals: Listener
+    operators: Listener
+
+
+def _listeners(parts: Parts, callers: Callers, checkpoints: Checkpoints) -> _Listeners:
+    """Return the listeners; without TLS callers are believed whatever they say."""
+    peers: PeerKeys = CertifiedPeers() if parts.tls else UnsafeNamedPeers()
+    turnstile = Turnstile(parts.limits, parts.clock)
+
+    def listener(request_bytes_max: int, *, ask_clients: bool) -> Listener:
+        return Listener(
+            Interceptor(
+                callers=callers, peer_keys=peers, turnstile=turnstile, checkpoints=checkpoints
+            ),
+            credentials=parts.tls.credentials(ask_clients=ask_clients) if parts.tls else None,
+            request_bytes_max=request_bytes_max,
+        )
+
+    return _Listeners(
+        phones=listener(PUBLIC_REQUEST_BYTES_MAX, ask_clients=False),
+        terminals=listener(PUBLIC_REQUEST_BYTES_MAX, ask_clients=True),
+        operators=listener(OPERATOR_REQUEST_BYTES_MAX, ask_clients=True),
+    )
+
+
+def _register(  # noqa: PLR0913 -- what the services share
+    parts: Parts,
+    listeners: _Listeners,
+    *,
+    lane: Lane,
+    feed: Feed,
+    passwords: Passwords,
+    checkpoints: Checkpoints,
+) -> None:
+    """Build the services and put each on its port."""
+    codes = CodeMaker(parts.keyring)
+    tags = TagMaker(parts.keyring, parts.clock)
     certificates = Certificates(
         lane=lane,
         store=parts.store,
@@ -146,10 +213,7 @@ async def serve(
         keyring=parts.keyring,
         authority=parts.authority,
     )
-    lane_task = asyncio.create_task(lane.run())
-    lane_task.add_done_callback(stop_serving)
-    operator_code = await _ensure_first_operator(parts, lane)
-    customer_service = CustomerService(
+    customers = CustomerService(
         lane=lane,
         store=parts.store,
         clock=parts.clock,
@@ -161,83 +225,55 @@ async def serve(
         number_sender=parts.number_sender,
         birth_partition=DIRECTORY,
         codes=codes,
+        tags=tags,
+        checkpoints=checkpoints,
         feed=feed,
     )
-    terminal_service = TerminalService(
+    terminals = TerminalService(
         lane=lane,
         store=parts.store,
         clock=parts.clock,
         keyring=parts.keyring,
         lookup=Lookup(store=parts.store, keyring=parts.keyring, codes=codes, partitions=PARTITIONS),
+        tags=tags,
         feed=feed,
         certificates=certificates,
-        port=lambda: terminals.port,
+        checkpoints=checkpoints,
+        port=lambda: listeners.terminals.port,
     )
-    operator_service = OperatorService(
+    operators = OperatorService(
         lane=lane,
         store=parts.store,
+        clock=parts.clock,
         keyring=parts.keyring,
         certificates=certificates,
-        port=lambda: operators.port,
+        checkpoints=checkpoints,
+        port=lambda: listeners.operators.port,
     )
-    phones.serve(
-        CUSTOMER, customer_service, customer_service_pb2_grpc.add_CustomerServiceServicer_to_server
+    listeners.phones.serve(
+        CUSTOMER, customers, customer_service_pb2_grpc.add_CustomerServiceServicer_to_server
     )
-    phones.serve_one(TERMINAL, "Enroll", terminal_service.Enroll)
-    phones.serve_one(OPERATOR, "EnrollOperator", operator_service.EnrollOperator)
-    terminals.serve(
-        TERMINAL, terminal_service, terminal_service_pb2_grpc.add_TerminalServiceServicer_to_server
+    listeners.phones.serve_one(TERMINAL, "Enroll", terminals.Enroll)
+    listeners.phones.serve_one(OPERATOR, "EnrollOperator", operators.EnrollOperator)
+    listeners.terminals.serve(
+        TERMINAL, terminals, terminal_service_pb2_grpc.add_TerminalServiceServicer_to_server
     )
-    operators.serve(
-        OPERATOR, operator_service, operator_service_pb2_grpc.add_OperatorServiceServicer_to_server
+    listeners.operators.serve(
+        OPERATOR, operators, operator_service_pb2_grpc.add_OperatorServiceServicer_to_server
     )
-    completer_task = asyncio.create_task(completer.run())
-    completer_task.add_done_callback(stop_serving)
-    renewal_task = asyncio.create_task(_renew_certificate(parts.tls)) if parts.tls else None
-    try:
-        await terminals.start(terminal_listen)
-        await operators.start(operator_listen)
-        await phones.start(listen)  # last: its answers name the other ports
-        yield App(
-            port=phones.port,
-            terminal_port=terminals.port,
-            operator_port=operators.port,
-            operator_code=operator_code,
-            lane=lane,
-            completer=completer,
-            stopped=stopped,
-        )
-    finally:
-        feed.close()
-        if renewal_task:
-            renewal_task.cancel()
-        await asyncio.gather(phones.stop(), terminals.stop(), operators.stop())
-        completer.stop()
-        await asyncio.gather(completer_task, return_exceptions=True)
-        await completer.settled()
-        lane.stop()
-        await asyncio.gather(lane_task, return_exceptions=True)
-        passwords.close()
 
 
-def _listeners(
-    parts: Parts, callers: Callers, turnstile: Turnstile
-) -> tuple[Listener, Listener, Listener]:
-    """Return the listeners of phones, terminals and operators; only phones need no certificate."""
-    peers: PeerKeys = CertifiedPeers() if parts.tls else UnsafeNamedPeers()
+def _start(work: Coroutine[Any, Any, None], stopped: asyncio.Event) -> asyncio.Task[None]:
+    """Run what the server cannot do without: when it ends, the server stops."""
 
-    def listener(request_bytes_max: int, *, ask_clients: bool) -> Listener:
-        return Listener(
-            Interceptor(callers, peers, turnstile),
-            credentials=parts.tls.credentials(ask_clients=ask_clients) if parts.tls else None,
-            request_bytes_max=request_bytes_max,
-        )
+    def stop_serving(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            _log.critical("the server cannot go on", exc_info=task.exception())
+        stopped.set()
 
-    return (
-        listener(PUBLIC_REQUEST_BYTES_MAX, ask_clients=False),
-        listener(PUBLIC_REQUEST_BYTES_MAX, ask_clients=True),
-        listener(OPERATOR_REQUEST_BYTES_MAX, ask_clients=True),
-    )
+    task = asyncio.create_task(work)
+    task.add_done_callback(stop_serving)
+    return task
 
 
 async def _renew_certificate(tls: ServerTls) -> None:

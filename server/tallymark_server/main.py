@@ -151,14 +151,14 @@ async def _run(settings: Settings) -> int:
         database = settings.data / "tallymark.sqlite3"
         is_new = not await asyncio.to_thread(database.exists)
         keys = settings.data / "keys"
-        keyring = await asyncio.to_thread(Keyring.open, keys, make_missing=is_new)
+        folder = await asyncio.to_thread(KeyFolder.open, keys, make_missing=is_new)
+        keyring = await asyncio.to_thread(Keyring.read, folder)
         store = await SqliteStore.open(database)
         stack.push_async_callback(store.close)
         remove_ready_file(settings)
         channel = open_institution_channel(settings.institution)
         stack.push_async_callback(channel.close)
         clock = SystemClock(not_before=await _last_decision(store))
-        folder = await asyncio.to_thread(KeyFolder.open, keys, make_missing=is_new)
         authority = Authority.open(folder.read_or_make, now=clock.now())
         tls = ServerTls(authority, clock=clock, host_names=settings.all_host_names())
         parts = Parts(

@@ -114,6 +114,10 @@ class Lane:
         self._arrived.set()
         return await answer
 
+    async def journal_head(self, partition: int) -> JournalHead:
+        """Return where a partition's journal ends, as far as it is durable."""
+        return self._heads.get(partition) or await self._store.journal_head(partition)
+
     def stop(self) -> None:
         """Take no more commands; `run` returns when those that wait are answered."""
         self._stopping = True

@@ -8,21 +8,16 @@ import grpc
 
 from tallymark.v1 import customer_service_pb2 as contract
 from tallymark.v1 import customer_service_pb2_grpc as contract_grpc
-from tallymark.v1 import identification_pb2
 from tallymark_protocol.errors import Refused
 from tallymark_protocol.reasons import Reason
 from tallymark_server.domain import commands
-from tallymark_server.domain.answers import CodeAnswer, Done, ProcessAnswer
-from tallymark_server.domain.commands import Caller, RequestKey, RightPassword
-from tallymark_server.domain.model.merchants import Policy
-from tallymark_server.domain.model.people import BillReference, TicketReference
+from tallymark_server.domain.answers import ProcessAnswer
+from tallymark_server.domain.commands import Caller
 from tallymark_server.domain.model.processes import (
-    CodePurpose,
     CustomerProcess,
     Process,
     ProcessState,
 )
-from tallymark_server.domain.policy import code_life_seconds
 from tallymark_server.lanes.feed import Feed
 from tallymark_server.services.answering import (
     decided,
@@ -32,11 +27,13 @@ from tallymark_server.services.answering import (
     request_key,
 )
 from tallymark_server.services.callers import CALLER, customer_partition
-from tallymark_server.services.code_maker import CodeMaker, MadeCode
+from tallymark_server.services.checkpoints import Checkpoints
+from tallymark_server.services.code_maker import CodeMaker
+from tallymark_server.services.confirmations import signed_statement
 from tallymark_server.services.customer_accounts import CustomerAccounts
-from tallymark_server.services.customer_numbers import CustomerNumbers
+from tallymark_server.services.customer_codes import CustomerCodes
 from tallymark_server.services.processes_out import process_message, receipt_message
-from tallymark_server.services.values_out import time_message
+from tallymark_server.services.tag_maker import TagMaker
 from tallymark_server.services.wallet import wallet_message
 
 __all__ = ["CustomerService"]
@@ -51,19 +48,23 @@ LIFE_SIGN_SECONDS: Final = 20.0
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class CustomerService(CustomerAccounts, CustomerNumbers, contract_grpc.CustomerServiceServicer):
-    """Codes and processes, over the customer's own affairs of `CustomerAccounts`."""
+class CustomerService(CustomerAccounts, CustomerCodes, contract_grpc.CustomerServiceServicer):
+    """Processes, beside the customer's own affairs and codes."""
 
     def __init__(
         self,
         *,
         codes: CodeMaker,
+        tags: TagMaker,
+        checkpoints: Checkpoints,
         feed: Feed,
         **parts: Any,  # noqa: ANN401 -- passed on; CustomerAccounts states their types
     ) -> None:
         """Take the parts it works with; `parts` are those of `CustomerAccounts`."""
         super().__init__(**parts)
         self._codes = codes
+        self._tags = tags
+        self._checkpoints = checkpoints
         self._feed = feed
 
     async def GetWallet(
@@ -72,53 +73,6 @@ class CustomerService(CustomerAccounts, CustomerNumbers, contract_grpc.CustomerS
         """Return what is registered."""
         caller = CALLER.get()
         return await wallet_message(self._store, await self._customer(caller), caller)
-
-    async def IssueCode(
-        self, request: contract.IssueCodeRequest, context: _Context
-    ) -> contract.IssueCodeResponse:
-        """Make a code, keep its hashes, and return its text."""
-        caller = CALLER.get()
-        purpose = CodePurpose(request.purpose)
-        policy = await load_one(self._store, Policy.key_of_current()) or Policy()
-        life_seconds = code_life_seconds(policy, purpose)
-        expires_at_seconds = self._clock.now() // 1000 + life_seconds
-        made = self._make_code(caller, request, expires_at_seconds)
-        key = request_key(self._keyring, "IssueCode", request, request.request_id)
-        answer = await decided(
-            self._lane,
-            commands.IssueCode(
-                caller=caller,
-                partition=customer_partition(caller),
-                request=key,
-                cti_hash=made.cti_hash,
-                text_hash=made.text_hash,
-                expires_at_seconds=expires_at_seconds,
-                purpose=purpose,
-                card_id=request.card_id,
-                bill=_bill_choice(request),
-                ticket=_ticket_choice(request),
-                audience=request.audience,
-                password=await self._check_password(caller, request.password, key),
-            ),
-            CodeAnswer,
-        )
-        if answer.cti_hash != made.cti_hash:  # an earlier answer: make its code again
-            made = self._make_code(caller, request, answer.expires_at_seconds)
-        return _code_response(caller, answer, made)
-
-    async def RevokeCode(
-        self, request: contract.RevokeCodeRequest, context: _Context
-    ) -> contract.RevokeCodeResponse:
-        """Revoke the device's unused codes."""
-        caller = CALLER.get()
-        command = commands.RevokeCode(
-            caller=caller,
-            partition=customer_partition(caller),
-            request=request_key(self._keyring, "RevokeCode", request, request.request_id),
-            purpose=CodePurpose(request.purpose) if request.purpose else None,
-        )
-        answer = await decided(self._lane, command, Done)
-        return contract.RevokeCodeResponse(codes_revoked=answer.count)
 
     async def WatchProcesses(
         self, request: contract.WatchProcessesRequest, context: _Context
@@ -154,6 +108,7 @@ class CustomerService(CustomerAccounts, CustomerNumbers, contract_grpc.CustomerS
             process_id=request.process_id,
             approve=request.decision == contract.DECISION_APPROVE,
             digits=request.confirmation_digits,
+            signed=await signed_statement(self._store, caller, request),
         )
         answer = await decided(self._lane, command, ProcessAnswer)
         message = process_message(answer.process, customer_reference=None)
@@ -201,29 +156,9 @@ class CustomerService(CustomerAccounts, CustomerNumbers, contract_grpc.CustomerS
             raise Refused(Reason.PROCESS_NOT_FOUND)
         if process.state is not ProcessState.COMPLETED:
             raise Refused(Reason.RECEIPT_NOT_READY, state=process.state.name)
-        return contract.GetReceiptResponse(receipt=receipt_message(process))
-
-    def _make_code(
-        self, caller: Caller, request: contract.IssueCodeRequest, expires_at_seconds: int
-    ) -> MadeCode:
-        return self._codes.make(
-            caller.caller_id,
-            request.request_id.lower(),
-            partition=customer_partition(caller),
-            expires_at_seconds=expires_at_seconds,
-            audience=request.audience,
-            ticket=_ticket_choice(request),
-        )
-
-    async def _check_password(
-        self, caller: Caller, password: str, key: RequestKey
-    ) -> RightPassword | None:
-        """Return the right password, None if none was given; a wrong one ends the call."""
-        if not password:
-            return None
-        customer = await self._customer(caller)
-        return await self._passwords.check(
-            customer, password, login_name=customer.login_name, request=key
+        return contract.GetReceiptResponse(
+            receipt=receipt_message(process),
+            checkpoint=await self._checkpoints.signed(process.partition),
         )
 
     async def _processes_between(self, caller: Caller, after: int, last: int) -> list[Process]:
@@ -252,34 +187,3 @@ class CustomerService(CustomerAccounts, CustomerNumbers, contract_grpc.CustomerS
         keys = [Process.key_of(process_id) for process_id in process_ids]
         rows = await self._store.load(keys)
         return [row for key in keys if isinstance(row := rows[key], Process)]
-
-
-def _bill_choice(request: contract.IssueCodeRequest) -> BillReference | None:
-    if not request.HasField("bill"):
-        return None
-    return BillReference(
-        merchant_id=request.bill.merchant_id, bill_reference=request.bill.bill_reference
-    )
-
-
-def _ticket_choice(request: contract.IssueCodeRequest) -> TicketReference | None:
-    if not request.HasField("ticket"):
-        return None
-    return TicketReference(event_id=request.ticket.event_id, ticket_id=request.ticket.ticket_id)
-
-
-def _code_response(
-    caller: Caller, answer: CodeAnswer, made: MadeCode
-) -> contract.IssueCodeResponse:
-    expires_at = answer.expires_at_seconds * 1000
-    return contract.IssueCodeResponse(
-        code=made.text,
-        code_reference=identification_pb2.CodeReference(
-            partition=customer_partition(caller),
-            cti_hash=bytes.fromhex(answer.cti_hash),
-            expires_at_seconds=answer.expires_at_seconds,
-        ),
-        issued_at=time_message(answer.issued_at),
-        expires_at=time_message(expires_at),
-        next_at=time_message(answer.issued_at + (expires_at - answer.issued_at) * 3 // 4),
-    )

@@ -3,8 +3,9 @@
 1. find out who calls (only here is the caller's identity made),
 2. let the call in, unless the caller or its address calls too often,
 3. check the request against the rules of the contract,
-4. after the handler, send every error as the contract says; an unexpected one as INTERNAL, with a
-   fixed text and nothing of its own.
+4. after the handler, send the newest checkpoint of the journal along with the answer,
+5. and every error as the contract says; an unexpected one as INTERNAL, with a fixed text and
+   nothing of its own.
 """
 
 import asyncio
@@ -32,6 +33,7 @@ from tallymark_server.domain.model.merchants import CallerKind
 from tallymark_server.lanes.lane import RETRY_AFTER_SECONDS
 from tallymark_server.limits import Turnstile
 from tallymark_server.services.callers import CALLER, Callers
+from tallymark_server.services.checkpoints import CHECKPOINT_KEY, Checkpoints
 from tallymark_server.services.peer_keys import PeerKeys
 from tallymark_server.storage.store import StoreFailed
 
@@ -70,9 +72,17 @@ _log = logging.getLogger(__name__)
 class Interceptor(grpc.aio.ServerInterceptor):
     """Wraps every handler of the project's services; health and reflection pass untouched."""
 
-    def __init__(self, callers: Callers, peer_keys: PeerKeys, turnstile: Turnstile) -> None:
-        """Take the register of callers, what tells a connection's key, and who lets them in."""
+    def __init__(
+        self,
+        *,
+        callers: Callers,
+        peer_keys: PeerKeys,
+        turnstile: Turnstile,
+        checkpoints: Checkpoints,
+    ) -> None:
+        """Take who knows callers, keys of connections, limits, and the journal's end."""
         self._callers = callers
+        self._checkpoints = checkpoints
         self._peer_keys = peer_keys
         self._turnstile = turnstile
         self._is_closed = False
@@ -123,6 +133,8 @@ class Interceptor(grpc.aio.ServerInterceptor):
             try:
                 await self._enter(request, method, context)
                 response: Message = await handle(request, context)
+                newest = str(await self._checkpoints.newest())
+                context.set_trailing_metadata(((CHECKPOINT_KEY, newest),))
             except Exception as error:
                 await _abort(context, error, method)
                 raise

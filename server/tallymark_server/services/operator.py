@@ -9,6 +9,7 @@ import grpc
 from tallymark.v1 import operator_service_pb2 as contract
 from tallymark.v1 import operator_service_pb2_grpc as contract_grpc
 from tallymark_protocol.reasons import DESCRIPTIONS, Reason
+from tallymark_server.clock import Clock
 from tallymark_server.domain import commands
 from tallymark_server.domain.answers import (
     Answer,
@@ -31,7 +32,9 @@ from tallymark_server.lanes.lane import Lane
 from tallymark_server.services import messages_in
 from tallymark_server.services.answering import decided, load_one
 from tallymark_server.services.callers import CALLER
+from tallymark_server.services.checkpoints import Checkpoints
 from tallymark_server.services.enrolment import Certificates
+from tallymark_server.services.operator_devices import OperatorDevices
 from tallymark_server.services.operator_lists import OperatorLists
 from tallymark_server.services.processes_out import process_message
 from tallymark_server.services.registrations_out import (
@@ -60,22 +63,26 @@ def first_operator(keyring: Keyring) -> tuple[commands.CreateOperator, str]:
     return command, code
 
 
-class OperatorService(OperatorLists, contract_grpc.OperatorServiceServicer):
-    """The changing calls, over the lists of `OperatorLists`."""
+class OperatorService(OperatorLists, OperatorDevices, contract_grpc.OperatorServiceServicer):
+    """The changing calls, over `OperatorLists` and `OperatorDevices`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- a service takes what it needs
         self,
         *,
         lane: Lane,
         store: Store,
+        clock: Clock,
         keyring: Keyring,
         certificates: Certificates,
+        checkpoints: Checkpoints,
         port: Callable[[], int],
     ) -> None:
         """Take the parts it works with, and what tells the port that operators call."""
         super().__init__(store=store, keyring=keyring)
         self._lane = lane
+        self._clock = clock
         self._certificates = certificates
+        self._checkpoints = checkpoints
         self._port = port
 
     async def EnrollOperator(
@@ -289,6 +296,12 @@ class OperatorService(OperatorLists, contract_grpc.OperatorServiceServicer):
         answer = await decided(self._lane, command, ProcessAnswer)
         message = process_message(answer.process, customer_reference=answer.process.customer_id)
         return contract.SettleProcessResponse(process=message)
+
+    async def GetCheckpoint(
+        self, request: contract.GetCheckpointRequest, context: _Context
+    ) -> contract.GetCheckpointResponse:
+        """Sign the journal's end."""
+        return contract.GetCheckpointResponse(checkpoint=await self._checkpoints.signed())
 
     async def _add(self, rows: Iterable[Command]) -> list[contract.RowOutcome]:
         """Have every row decided by itself, in their order."""

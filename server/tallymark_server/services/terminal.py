@@ -1,60 +1,49 @@
 """TerminalService: what a till, gate or kiosk calls."""
 
-import asyncio
 import os
-import secrets
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Final
+from typing import Any
 
 import grpc
 
-from tallymark.v1 import process_pb2
 from tallymark.v1 import terminal_service_pb2 as contract
 from tallymark.v1 import terminal_service_pb2_grpc as contract_grpc
-from tallymark_protocol.errors import NotDone
 from tallymark_server.clock import Clock
 from tallymark_server.domain import commands
 from tallymark_server.domain.answers import (
-    Answer,
     ProcessAnswer,
-    RefusedAnswer,
     ReversalAnswer,
-    SeenProcess,
 )
 from tallymark_server.domain.model.merchants import (
     CallerKind,
     Merchant,
+    Policy,
     Terminal,
 )
-from tallymark_server.domain.model.processes import Process, ProcessState
-from tallymark_server.domain.processes.finish import RESOLVE_RPC
+from tallymark_server.domain.model.processes import ProcessState
+from tallymark_server.domain.processes.terminal_view import as_terminal_sees
 from tallymark_server.keyring import Keyring
 from tallymark_server.lanes.feed import Feed
 from tallymark_server.lanes.lane import Lane
-from tallymark_server.services.answering import decided, load_one, refusal, request_key
+from tallymark_server.services.answering import decided, load_one, request_key
 from tallymark_server.services.callers import CALLER
+from tallymark_server.services.checkpoints import Checkpoints
 from tallymark_server.services.enrolment import Certificates
 from tallymark_server.services.lookup import Lookup
-from tallymark_server.services.messages_in import ask_from, money_from, process_name_from
-from tallymark_server.services.processes_out import process_message, receipt_message
+from tallymark_server.services.messages_in import process_name_from
+from tallymark_server.services.processes_out import receipt_message
 from tallymark_server.services.registrations_out import verification_key_message
+from tallymark_server.services.tag_maker import TagMaker
+from tallymark_server.services.terminal_resolve import TerminalResolving
 from tallymark_server.services.values_out import number_in_contract, time_message
 from tallymark_server.storage.store import Store
 
 __all__ = ["TerminalService"]
 
-WAIT_MILLISECONDS: Final = 5_000
-"""How long ResolveCode waits for a decision unless the terminal says otherwise."""
-
-MARGIN_SECONDS: Final = 0.3
-"""Kept back of the caller's deadline, so that the answer arrives before it."""
-
-_UNDECIDED: Final = {ProcessState.AWAITING_CUSTOMER, ProcessState.AUTHORISING}
-
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class TerminalService(contract_grpc.TerminalServiceServicer):
+class TerminalService(TerminalResolving, contract_grpc.TerminalServiceServicer):
     """Turns each call into a command, and shows each terminal its own processes only."""
 
     def __init__(  # noqa: PLR0913 -- a service takes what it needs
@@ -65,8 +54,10 @@ class TerminalService(contract_grpc.TerminalServiceServicer):
         clock: Clock,
         keyring: Keyring,
         lookup: Lookup,
+        tags: TagMaker,
         feed: Feed,
         certificates: Certificates,
+        checkpoints: Checkpoints,
         port: Callable[[], int],
     ) -> None:
         """Take the parts it works with, and what tells the port that terminals call."""
@@ -75,8 +66,10 @@ class TerminalService(contract_grpc.TerminalServiceServicer):
         self._clock = clock
         self._keyring = keyring
         self._lookup = lookup
+        self._tags = tags
         self._feed = feed
         self._certificates = certificates
+        self._checkpoints = checkpoints
         self._port = port
 
     async def Enroll(
@@ -103,6 +96,20 @@ class TerminalService(contract_grpc.TerminalServiceServicer):
         answer = await self._certificates.renew(CALLER.get(), request)
         return contract.RenewCertificateResponse(certificate=self._certificates.message(answer))
 
+    async def GetTag(
+        self, request: contract.GetTagRequest, context: _Context
+    ) -> contract.GetTagResponse:
+        """Sign a tag of the calling terminal."""
+        policy = await load_one(self._store, Policy.key_of_current()) or Policy()
+        tag = self._tags.make(
+            CALLER.get(), life_seconds=policy.tag_life_seconds, printed=request.printed
+        )
+        return contract.GetTagResponse(
+            tag=tag.text,
+            expires_at=time_message(tag.expires_at_seconds * 1000),
+            next_at=time_message(tag.next_at_seconds * 1000),
+        )
+
     async def ListVerificationKeys(
         self, request: contract.ListVerificationKeysRequest, context: _Context
     ) -> contract.ListVerificationKeysResponse:
@@ -111,35 +118,8 @@ class TerminalService(contract_grpc.TerminalServiceServicer):
             keys=[verification_key_message(key) for key in self._keyring.verification_keys()],
             epoch=self._keyring.epoch,
             server_time=time_message(self._clock.now()),
+            checkpoint=await self._checkpoints.signed(),
         )
-
-    async def ResolveCode(
-        self, request: contract.ResolveCodeRequest, context: _Context
-    ) -> contract.ResolveCodeResponse:
-        """Claim the code, decide, and wait a while for what is undecided."""
-        caller = CALLER.get()
-        partition, identification = await self._lookup.identify(request.identification)
-        command = commands.ResolveCode(
-            caller=caller,
-            partition=partition,
-            request=request_key(
-                self._keyring, RESOLVE_RPC, _without_wait(request), request.request_id
-            ),
-            identification=identification,
-            asks=tuple(ask_from(action) for action in request.actions),
-            sale_total=(money_from(request.sale_total) if request.HasField("sale_total") else None),
-            complete_on_instruction=request.complete_on_instruction,
-            fresh=os.urandom(10),
-            digits=f"{secrets.randbelow(100):02d}",
-        )
-        process = await self._resolved(await self._lane.submit(command))
-        wait_seconds = (request.wait_milliseconds or WAIT_MILLISECONDS) / 1000
-        remaining_seconds = context.time_remaining()
-        if remaining_seconds is not None:
-            wait_seconds = min(wait_seconds, remaining_seconds - MARGIN_SECONDS)
-        if process.state in _UNDECIDED:
-            process = await self._wait_for_decision(process, wait_seconds)
-        return contract.ResolveCodeResponse(process=self._message(process))
 
     async def GetProcess(
         self, request: contract.GetProcessRequest, context: _Context
@@ -174,9 +154,12 @@ class TerminalService(contract_grpc.TerminalServiceServicer):
         process = await self._lookup.own_process(CALLER.get(), request.reference)
         with self._feed.subscribe(process.process_id) as subscription:
             news = [await self._lookup.process(process.process_id)]
+            told = 0
             while True:
-                for process in news:
-                    yield contract.WatchProcessResponse(process=self._message(process))
+                for process in map(as_terminal_sees, news):
+                    if process.version > told:  # what only the customer notices is no news
+                        told = process.version
+                        yield contract.WatchProcessResponse(process=self._message(process))
                     if process.is_final:
                         return
                 news = await subscription.next()
@@ -230,41 +213,3 @@ class TerminalService(contract_grpc.TerminalServiceServicer):
         )
         answer = await decided(self._lane, command, ProcessAnswer)
         return contract.UpdatePointsResponse(process=self._message(answer.process))
-
-    async def _resolved(self, answer: Answer) -> Process:
-        match answer:
-            case ProcessAnswer():
-                return answer.process
-            case SeenProcess():
-                return await self._lookup.process(answer.process_id)
-            case RefusedAnswer():
-                raise refusal(answer)
-            case _:
-                message = "ResolveCode has no other answers"
-                raise AssertionError(message)
-
-    async def _wait_for_decision(self, process: Process, wait_seconds: float) -> Process:
-        """Return the process when it is decided, or as it stands when the time is over."""
-        with self._feed.subscribe(process.process_id) as subscription:
-            try:
-                async with asyncio.timeout(wait_seconds):
-                    process = await self._lookup.process(process.process_id)
-                    while process.state in _UNDECIDED:
-                        process = (await subscription.next())[-1]
-            except (TimeoutError, NotDone):
-                pass  # the time is over, or the server stops: tell how it stands
-        return process
-
-    def _message(self, process: Process) -> process_pb2.Process:
-        reference = ""
-        if process.customer_id:
-            reference = self._keyring.customer_reference(process.merchant_id, process.customer_id)
-        return process_message(process, customer_reference=reference)
-
-
-def _without_wait(request: contract.ResolveCodeRequest) -> contract.ResolveCodeRequest:
-    """Return the request without what may differ when it is repeated: how long the caller waits."""
-    copy = contract.ResolveCodeRequest()
-    copy.CopyFrom(request)
-    copy.ClearField("wait_milliseconds")
-    return copy
