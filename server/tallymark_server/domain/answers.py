@@ -15,6 +15,7 @@ __all__ = [
     "Done",
     "InvitationAnswer",
     "NumberAnswer",
+    "NumberCodeAnswer",
     "ProcessAnswer",
     "RefusedAnswer",
     "ReversalAnswer",
@@ -54,6 +55,14 @@ class InvitationAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="invitatio
     expires_at: int
 
 
+class NumberCodeAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="number_code"):
+    """A verification code is to be sent, by the call whose `fresh` it is; it is not stored."""
+
+    telephone_number: str
+    expires_at: int
+    fresh: str
+
+
 class NumberAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="number"):
     """The number is verified."""
 
@@ -81,6 +90,8 @@ class CodeAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="code"):
     cti_hash: str
     expires_at_seconds: int
     issued_at: int
+    bound_terminal_id: str = ""
+    bound_merchant_name: str = ""
 
 
 class ProcessAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="process"):
@@ -134,6 +145,7 @@ Answer = (
     | SessionAnswer
     | InvitationAnswer
     | NumberAnswer
+    | NumberCodeAnswer
     | CardAnswer
     | CertificateAnswer
     | CodeAnswer

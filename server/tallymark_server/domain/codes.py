@@ -6,8 +6,8 @@ import msgspec
 
 from tallymark_protocol.reasons import Reason
 from tallymark_server.domain.answers import CodeAnswer, Done
-from tallymark_server.domain.commands import IssueCode, RevokeCode
-from tallymark_server.domain.model.merchants import Terminal
+from tallymark_server.domain.commands import IssueCode, RevokeCode, TerminalTag
+from tallymark_server.domain.model.merchants import Merchant, Terminal, TerminalState
 from tallymark_server.domain.model.people import Customer, Device, LiveCode
 from tallymark_server.domain.model.processes import Code, CodePurpose, CodeState
 from tallymark_server.domain.model.registrations import Bill, Ticket
@@ -27,6 +27,7 @@ def issue_code(draft: Draft, command: IssueCode, now: int) -> CodeAnswer:
     if needs_password(current_policy(draft), command.purpose) and command.password is None:
         raise Refused(Reason.PASSWORD_REQUIRED)
     _check_choices(draft, command)
+    bound_to = _tagged(draft, command.tag)
     code = Code(
         partition=command.partition,
         expires_at_seconds=command.expires_at_seconds,
@@ -36,7 +37,7 @@ def issue_code(draft: Draft, command: IssueCode, now: int) -> CodeAnswer:
         device_id=device.device_id,
         purpose=command.purpose,
         issued_at=now,
-        audience=command.audience,
+        audience=command.tag.terminal_id if command.tag else "",
         card_id=command.card_id,
         bill=command.bill,
         ticket=command.ticket,
@@ -44,7 +45,11 @@ def issue_code(draft: Draft, command: IssueCode, now: int) -> CodeAnswer:
     draft.put(code)
     _remember(draft, device, code, now)
     return CodeAnswer(
-        cti_hash=code.cti_hash, expires_at_seconds=code.expires_at_seconds, issued_at=now
+        cti_hash=code.cti_hash,
+        expires_at_seconds=code.expires_at_seconds,
+        issued_at=now,
+        bound_terminal_id=code.audience,
+        bound_merchant_name=bound_to.name if bound_to else "",
     )
 
 
@@ -106,8 +111,20 @@ def _check_choices(draft: Draft, command: IssueCode) -> None:
         ticket = draft.get(Ticket.key_of(command.partition, named.event_id, named.ticket_id))
         if ticket is None or ticket.customer_id != customer.customer_id:
             raise Refused(Reason.TICKET_NOT_FOUND)
-    if command.audience and draft.get(Terminal.key_of(command.audience)) is None:
-        raise Refused(Reason.TERMINAL_NOT_FOUND)
+
+
+def _tagged(draft: Draft, tag: TerminalTag | None) -> Merchant | None:
+    """Return the merchant at whose terminal the tag was scanned."""
+    if tag is None:
+        return None
+    keys = (Terminal.key_of(tag.terminal_id), Merchant.key_of(tag.merchant_id))
+    draft.fetch(*keys)
+    terminal = draft.get(keys[0])
+    if terminal is None or terminal.state is not TerminalState.ENROLLED:
+        raise Refused(Reason.TAG_INVALID)
+    if terminal.merchant_id != tag.merchant_id:
+        raise Refused(Reason.TAG_INVALID)
+    return draft.get(keys[1])
 
 
 def _device(draft: Draft, command: IssueCode | RevokeCode) -> Device:

@@ -6,14 +6,16 @@ import msgspec
 
 from tallymark_protocol.reasons import Reason
 from tallymark_server.domain.answers import CardAnswer, Done, SessionAnswer
-from tallymark_server.domain.commands import Command, RegisterCard, RegisterCustomer, RemoveCard
+from tallymark_server.domain.calling import calling_customer
+from tallymark_server.domain.commands import RegisterCard, RegisterCustomer, RemoveCard
 from tallymark_server.domain.devices import put_new_device
 from tallymark_server.domain.identifiers import DIRECTORY
 from tallymark_server.domain.model.people import Customer, Login
+from tallymark_server.domain.numbers import with_first_proof
 from tallymark_server.domain.refused import Refused
 from tallymark_server.domain.state import Draft
 
-__all__ = ["CARDS_MAX", "customer_of", "register_card", "register_customer", "remove_card"]
+__all__ = ["CARDS_MAX", "register_card", "register_customer", "remove_card"]
 
 CARDS_MAX: Final = 20
 
@@ -36,16 +38,17 @@ def register_customer(draft: Draft, command: RegisterCustomer, now: int) -> Sess
         login_name=command.login_name,
         password_hash=command.password_hash,
         registered_at=now,
-        telephone_number=command.telephone_number,
-        number_code=command.number_code,
     )
+    if command.number is not None:
+        customer = with_first_proof(draft, customer, command.number, command.code_hash, now)
     answer = put_new_device(draft, command, customer, now)
-    return msgspec.structs.replace(answer, number_code_sent=bool(customer.number_code))
+    proof = customer.number_proof
+    return msgspec.structs.replace(answer, number_code_sent=bool(proof and proof.code_hash))
 
 
 def register_card(draft: Draft, command: RegisterCard) -> CardAnswer:
     """Keep a card; the first one, or one that is wanted as default, stands first."""
-    customer = customer_of(draft, command)
+    customer = calling_customer(draft, command)
     if len(customer.cards) >= CARDS_MAX:
         raise Refused(Reason.TOO_MANY_REGISTRATIONS, limit=str(CARDS_MAX), what="cards")
     is_default = command.make_default or not customer.cards
@@ -56,16 +59,9 @@ def register_card(draft: Draft, command: RegisterCard) -> CardAnswer:
 
 def remove_card(draft: Draft, command: RemoveCard) -> Done:
     """Forget a card; the next one becomes the default."""
-    customer = customer_of(draft, command)
+    customer = calling_customer(draft, command)
     left = tuple(card for card in customer.cards if card.card_id != command.card_id)
     if len(left) == len(customer.cards):
         raise Refused(Reason.CARD_NOT_FOUND)
     draft.put(msgspec.structs.replace(customer, cards=left))
     return Done()
-
-
-def customer_of(draft: Draft, command: Command) -> Customer:
-    """Return the calling customer."""
-    customer = draft.get(Customer.key_of(command.partition, command.caller.caller_id))
-    assert customer is not None, "a signed-in customer exists"
-    return customer

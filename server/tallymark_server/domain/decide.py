@@ -60,7 +60,8 @@ def _timeless(rule: Callable[[Draft, Any], Answer]) -> _Rule:
 
 _RULES: dict[type[Command], _Rule] = {
     commands.RegisterCustomer: customers.register_customer,
-    commands.VerifyNumber: _timeless(numbers.verify_number),
+    commands.SendNumberCode: numbers.send_number_code,
+    commands.VerifyNumber: numbers.verify_number,
     commands.OpenSession: sessions.open_session,
     commands.ChangePassword: sessions.change_password,
     commands.InviteDevice: devices.invite_device,

@@ -8,12 +8,15 @@ from tallymark_server.domain.commands import SetPolicy
 from tallymark_server.domain.model.actions import AdmitAsk, BurnPointsGrant
 from tallymark_server.domain.model.merchants import PasswordRule, Policy
 from tallymark_server.domain.model.processes import CodePurpose, Process
+from tallymark_server.domain.money import Money
 from tallymark_server.domain.refused import Refused
 from tallymark_server.domain.state import Draft
+from tallymark_server.domain.unconfirmed import has_room
 
 __all__ = [
     "code_life_seconds",
     "current_policy",
+    "needs_bound_code",
     "needs_confirmation",
     "needs_password",
     "set_policy",
@@ -39,17 +42,16 @@ def needs_password(policy: Policy, purpose: CodePurpose) -> bool:
     return policy.password_rule is PasswordRule.ALWAYS
 
 
-def needs_confirmation(policy: Policy, process: Process) -> bool:
+def needs_bound_code(policy: Policy, amount: Money) -> bool:
+    """Say whether only a code that is bound to the terminal may charge as much."""
+    floor = policy.bind_money_from
+    return floor is not None and amount.minor_units >= floor
+
+
+def needs_confirmation(draft: Draft, process: Process) -> bool:
     """Say whether the customer who showed a code must confirm the granted actions on the phone."""
-    if process.card_total and process.card_total.minor_units >= policy.confirm_money_from:
-        return True
-    for action in process.actions:
-        if policy.confirm_admission and isinstance(action.ask, AdmitAsk):
-            return True
-        granted = action.grant
-        if isinstance(granted, BurnPointsGrant) and granted.points >= policy.confirm_points_from:
-            return True
-    return False
+    policy = current_policy(draft)
+    return _asks_always(policy, process) or not has_room(draft, policy, process)
 
 
 def set_policy(draft: Draft, command: SetPolicy) -> RowAnswer:
@@ -63,3 +65,16 @@ def set_policy(draft: Draft, command: SetPolicy) -> RowAnswer:
     draft.put(msgspec.structs.replace(current, is_current=False))
     draft.put(msgspec.structs.replace(wanted, version=current.version + 1))
     return RowAnswer(is_new=True)
+
+
+def _asks_always(policy: Policy, process: Process) -> bool:
+    """Say whether the customer confirms such a process, whatever else there was this day."""
+    if process.card_total and process.card_total.minor_units >= policy.confirm_money_from:
+        return True
+    for action in process.actions:
+        if policy.confirm_admission and isinstance(action.ask, AdmitAsk):
+            return True
+        granted = action.grant
+        if isinstance(granted, BurnPointsGrant) and granted.points >= policy.confirm_points_from:
+            return True
+    return False

@@ -19,7 +19,6 @@ from tallymark_server.domain.model.actions import (
     PayBillGrant,
     ReadPointsGrant,
     Refusal,
-    Settlement,
 )
 from tallymark_server.services.values_out import (
     money_message,
@@ -31,14 +30,8 @@ from tallymark_server.services.values_out import (
 __all__ = ["outcome_message", "refusal_message"]
 
 
-def outcome_message(
-    action: Action, *, hidden: bool, with_instruction: bool
-) -> action_pb2.ActionOutcome:
-    """Return an action with what was decided; a hidden one tells only what was asked."""
-    if hidden:
-        return action_pb2.ActionOutcome(
-            action=_ask_message(action.ask), settlement=number_in_contract(Settlement.NONE)
-        )
+def outcome_message(action: Action, *, with_instruction: bool) -> action_pb2.ActionOutcome:
+    """Return an action with what was decided."""
     instruction = None
     if with_instruction and action.grant is not None:
         instruction = _instruction_message(action.grant)

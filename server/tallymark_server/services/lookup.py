@@ -14,6 +14,7 @@ from tallymark_server.domain.identifiers import DIRECTORY, partition_of_id
 from tallymark_server.domain.model.people import NumberOwner
 from tallymark_server.domain.model.processes import Process, Request
 from tallymark_server.domain.processes.finish import RESOLVE_RPC
+from tallymark_server.domain.processes.terminal_view import as_terminal_sees
 from tallymark_server.keyring import Keyring
 from tallymark_server.services.answering import load_one
 from tallymark_server.services.code_maker import CodeMaker
@@ -81,7 +82,12 @@ class Lookup:
     async def own_process(
         self, caller: Caller, reference: identification_pb2.ProcessReference
     ) -> Process:
-        """Return the caller's process. Raises `Refused` PROCESS_NOT_FOUND, for others' too."""
+        """Return the caller's process as the caller may see it.
+
+        Raises:
+            Refused: PROCESS_NOT_FOUND, for others' too.
+
+        """
         process_id = reference.identification.process_id
         if not process_id:
             known = await self.request(caller, reference)
@@ -91,10 +97,10 @@ class Lookup:
             process = await load_one(self._store, Process.key_of(process_id))
         if process is None or process.terminal_id != caller.caller_id:
             raise Refused(Reason.PROCESS_NOT_FOUND)
-        return process
+        return as_terminal_sees(process)
 
     async def process(self, process_id: str) -> Process:
-        """Return a process that is known to exist."""
+        """Return a process that is known to exist, as its terminal may see it."""
         process = await load_one(self._store, Process.key_of(process_id))
         assert process is not None, "an answered process exists"
-        return process
+        return as_terminal_sees(process)

@@ -159,6 +159,13 @@ def policy_from(message: policy_pb2.Policy) -> Policy:
         confirm_admission=message.confirm_admission,
         password_rule=PasswordRule(message.password_rule),
         session_life_seconds=message.session_life_seconds,
+        bind_money_from=message.bind_money_from if message.HasField("bind_money_from") else None,
+        unconfirmed_count_max=message.unconfirmed_count_max,
+        unconfirmed_sum_max=message.unconfirmed_sum_max,
+        new_terminal_days=message.new_terminal_days,
+        new_terminal_count_max=message.new_terminal_count_max,
+        new_terminal_sum_max=message.new_terminal_sum_max,
+        tag_life_seconds=message.tag_life_seconds,
     )
 
 

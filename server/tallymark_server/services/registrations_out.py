@@ -166,6 +166,13 @@ def policy_message(policy: Policy) -> policy_pb2.Policy:
         confirm_admission=policy.confirm_admission,
         password_rule=number_in_contract(policy.password_rule),
         session_life_seconds=policy.session_life_seconds,
+        bind_money_from=policy.bind_money_from,
+        unconfirmed_count_max=policy.unconfirmed_count_max,
+        unconfirmed_sum_max=policy.unconfirmed_sum_max,
+        new_terminal_days=policy.new_terminal_days,
+        new_terminal_count_max=policy.new_terminal_count_max,
+        new_terminal_sum_max=policy.new_terminal_sum_max,
+        tag_life_seconds=policy.tag_life_seconds,
     )
 
 

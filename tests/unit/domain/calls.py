@@ -9,13 +9,15 @@ from tallymark_server.domain.commands import (
     CodeIdentification,
     ProcessName,
     RequestKey,
+    SignedStatement,
     TelephoneIdentification,
 )
 from tallymark_server.domain.identifiers import RANDOM_BYTES
 from tallymark_server.domain.model.actions import Ask
 from tallymark_server.domain.model.merchants import CallerKind
 from tallymark_server.domain.model.processes import Code, CodePurpose, Process
-from tests.unit.domain.furniture import DEVICES, PARTITION, TERMINALS, furnished
+from tallymark_server.domain.processes.statement import is_answerable, statement_of
+from tests.unit.domain.furniture import DEVICES, PARTITION, TERMINALS, device_key, furnished
 from tests.unit.domain.runner import Runner
 
 __all__ = ["OPERATOR", "SERVER", "Calls", "device_caller", "terminal_caller"]
@@ -51,7 +53,7 @@ class Calls(Runner):
         **chosen: Any,
     ) -> Answer:
         number = self._next()
-        fields = {"card_id": "", "bill": None, "ticket": None, "audience": "", **chosen}
+        fields = {"card_id": "", "bill": None, "ticket": None, "tag": None, **chosen}
         command = commands.IssueCode(
             caller=device_caller(device_id),
             partition=PARTITION,
@@ -71,6 +73,15 @@ class Calls(Runner):
     def confirm(
         self, process: Process, *, approve: bool = True, digits: str = "", by: str = "ana-1"
     ) -> Answer:
+        """Answer as a phone does that was shown how the process stands now, if it was."""
+        shown = self.get(Process.key_of(process.process_id))
+        signed = None
+        if is_answerable(shown) and shown.customer_id == DEVICES[by]:
+            signed = SignedStatement(
+                statement=statement_of(shown, approve=approve, digits=digits),
+                signature=b"signature",
+                device_key=device_key(by),
+            )
         return self.ask(
             commands.ConfirmProcess(
                 caller=device_caller(by),
@@ -79,6 +90,7 @@ class Calls(Runner):
                 process_id=process.process_id,
                 approve=approve,
                 digits=digits,
+                signed=signed,
             )
         )
 

@@ -9,6 +9,7 @@ from tallymark_server.domain.authorisation import (
     CaptureResult,
     ReversalResult,
 )
+from tallymark_server.domain.commands import TerminalTag
 from tallymark_server.domain.model.actions import (
     AdmitAsk,
     Ask,
@@ -65,7 +66,7 @@ chosen: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
         *[{}] * 6,
         {"card_id": "ana-card-2"},
         {"card_id": "nobodys-card"},
-        {"audience": "till-2"},
+        {"tag": TerminalTag(terminal_id="till-2", merchant_id="cafe")},
         {"bill": BillReference(merchant_id="cafe", bill_reference="B-2")},
         {"ticket": TicketReference(event_id="jazz", ticket_id="J-2")},
     ]

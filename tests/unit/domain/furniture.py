@@ -13,9 +13,12 @@ from tallymark_server.domain.commands import (
     CreateMerchant,
     CreateProgramme,
     CreateTerminal,
+    Enrol,
     GrantPoints,
+    InviteDevice,
     RegisterCard,
     RegisterCustomer,
+    RightPassword,
     VerifyNumber,
 )
 from tallymark_server.domain.identifiers import DIRECTORY
@@ -26,25 +29,33 @@ from tallymark_server.domain.model.merchants import (
     PointsProgramme,
     ReentryRule,
 )
-from tallymark_server.domain.model.people import Card
+from tallymark_server.domain.model.numbers import TelephoneNumber
+from tallymark_server.domain.model.people import Card, DeviceKey
 from tallymark_server.domain.model.registrations import Bill, PointsGrant, Ticket
 from tallymark_server.domain.money import Money
 from tallymark_server.domain.state import Rows
 from tests.unit.domain.runner import Runner, reason_of
+from tests.world.clock import START
 
 __all__ = [
     "DEVICES",
     "PARTITION",
     "TERMINALS",
     "bill",
+    "device_key",
+    "enrolled",
     "euro",
     "furnished",
+    "number_of",
     "points",
     "ticket",
 ]
 
 PARTITION = 7
 """Where the customers live: not the directory's partition, so that mixing them up shows."""
+
+LONG_AGO = 60 * 24 * 3600 * 1000
+"""Milliseconds since the terminals enrolled, which are not new any more."""
 
 DEVICES = {"ana-1": "ana", "ana-2": "ana", "ben-1": "ben"}
 TERMINALS = {"till-1": "cafe", "till-2": "cafe", "gate-1": "hall"}
@@ -56,6 +67,30 @@ _ANYONE = Caller(kind=CallerKind.ANYONE, caller_id="anyone")
 def euro(minor_units: int) -> Money:
     """Return an amount in EUR."""
     return Money(currency_code="EUR", minor_units=minor_units)
+
+
+def number_of(name: str) -> TelephoneNumber:
+    """Return a customer's telephone number."""
+    return TelephoneNumber(digits=f"+{name}", number_hash=f"number-of-{name}")
+
+
+def device_key(device_id: str) -> DeviceKey:
+    """Return the key of a phone."""
+    return DeviceKey(algorithm=1, key_bytes=device_id.encode())
+
+
+def enrolled(terminal_id: str, code_hash: str) -> Enrol:
+    """Return the command by which a terminal enrols."""
+    return Enrol(
+        caller=Caller(kind=CallerKind.ANYONE, caller_id=code_hash),
+        partition=DIRECTORY,
+        kind=CallerKind.TERMINAL,
+        code_hash=code_hash,
+        owner_id=terminal_id,
+        key_hash=f"key-of-{code_hash}",
+        certificate_pem="certificate",
+        expires_at=START,
+    )
 
 
 def bill(
@@ -109,8 +144,11 @@ def points(
 @cache
 def furnished() -> Rows:
     """Return the rows that every test begins with."""
-    runner = Runner({})
-    for command in (*_merchants(), *_customers(), *_registrations()):
+    runner = Runner({}, now=START - LONG_AGO)
+    for command in _merchants():
+        assert reason_of(runner.ask(command)) == "OK"
+    runner.now = START
+    for command in (*_customers(), *_registrations()):
         assert reason_of(runner.ask(command)) == "OK"
     return runner.rows
 
@@ -146,6 +184,7 @@ def _merchants() -> list[Command]:
             CreateTerminal(terminal_id=name, merchant_id=owner, code_hash=name, **common)
             for name, owner in TERMINALS.items()
         ),
+        *(enrolled(name, name) for name in TERMINALS),
         *(CreateEvent(event=row, **common) for row in rows),
     ]
 
@@ -162,18 +201,14 @@ def _customers() -> list[Command]:
                 login_name=name,
                 login_hash=f"login-of-{name}",
                 password_hash="hash",
-                telephone_number=f"+{name}",
-                number_code="123456",
+                number=number_of(name),
+                code_hash="123456",
                 device_id=f"{name}-1",
                 device_name="phone",
+                device_key=device_key(f"{name}-1"),
                 token_hash=f"{name}-token",
             ),
-            VerifyNumber(
-                caller=caller,
-                partition=PARTITION,
-                number_code="123456",
-                number_hash=f"number-of-{name}",
-            ),
+            VerifyNumber(caller=caller, partition=PARTITION, code_hash="123456"),
             *(
                 RegisterCard(
                     caller=caller, partition=PARTITION, card=_card(name, n), make_default=False
@@ -181,15 +216,22 @@ def _customers() -> list[Command]:
                 for n in (1, 2)
             ),
         ]
-    second = AddDevice(
+    ana = Caller(kind=CallerKind.CUSTOMER, caller_id="ana", device_id="ana-1")
+    invite = InviteDevice(
+        caller=ana, partition=PARTITION, customer_id="ana", code_hash="invitation"
+    )
+    add = AddDevice(
         caller=_ANYONE,
         partition=PARTITION,
+        password=RightPassword(customer_id="ana", number=1, version=0),
         customer_id="ana",
+        invitation_hash="invitation",
         device_id="ana-2",
         device_name="tablet",
+        device_key=device_key("ana-2"),
         token_hash="ana-token-2",
     )
-    return [*commands, second]
+    return [*commands, invite, add]
 
 
 def _card(name: str, number: int) -> Card:

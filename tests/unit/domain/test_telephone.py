@@ -19,6 +19,7 @@ from tallymark_server.domain.model.actions import (
 )
 from tallymark_server.domain.model.processes import Process, ProcessState
 from tallymark_server.domain.model.registrations import AdmitDirection
+from tallymark_server.domain.processes.terminal_view import as_terminal_sees
 from tallymark_server.services.processes_out import process_message
 from tests.unit.domain.furniture import bill, euro
 from tests.unit.domain.runner import reason_of
@@ -36,7 +37,8 @@ EVERYTHING: list[Ask] = [
 
 def as_seen_by_terminal(process: Process) -> Any:
     """Return the message without what differs between any two processes."""
-    message = process_message(process, customer_reference=process.customer_id and "reference")
+    seen = as_terminal_sees(process)
+    message = process_message(seen, customer_reference=seen.customer_id and "reference")
     message.ClearField("process_id")
     return message
 
@@ -117,7 +119,7 @@ def test_after_the_right_digits_it_goes_on_like_a_code() -> None:
     assert world.bill("B-1").process_id == process.process_id
 
 
-@pytest.mark.parametrize("digits", ["", "4", "24", "42 "])
+@pytest.mark.parametrize("digits", ["", "24", "41"])
 def test_wrong_digits_decline_for_good(digits: str) -> None:
     world = SmallWorld()
     process = world.resolve(ANA, BURN)

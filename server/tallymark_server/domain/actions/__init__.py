@@ -26,8 +26,10 @@ from tallymark_server.domain.model.actions import (
     Settlement,
     SettlementTask,
 )
+from tallymark_server.domain.model.merchants import Policy
 from tallymark_server.domain.model.people import Customer
 from tallymark_server.domain.model.processes import CodePurpose, Posting, Process
+from tallymark_server.domain.policy import current_policy
 from tallymark_server.domain.state import Draft, Key
 
 __all__ = ["Undone", "grant_all", "post_all", "release_all", "undo_all"]
@@ -125,6 +127,8 @@ def _keys_of_asked(draft: Draft, process: Process) -> list[Key[Any]]:
     keys: list[Key[Any]] = []
     for action in process.actions:
         match action.ask:
+            case ChargeAsk():
+                keys.append(Policy.key_of_current())
             case PayBillAsk() as ask:
                 keys += pay_bill.keys_of_asked(process, customer, ask)
             case AdmitAsk() as ask:
@@ -162,7 +166,7 @@ def _grant_one(trial: Draft, process: Process, place: int, now: int) -> Action:
     try:
         _check_purpose(process, action.ask)
         if isinstance(action.ask, ChargeAsk):
-            return charge.grant(process, customer, action.ask, place)
+            return charge.grant(current_policy(trial), process, customer, action.ask, place)
         granted = _grant_held(trial, process, customer, action.ask, now)
     except ActionRefused as no:
         return msgspec.structs.replace(action, refusal=no.refusal)

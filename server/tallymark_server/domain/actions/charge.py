@@ -18,16 +18,22 @@ from tallymark_server.domain.model.actions import (
     Settlement,
     SettlementTask,
 )
+from tallymark_server.domain.model.merchants import Policy
 from tallymark_server.domain.model.people import Card, Customer
 from tallymark_server.domain.model.processes import Process
 from tallymark_server.domain.money import Money
+from tallymark_server.domain.policy import needs_bound_code
 
 __all__ = ["grant", "open_task", "post", "release"]
 
 
-def grant(process: Process, customer: Customer, ask: ChargeAsk, place: int) -> Action:
+def grant(
+    policy: Policy, process: Process, customer: Customer, ask: ChargeAsk, place: int
+) -> Action:
     """Compute the amount and choose the card; nothing is authorised yet."""
     amount = ask.amount or _remainder(process)
+    if needs_bound_code(policy, amount) and not process.is_bound:
+        raise ActionRefused(RefusalReason.CODE_NOT_BOUND)
     if amount.minor_units == 0:
         return Action(ask=ask, grant=ChargeGrant(amount=amount))
     card = _choose_card(process, customer)

@@ -6,6 +6,7 @@ A command carries everything that a decision may not make up: ids, hashes, rando
 from tallymark_server.domain.commands.codes import (
     IssueCode,
     RevokeCode,
+    TerminalTag,
 )
 from tallymark_server.domain.commands.command import (
     Caller,
@@ -41,7 +42,7 @@ from tallymark_server.domain.commands.enrolment import (
     RevokeOperator,
     RevokeTerminal,
 )
-from tallymark_server.domain.commands.numbers import VerifyNumber
+from tallymark_server.domain.commands.numbers import SendNumberCode, VerifyNumber
 from tallymark_server.domain.commands.passwords import (
     ReservePasswordTry,
     RightPassword,
@@ -105,10 +106,12 @@ __all__ = [
     "RevokeOperator",
     "RevokeTerminal",
     "RightPassword",
+    "SendNumberCode",
     "SetPolicy",
     "SettleProcess",
     "SignedStatement",
     "TelephoneIdentification",
+    "TerminalTag",
     "UnlockPassword",
     "UpdatePoints",
     "UsesPassword",

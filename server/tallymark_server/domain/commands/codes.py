@@ -1,5 +1,7 @@
 """What phones can ask of the rules about codes."""
 
+import msgspec
+
 from tallymark_server.domain.commands.command import Command
 from tallymark_server.domain.commands.passwords import UsesPassword
 from tallymark_server.domain.model.people import BillReference, TicketReference
@@ -8,7 +10,15 @@ from tallymark_server.domain.model.processes import CodePurpose
 __all__ = [
     "IssueCode",
     "RevokeCode",
+    "TerminalTag",
 ]
+
+
+class TerminalTag(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose tag was scanned, as the server had signed it. One that is no good names nobody."""
+
+    terminal_id: str = ""
+    merchant_id: str = ""
 
 
 class IssueCode(UsesPassword, frozen=True, kw_only=True):
@@ -21,7 +31,7 @@ class IssueCode(UsesPassword, frozen=True, kw_only=True):
     card_id: str
     bill: BillReference | None
     ticket: TicketReference | None
-    audience: str
+    tag: TerminalTag | None
 
 
 class RevokeCode(Command, frozen=True, kw_only=True):

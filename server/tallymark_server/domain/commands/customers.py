@@ -1,7 +1,8 @@
 """What customers can ask of the rules about themselves."""
 
 from tallymark_server.domain.commands.command import Command
-from tallymark_server.domain.commands.passwords import UsesPassword
+from tallymark_server.domain.commands.passwords import RightPassword, UsesPassword
+from tallymark_server.domain.model.numbers import TelephoneNumber
 from tallymark_server.domain.model.people import Card, DeviceKey
 
 __all__ = [
@@ -28,8 +29,8 @@ class RegisterCustomer(Command, frozen=True, kw_only=True):
     login_name: str
     login_hash: str
     password_hash: str
-    telephone_number: str
-    number_code: str
+    number: TelephoneNumber | None
+    code_hash: str
     device_id: str
     device_name: str
     device_key: DeviceKey
@@ -39,6 +40,7 @@ class RegisterCustomer(Command, frozen=True, kw_only=True):
 class OpenSession(UsesPassword, frozen=True, kw_only=True):
     """Sign a device in, which proved its key."""
 
+    password: RightPassword
     customer_id: str
     device_id: str
     token_hash: str
@@ -47,6 +49,7 @@ class OpenSession(UsesPassword, frozen=True, kw_only=True):
 class AddDevice(UsesPassword, frozen=True, kw_only=True):
     """Add a device, which proved its key, and sign it in. The invitation is used up."""
 
+    password: RightPassword
     customer_id: str
     invitation_hash: str
     device_id: str
@@ -78,6 +81,7 @@ class RevokeDevice(Command, frozen=True, kw_only=True):
 class ChangePassword(UsesPassword, frozen=True, kw_only=True):
     """Set another password, which comes as its hash, and end all other sessions."""
 
+    password: RightPassword
     password_hash: str
 
 

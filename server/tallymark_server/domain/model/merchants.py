@@ -157,7 +157,10 @@ class PasswordRule(IntEnum):
 
 
 class Policy(Row, frozen=True, kw_only=True, omit_defaults=True):
-    """The numbers an operator may set, with their defaults and where these come from."""
+    """The numbers an operator may set, with their defaults and where these come from.
+
+    Amounts are minor units of whatever currency is charged. What is None does not apply.
+    """
 
     table: ClassVar[str] = "policies"
 
@@ -174,6 +177,13 @@ class Policy(Row, frozen=True, kw_only=True, omit_defaults=True):
     confirm_admission: bool = False
     password_rule: PasswordRule = PasswordRule.NEVER
     session_life_seconds: int = 30 * 24 * 3600
+    bind_money_from: int | None = None
+    unconfirmed_count_max: int = 10
+    unconfirmed_sum_max: int = 15_000
+    new_terminal_days: int = 30
+    new_terminal_count_max: int = 100
+    new_terminal_sum_max: int = 100_000
+    tag_life_seconds: int = 60
     is_current: bool = True
 
     @property

@@ -4,6 +4,8 @@ from typing import ClassVar
 
 import msgspec
 
+from tallymark_server.domain.model.numbers import NumberProof, TelephoneNumber
+from tallymark_server.domain.model.tallies import Tally
 from tallymark_server.domain.state import CustomerRow, DirectoryRow
 
 __all__ = [
@@ -68,12 +70,13 @@ class Customer(CustomerRow, frozen=True, kw_only=True, omit_defaults=True):
     login_name: str
     password_hash: str
     registered_at: int
-    telephone_number: str = ""
-    number_code: str = ""
-    """Keyed hash of the verification code that was sent; empty when none is waited for."""
+    number: TelephoneNumber | None = None
+    """Telephone number that was verified, and is nobody else's since."""
 
-    number_attempts: int = 0
-    number_verified: bool = False
+    number_proof: NumberProof | None = None
+    number_codes: Tally = Tally()
+    """Verification codes sent on the last day one was."""
+
     device_ids: tuple[str, ...] = ()
     invitations: tuple[Invitation, ...] = ()
     cards: tuple[Card, ...] = ()
@@ -82,8 +85,29 @@ class Customer(CustomerRow, frozen=True, kw_only=True, omit_defaults=True):
     programme_ids: tuple[str, ...] = ()
     last_event: int = 0
     prompt_process_id: str = ""
+    """Process that the customer is being asked about by telephone number."""
+
+    prompts_unanswered: int = 0
+    prompts_from: int = 0
+    """Such questions in a row without a yes, and the time from which there may be another."""
+
+    unconfirmed: Tally = Tally()
+    """What was charged without confirmation on the last day there was such a charge."""
+
     password_version: int = 0
     """How often the password was changed."""
+
+    @property
+    def telephone_number(self) -> str:
+        """The number in force, else the one that waits to be verified; empty for neither."""
+        waiting = self.number_proof.number if self.number_proof else None
+        shown = self.number or waiting
+        return shown.digits if shown else ""
+
+    @property
+    def number_verified(self) -> bool:
+        """Whether a number is in force."""
+        return self.number is not None
 
     def __repr__(self) -> str:
         """Leave out hash, number and code."""

@@ -26,6 +26,7 @@ __all__ = [
     "Request",
     "SignedAnswer",
     "StagedBalance",
+    "TerminalView",
     "Unresolved",
 ]
 
@@ -138,6 +139,16 @@ class SignedAnswer(msgspec.Struct, frozen=True, kw_only=True):
     answered_at: int
 
 
+class TerminalView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How a process stands for its terminal, which must not know yet, or ever, how it ended."""
+
+    state: ProcessState
+    version: int
+    refusal: Refusal | None = None
+    confirm_by: int = 0
+    ended_at: int = 0
+
+
 class Process(Row, frozen=True, kw_only=True, omit_defaults=True):
     """Everything that one scan set off; without a customer, for an unknown telephone number."""
 
@@ -168,11 +179,17 @@ class Process(Row, frozen=True, kw_only=True, omit_defaults=True):
     refusal: Refusal | None = None
     purpose: CodePurpose = CodePurpose.GENERAL
     code_text: str = ""
+    is_bound: bool = False
+    """Whether the code was made for the terminal that showed it, and for no other."""
+
     card_id: str = ""
     bill: BillReference | None = None
     ticket: TicketReference | None = None
     by_telephone: bool = False
     digits: str = ""
+    terminal_view: TerminalView | None = None
+    """Set when the customer said no to a telephone prompt."""
+
     is_confirmed: bool = False
     signed_yes: SignedAnswer | None = None
     signed_no: SignedAnswer | None = None

@@ -10,11 +10,11 @@ import msgspec
 from tallymark_protocol.reasons import Reason
 from tallymark_server.domain.answers import ProcessAnswer
 from tallymark_server.domain.commands import ConfirmProcess, DisputeProcess
-from tallymark_server.domain.model.actions import Action, Refusal, RefusalReason
+from tallymark_server.domain.model.actions import Refusal, RefusalReason
 from tallymark_server.domain.model.people import Device
 from tallymark_server.domain.model.processes import Process, ProcessState, SignedAnswer
 from tallymark_server.domain.processes.lifecycle import end, instruct, proceed, save
-from tallymark_server.domain.processes.resolve import grant
+from tallymark_server.domain.processes.resolve import as_previewed, grant
 from tallymark_server.domain.processes.statement import statement_of
 from tallymark_server.domain.refused import Refused
 from tallymark_server.domain.state import Draft
@@ -77,7 +77,7 @@ def _answer_contest(draft: Draft, before: Process, *, approve: bool, now: int) -
 def _approve(draft: Draft, answered: Process, command: ConfirmProcess, now: int) -> Process:
     confirmed = msgspec.structs.replace(answered, is_confirmed=True)
     if answered.by_telephone and not _refusals(answered):  # a refused one showed no amounts
-        asked = tuple(Action(ask=action.ask) for action in answered.actions)
+        asked = tuple(as_previewed(action) for action in answered.actions)
         confirmed = grant(draft, msgspec.structs.replace(confirmed, actions=asked), now)
         is_as_signed = _statement(confirmed, command) == _statement(answered, command)
         if not _refusals(confirmed) and not is_as_signed:

@@ -38,6 +38,7 @@ from tallymark_server.domain.model.processes import (
 from tallymark_server.domain.policy import current_policy
 from tallymark_server.domain.processes.lifecycle import complete as complete_process
 from tallymark_server.domain.processes.lifecycle import end, is_unresolved, save
+from tallymark_server.domain.processes.terminal_view import as_terminal_sees
 from tallymark_server.domain.refused import Refused
 from tallymark_server.domain.state import Draft
 
@@ -96,7 +97,7 @@ def reverse(draft: Draft, command: ReverseProcess, now: int) -> ReversalAnswer:
     process = _find_or_mark(draft, command, now)
     if process is None:
         return ReversalAnswer(outcome=ReversalOutcome.NEVER_SEEN)
-    if not process.is_final:
+    if not as_terminal_sees(process).is_final:
         reason = RefusalReason.RELEASED_BY_TERMINAL
         ended = end(draft, process, ProcessState.RELEASED, reason, now)
         ended = msgspec.structs.replace(ended, note=command.note)
@@ -164,10 +165,11 @@ def _instructed(
     process = find(draft, command.partition, command.caller, command.name)
     if process is None:
         raise Refused(Reason.PROCESS_NOT_FOUND)
-    if process.state is ProcessState.CONTESTED:
+    state = as_terminal_sees(process).state
+    if state is ProcessState.CONTESTED:
         raise Refused(Reason.PROCESS_CONTESTED)
-    if process.state not in states:
-        raise Refused(Reason.PROCESS_NOT_INSTRUCTED, state=process.state.name)
+    if state not in states:
+        raise Refused(Reason.PROCESS_NOT_INSTRUCTED, state=state.name)
     return process
 
 

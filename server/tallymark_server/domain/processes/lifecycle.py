@@ -25,6 +25,8 @@ from tallymark_server.domain.model.processes import (
     ProcessState,
     Unresolved,
 )
+from tallymark_server.domain.processes.terminal_view import end_for_terminal, end_in_secret
+from tallymark_server.domain.prompts import remember_prompt
 from tallymark_server.domain.state import Draft, Key
 
 __all__ = [
@@ -91,11 +93,16 @@ def complete(draft: Draft, process: Process, now: int) -> Process:
 def end(
     draft: Draft, process: Process, state: ProcessState, refusal: Refusal | RefusalReason, now: int
 ) -> Process:
-    """End the process without any effect: everything held is let go, the code is dead."""
+    """End the process without any effect: everything held is let go, the code is dead.
+
+    One that had ended already, in secret from its terminal, ends for that too.
+    """
     if isinstance(refusal, RefusalReason):
         refusal = Refusal(reason=refusal)
+    if process.terminal_view is not None:
+        return end_for_terminal(process, state, refusal, now)
     _consume_code(draft, process)
-    return msgspec.structs.replace(
+    ended = msgspec.structs.replace(
         actions.release_all(draft, process, now),
         state=state,
         refusal=refusal,
@@ -104,13 +111,15 @@ def end(
         confirm_by=0,
         is_contested=False,
     )
+    return end_in_secret(process, ended)
 
 
 def save(draft: Draft, before: Process | None, after: Process) -> Process:
     """Write the process with its version, its customer's event, its open work and its indexes."""
-    after = msgspec.structs.replace(after, version=after.version + 1)
-    if after.customer_id:
-        after = _tell_customer(draft, before, after)
+    if _is_for_customer(before, after):
+        after = msgspec.structs.replace(after, version=after.version + 1)
+        if after.customer_id:
+            after = _tell_customer(draft, before, after)
     old, new = _due(before), _due(after)
     for key in old.keys() - new.keys():
         draft.delete(key)
@@ -121,17 +130,18 @@ def save(draft: Draft, before: Process | None, after: Process) -> Process:
     return after
 
 
+def _is_for_customer(before: Process | None, after: Process) -> bool:
+    """Say whether anything changes but how a process, ended in secret, stands for its terminal."""
+    view = before.terminal_view if before else None
+    return view is None or view == after.terminal_view
+
+
 def _tell_customer(draft: Draft, before: Process | None, after: Process) -> Process:
     """Give the change its number among the customer's, and remember an open telephone prompt."""
     customer = draft.get(Customer.key_of(after.partition, after.customer_id))
     assert customer is not None, "a process's customer exists"
-    prompt = customer.prompt_process_id
-    if after.by_telephone and after.state is ProcessState.AWAITING_CUSTOMER:
-        prompt = after.process_id
-    elif prompt == after.process_id:
-        prompt = ""
     event = customer.last_event + 1
-    draft.put(msgspec.structs.replace(customer, last_event=event, prompt_process_id=prompt))
+    draft.put(msgspec.structs.replace(remember_prompt(customer, after), last_event=event))
     if before is None:
         draft.put(
             CustomerProcess(

@@ -26,7 +26,9 @@ from tallymark_server.domain.model.actions import (
 )
 from tallymark_server.domain.model.processes import Process, ProcessState
 from tallymark_server.domain.processes.lifecycle import end, instruct, save
+from tallymark_server.domain.processes.terminal_view import as_terminal_sees
 from tallymark_server.domain.state import Draft
+from tallymark_server.domain.unconfirmed import take_back
 
 __all__ = ["REVERSAL_TRIES", "fire_timer", "record_authorisation", "record_settlement"]
 
@@ -65,11 +67,12 @@ def fire_timer(draft: Draft, command: FireTimer, now: int) -> Done:
         return Done()
     if before.timer_at != command.timer_at or now < before.timer_at:
         return Done()
-    match before.state:
+    match as_terminal_sees(before).state:
         case ProcessState.AWAITING_CUSTOMER:
             reason = RefusalReason.CUSTOMER_SILENT
             after = end(draft, before, ProcessState.EXPIRED, reason, now)
         case ProcessState.AUTHORISING:
+            take_back(draft, before)
             reason = RefusalReason.INSTITUTION_UNREACHABLE
             after = end(draft, before, ProcessState.EXPIRED, reason, now)
         case _:
@@ -150,6 +153,7 @@ def _declined(
     action = _close_task(before.actions[place], Settlement.HELD if held else Settlement.NONE)
     action = msgspec.structs.replace(action, refusal=refusal)
     process = before.with_action(place, action)
+    take_back(draft, process)
     return end(draft, process, ProcessState.DECLINED, refusal, now)
 
 

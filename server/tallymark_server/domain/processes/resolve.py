@@ -9,6 +9,8 @@ A telephone number goes another way: nobody may learn from the answer whether a 
 the process always waits for the customer first, and nothing is held before the answer.
 """
 
+from typing import Any
+
 import msgspec
 
 from tallymark_protocol.reasons import Reason
@@ -23,19 +25,32 @@ from tallymark_server.domain.identifiers import make_id
 from tallymark_server.domain.model.actions import (
     Action,
     AdmitAsk,
+    BurnPointsAsk,
+    ChargeAsk,
     ChargeGrant,
     PayBillAsk,
     PayBillGrant,
+    Refusal,
+    RefusalReason,
 )
-from tallymark_server.domain.model.merchants import Event, Merchant, PointsProgramme, Policy
+from tallymark_server.domain.model.merchants import (
+    Event,
+    Merchant,
+    PointsProgramme,
+    Policy,
+    Terminal,
+)
 from tallymark_server.domain.model.people import Customer, Device, LiveCode, NumberOwner
 from tallymark_server.domain.model.processes import Code, CodeState, Process, ProcessState
-from tallymark_server.domain.policy import current_policy, needs_confirmation
+from tallymark_server.domain.model.tallies import TerminalDay
+from tallymark_server.domain.policy import current_policy, needs_bound_code, needs_confirmation
 from tallymark_server.domain.processes.lifecycle import end, proceed, save
+from tallymark_server.domain.prompts import may_ask
 from tallymark_server.domain.refused import Refused
 from tallymark_server.domain.state import Draft, Key
+from tallymark_server.domain.unconfirmed import count_unconfirmed
 
-__all__ = ["grant", "resolve"]
+__all__ = ["as_previewed", "grant", "resolve"]
 
 
 def resolve(draft: Draft, command: ResolveCode, now: int) -> ProcessAnswer | RefusedAnswer:
@@ -44,7 +59,8 @@ def resolve(draft: Draft, command: ResolveCode, now: int) -> ProcessAnswer | Ref
     process = _new_process(command, merchant, current_policy(draft), now)
     if isinstance(command.identification, CodeIdentification):
         return _resolve_code(draft, process, command.identification, now)
-    return _resolve_number(draft, process, command.identification, command.digits)
+    process = msgspec.structs.replace(process, by_telephone=True, digits=command.digits)
+    return _resolve_number(draft, process, command.identification, now)
 
 
 def grant(draft: Draft, process: Process, now: int) -> Process:
@@ -54,6 +70,14 @@ def grant(draft: Draft, process: Process, now: int) -> Process:
         if isinstance(action.grant, ChargeGrant):
             return msgspec.structs.replace(granted, card_total=action.grant.amount)
     return granted
+
+
+def as_previewed(action: Action) -> Action:
+    """Return what was asked for, about the very bill that the customer was shown."""
+    ask = action.ask
+    if isinstance(ask, PayBillAsk) and isinstance(action.grant, PayBillGrant):
+        ask = msgspec.structs.replace(ask, bill_reference=action.grant.bill_reference)
+    return Action(ask=ask)
 
 
 def _resolve_code(
@@ -82,6 +106,7 @@ def _resolve_code(
         customer_id=code.customer_id,
         purpose=code.purpose,
         code_text=code.text,
+        is_bound=code.audience == process.terminal_id,
         card_id=code.card_id,
         bill=code.bill,
         ticket=code.ticket,
@@ -94,41 +119,61 @@ def _after_grant(draft: Draft, process: Process, now: int) -> Process:
     refusals = [action.refusal for action in process.actions if action.refusal]
     if refusals:
         return end(draft, process, ProcessState.DECLINED, refusals[0], now)
-    if needs_confirmation(current_policy(draft), process):
+    if needs_confirmation(draft, process):
         return _await_customer(process)
+    count_unconfirmed(draft, current_policy(draft), process)
     return proceed(draft, process, now)
 
 
 def _resolve_number(
-    draft: Draft, process: Process, identification: TelephoneIdentification, digits: str
+    draft: Draft, process: Process, identification: TelephoneIdentification, now: int
 ) -> ProcessAnswer:
     """Wait for the customer.
 
-    If the number is unknown, or its owner is being asked already, that is to wait for nobody.
+    If the number is unknown, or its owner is being asked already or has a pause, that is to wait
+    for nobody. Only what would be refused whoever it was is refused at once.
     """
-    process = _await_customer(msgspec.structs.replace(process, by_telephone=True, digits=digits))
     owner = draft.get(NumberOwner.key_of(identification.number_hash))
     customer_key = owner and Customer.key_of(owner.customer_partition, owner.customer_id)
     customer = customer_key and draft.get(customer_key)
-    if customer and not customer.prompt_process_id:
+    unbound = _unbound_charge(current_policy(draft), process)
+    if unbound is not None:
+        refused = process.with_action(unbound, _not_bound(process.actions[unbound]))
+        process = end(draft, refused, ProcessState.DECLINED, RefusalReason.CODE_NOT_BOUND, now)
+        return ProcessAnswer(process=save(draft, None, process))
+    process = _await_customer(process)
+    if customer and may_ask(customer, now):
         process = msgspec.structs.replace(process, customer_id=customer.customer_id)
         process = _preview(draft, process)
     return ProcessAnswer(process=save(draft, None, process))
 
 
-def _preview(draft: Draft, process: Process) -> Process:
-    """Show the customer what would be done, holding nothing.
+def _unbound_charge(policy: Policy, process: Process) -> int | None:
+    """Return the place of a charge that needs a bound code by what the terminal alone says of it.
 
-    The bill that is shown is the one that will be paid.
+    What is left after points, which may be less, is known when somebody has been found.
     """
+    burns = any(isinstance(action.ask, BurnPointsAsk) for action in process.actions)
+    for place, action in enumerate(process.actions):
+        if isinstance(action.ask, ChargeAsk):
+            amount = action.ask.amount or (None if burns else process.sale_total)
+            if amount and needs_bound_code(policy, amount):
+                return place
+    return None
+
+
+def _not_bound(action: Action) -> Action:
+    return Action(ask=action.ask, refusal=Refusal(reason=RefusalReason.CODE_NOT_BOUND))
+
+
+def _preview(draft: Draft, process: Process) -> Process:
+    """Show the customer what would be done, holding nothing."""
     shown = grant(Draft(draft), process, process.created_at)
-    asked = []
-    for action in shown.actions:
-        ask = action.ask
-        if isinstance(ask, PayBillAsk) and isinstance(action.grant, PayBillGrant):
-            ask = msgspec.structs.replace(ask, bill_reference=action.grant.bill_reference)
-        asked.append(Action(ask=ask, grant=action.grant, refusal=action.refusal))
-    return msgspec.structs.replace(shown, actions=tuple(asked))
+    previews = tuple(
+        Action(ask=action.ask, grant=action.grant, refusal=action.refusal)
+        for action in shown.actions
+    )
+    return msgspec.structs.replace(shown, actions=previews)
 
 
 def _await_customer(process: Process) -> Process:
@@ -166,10 +211,12 @@ def _contest(draft: Draft, code: Code, terminal_id: str) -> None:
     """Freeze what takes money unconfirmed, when another terminal shows its code too."""
     before = draft.get(Process.key_of(code.process_id))
     assert before is not None, "a claimed code has a process"
-    unconfirmed_money = before.card_total is not None and not before.is_confirmed
+    unconfirmed_money = (
+        bool(before.card_total and before.card_total.minor_units) and not before.is_confirmed
+    )
     if before.terminal_id == terminal_id or not unconfirmed_money or before.is_contested:
         return
-    if before.state is ProcessState.INSTRUCTED:
+    if before.state in {ProcessState.INSTRUCTED, ProcessState.OVERDUE}:
         contested = msgspec.structs.replace(
             before, state=ProcessState.CONTESTED, is_contested=True, timer_at=0
         )
@@ -180,10 +227,15 @@ def _contest(draft: Draft, code: Code, terminal_id: str) -> None:
 
 def _fetch_merchant(draft: Draft, command: ResolveCode) -> Merchant:
     """Ask for everything that the command names at once, so that a batch loads it together."""
-    events = [Event.key_of(ask.event_id) for ask in command.asks if isinstance(ask, AdmitAsk)]
+    keys: list[Key[Any]] = []
+    for ask in command.asks:
+        if isinstance(ask, AdmitAsk):
+            keys.append(Event.key_of(ask.event_id))
+        if isinstance(ask, ChargeAsk):
+            terminal_id = command.caller.caller_id
+            keys += [Terminal.key_of(terminal_id), TerminalDay.key_of(terminal_id)]
     key = Merchant.key_of(command.caller.merchant_id)
-    named = _named_key(command)
-    draft.fetch(key, Policy.key_of_current(), named, *events)
+    draft.fetch(key, Policy.key_of_current(), _named_key(command), *keys)
     merchant = draft.get(key)
     assert merchant is not None, "a terminal's merchant exists"
     if merchant.programme_id:

@@ -78,6 +78,13 @@ CREATE TABLE merchants (
     PRIMARY KEY (partition, key)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE number_codes (
+    partition INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (partition, key)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE number_owners (
     partition INTEGER NOT NULL,
     key TEXT NOT NULL,
@@ -135,6 +142,13 @@ CREATE TABLE requests (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE sessions (
+    partition INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (partition, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE terminal_days (
     partition INTEGER NOT NULL,
     key TEXT NOT NULL,
     body TEXT NOT NULL,

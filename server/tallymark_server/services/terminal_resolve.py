@@ -1,0 +1,143 @@
+"""The part of TerminalService that says what to do: ResolveCode, and what a terminal is shown."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import grpc
+
+from tallymark.v1 import process_pb2
+from tallymark.v1 import terminal_service_pb2 as contract
+from tallymark_protocol.errors import NotDone, TallymarkError
+from tallymark_server.domain import commands
+from tallymark_server.domain.answers import Answer, ProcessAnswer, RefusedAnswer, SeenProcess
+from tallymark_server.domain.model.processes import Process, ProcessState
+from tallymark_server.domain.processes.finish import RESOLVE_RPC
+from tallymark_server.domain.processes.terminal_view import as_terminal_sees
+from tallymark_server.keyring import Keyring
+from tallymark_server.lanes.feed import Feed
+from tallymark_server.lanes.lane import Lane
+from tallymark_server.services.answering import refusal, request_key
+from tallymark_server.services.callers import CALLER
+from tallymark_server.services.lookup import Lookup
+from tallymark_server.services.messages_in import ask_from, money_from
+from tallymark_server.services.processes_out import process_message
+
+__all__ = ["TELEPHONE_ANSWER_SECONDS", "TerminalResolving", "taking_at_least"]
+
+WAIT_MILLISECONDS: Final = 5_000
+"""How long ResolveCode waits for a decision unless the terminal says otherwise."""
+
+MARGIN_SECONDS: Final = 0.3
+"""Kept back of the caller's deadline, so that the answer arrives before it."""
+
+TELEPHONE_ANSWER_SECONDS: Final = 0.1
+"""A telephone number is answered no sooner than this after its arrival.
+
+Finding nobody takes a few milliseconds less than finding somebody and what they have, and who asks
+often enough could tell.
+"""
+
+_UNDECIDED: Final = {ProcessState.AWAITING_CUSTOMER, ProcessState.AUTHORISING}
+
+_Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class TerminalResolving:
+    """Resolves codes and telephone numbers, and shows processes as their terminals may see them."""
+
+    _lane: Lane
+    _keyring: Keyring
+    _lookup: Lookup
+    _feed: Feed
+
+    async def ResolveCode(
+        self, request: contract.ResolveCodeRequest, context: _Context
+    ) -> contract.ResolveCodeResponse:
+        """Claim the code, decide, and wait a while for what is undecided."""
+        if request.identification.WhichOneof("by") != "telephone_number":
+            return await self._resolve(request, context)
+        async with taking_at_least(TELEPHONE_ANSWER_SECONDS):
+            return await self._resolve(request, context)
+
+    async def _resolve(
+        self, request: contract.ResolveCodeRequest, context: _Context
+    ) -> contract.ResolveCodeResponse:
+        caller = CALLER.get()
+        partition, identification = await self._lookup.identify(request.identification)
+        command = commands.ResolveCode(
+            caller=caller,
+            partition=partition,
+            request=request_key(
+                self._keyring, RESOLVE_RPC, _without_wait(request), request.request_id
+            ),
+            identification=identification,
+            asks=tuple(ask_from(action) for action in request.actions),
+            sale_total=(money_from(request.sale_total) if request.HasField("sale_total") else None),
+            complete_on_instruction=request.complete_on_instruction,
+            fresh=os.urandom(10),
+            digits=f"{secrets.randbelow(100):02d}",
+        )
+        process = await self._resolved(await self._lane.submit(command))
+        wait_seconds = (request.wait_milliseconds or WAIT_MILLISECONDS) / 1000
+        remaining_seconds = context.time_remaining()
+        if remaining_seconds is not None:
+            wait_seconds = min(wait_seconds, remaining_seconds - MARGIN_SECONDS)
+        if process.state in _UNDECIDED:
+            process = await self._wait_for_decision(process, wait_seconds)
+        return contract.ResolveCodeResponse(process=self._message(process))
+
+    async def _resolved(self, answer: Answer) -> Process:
+        match answer:
+            case ProcessAnswer():
+                return as_terminal_sees(answer.process)
+            case SeenProcess():
+                return await self._lookup.process(answer.process_id)
+            case RefusedAnswer():
+                raise refusal(answer)
+            case _:
+                message = "ResolveCode has no other answers"
+                raise AssertionError(message)
+
+    async def _wait_for_decision(self, process: Process, wait_seconds: float) -> Process:
+        """Return the process when it is decided, or as it stands when the time is over."""
+        with self._feed.subscribe(process.process_id) as subscription:
+            try:
+                async with asyncio.timeout(wait_seconds):
+                    process = await self._lookup.process(process.process_id)
+                    while process.state in _UNDECIDED:
+                        process = as_terminal_sees((await subscription.next())[-1])
+            except (TimeoutError, NotDone):
+                pass  # the time is over, or the server stops: tell how it stands
+        return process
+
+    def _message(self, process: Process) -> process_pb2.Process:
+        process = as_terminal_sees(process)
+        reference = ""
+        if process.customer_id:
+            reference = self._keyring.customer_reference(process.merchant_id, process.customer_id)
+        return process_message(process, customer_reference=reference)
+
+
+@asynccontextmanager
+async def taking_at_least(seconds: float) -> AsyncIterator[None]:
+    """Leave the context, also by a refusal, no sooner than this after it was entered."""
+    loop = asyncio.get_running_loop()
+    ready_at = loop.time() + seconds
+    try:
+        yield
+    except TallymarkError:
+        await asyncio.sleep(ready_at - loop.time())
+        raise
+    await asyncio.sleep(ready_at - loop.time())
+
+
+def _without_wait(request: contract.ResolveCodeRequest) -> contract.ResolveCodeRequest:
+    """Return the request without what may differ when it is repeated: how long the caller waits."""
+    copy = contract.ResolveCodeRequest()
+    copy.CopyFrom(request)
+    copy.ClearField("wait_milliseconds")
+    return copy
