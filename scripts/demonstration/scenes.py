@@ -55,6 +55,7 @@ class Story:
             ("The card is declined, so nothing happens at all", self._declined),
             ("Everything in one scan: bill, card, points and admission", self._everything),
             ("A sale is taken back", self._reversal),
+            ("A thief photographs a code that is bound to the till", self._thief),
             ("An old picture of a code", self._expired),
         )
         for number, (title, scene) in enumerate(scenes, 1):
@@ -64,14 +65,8 @@ class Story:
     def _set_up(self) -> None:
         must = self._stage.must
         code_file = str(self._stage.folder / "data" / "operator-enrolment-code")
-        must(
-            "admin",
-            "init",
-            "--server",
-            self._stage.operator_address,
-            "--enrolment-code-file",
-            code_file,
-        )
+        init = ("init", "--server", self._stage.address, "--enrolment-code-file", code_file)
+        self._tell.show("operator", must("admin", *init))
         programme = ("beans", "--name", "Beans", "--point-value", "0.01", "EUR")
         must("admin", "programmes", "create", *programme)
         must(
@@ -100,7 +95,8 @@ class Story:
                 home=terminal,
             )
             self._tell.show(terminal, answer)
-        self._tell.show("phone", must("phone", "register", "ana", "--server", self._stage.address))
+        trust = ("--server", self._stage.address, "--ca-file", self._stage.ca_file)
+        self._tell.show("phone", must("phone", "register", "ana", *trust))
         answer = must("phone", "add-card", "--expires", "2030-12", "--number-file", "-", typed=CARD)
         self._tell.show("phone", re.sub(r" Its id is .*", "", answer))
         for kind, lines in (("bills", _BILLS), ("tickets", _TICKETS), ("points", _POINTS)):
@@ -138,6 +134,16 @@ class Story:
         figures = sale["card_total"]["figures"] if sale["card_total"] else "nothing"
         got = f"{sale['state']}, card {figures}, {self._points()} points"
         self._result("Sale with confirmation", "COMPLETED, card 78.00, 312 points", got)
+        self._tell.say("Ana's phone has signed what she saw. Anybody can check that, off line:")
+        receipt = self._stage.folder / "receipt.json"
+        receipt.write_text(self._stage.must("phone", "receipt", sale["process_id"], "--json"))
+        checked = self._stage.run("verify", "confirmation", str(receipt))
+        self._tell.show("anybody", checked.text)
+        forged = self._stage.folder / "forged.json"
+        forged.write_text(receipt.read_text().replace("7800", "7900"))
+        refused = self._stage.run("verify", "confirmation", str(forged))
+        got = f"genuine: exit {checked.exit_code}, 79.00 instead of 78.00: exit {refused.exit_code}"
+        self._result("The signed yes", "genuine: exit 0, 79.00 instead of 78.00: exit 1", got)
 
     def _bill(self) -> None:
         self._code("bill")
@@ -216,6 +222,17 @@ class Story:
         got = f"{self._points()} points, {len(wallet['bills'])} bill, ticket {unused}"
         self._result("Sale taken back", "312 points, 1 bill, ticket unused", got)
         self._tell.show("phone", self._stage.must("phone", "receipt", sale["process_id"]))
+
+    def _thief(self) -> None:
+        self._tell.say("The till shows its tag, and Ana's phone gets a code for that till alone:")
+        tag = self._stage.folder / "till.tag"
+        tag.write_text(self._stage.must("terminal", "tag", "--text", home="till"))
+        self._code("bound", "--tag-file", str(tag))
+        self._tell.say("Somebody at the gate has photographed it, and is faster:")
+        thief = self._scan("gate", "bound", "--charge", "9.00")
+        honest = self._scan("till", "bound", "--charge", "3.00")
+        got = f"thief: exit {thief.exit_code}, Ana at the till: exit {honest.exit_code}"
+        self._result("Stolen picture", "thief: exit 1, Ana at the till: exit 0", got)
 
     def _expired(self) -> None:
         self._stage.must("admin", "policy", "set", f"code_life_seconds={CODE_LIFE_SECONDS}")

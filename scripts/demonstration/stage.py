@@ -33,6 +33,7 @@ class Stage:
         """Take an empty folder."""
         self.folder = folder
         self.address = ""
+        self.ca_file = ""
         self._programs = Path(sys.executable).parent
         self._environment = {
             **os.environ,
@@ -54,11 +55,12 @@ class Stage:
                 self._server(
                     "tallymark-server",
                     *("--data", data, "--institution", f"127.0.0.1:{institution['port']}"),
-                    *("--listen", "127.0.0.1:0", "--operator-listen", "127.0.0.1:0"),
+                    *("--listen", "127.0.0.1:0", "--terminal-listen", "127.0.0.1:0"),
+                    *("--operator-listen", "127.0.0.1:0"),
                 )
             )
             self.address = f"127.0.0.1:{server['port']}"
-            self.operator_address = f"127.0.0.1:{server['operator_port']}"
+            self.ca_file = server["ca_file"]
             yield
 
     def run(self, program: str, *arguments: str, typed: str = "", home: str = "") -> Output:
@@ -110,7 +112,7 @@ class Stage:
                 process.communicate(timeout=COMMAND_SECONDS)
 
     @contextmanager
-    def _server(self, program: str, *arguments: str) -> Iterator[dict[str, int]]:
+    def _server(self, program: str, *arguments: str) -> Iterator[dict[str, Any]]:
         """Run a server until the end of the context; yield what its ready file says."""
         ready = self.folder / f"{program}.json"
         log = (self.folder / f"{program}.log").open("w")

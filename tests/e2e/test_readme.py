@@ -49,12 +49,12 @@ def test_the_commands_of_the_readme_work(tmp_path: Path) -> None:
         _server(
             tmp_path,
             "tallymark-server",
-            *("--data", "data", "--operator-listen", "127.0.0.1:0"),
+            *("--data", "data", "--terminal-listen", "127.0.0.1:0"),
+            *("--operator-listen", "127.0.0.1:0"),
             *("--institution", f"127.0.0.1:{institution['port']}"),
         ) as server,
     ):
         lines = found[1].replace("127.0.0.1:7420", f"127.0.0.1:{server['port']}")
-        lines = lines.replace("127.0.0.1:7421", f"127.0.0.1:{server['operator_port']}")
         done = _shell(lines, tmp_path)
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -73,7 +73,7 @@ def test_the_demo_comes_out_as_expected() -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads((ROOT / "build" / "reports" / "demo.json").read_text())
-    assert len(report) >= 9
+    assert len(report) >= 11
     assert all(scene["expected"] == scene["got"] for scene in report)
 
 
