@@ -21,13 +21,12 @@ Left to the caller:
 from dataclasses import dataclass, field
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tallymark_protocol import base45, strict_cbor
 from tallymark_protocol.code_claims import CodeClaims, claims_from_cbor, claims_to_cbor
 from tallymark_protocol.code_errors import CodeExpired, CodeMalformed, CodeNotGenuine
 from tallymark_protocol.code_keys import VerificationKeys
+from tallymark_protocol.signed_text import SignedTextKind
 
 __all__ = [
     "CODE_PREFIX",
@@ -49,10 +48,14 @@ CODE_TEXT_CHARACTERS_MAX: Final = 466
 EPOCH_MAX: Final = 2**64 - 1
 """Largest epoch: it is signed as eight bytes."""
 
-_SIGNATURE_BYTES: Final = 64
-
-# {1: -8, 4: h'..'}: algorithm EdDSA and the key's number. It has one encoding, so it is compared.
-_HEADER_START: Final = bytes.fromhex("a2 01 27 04 41")
+_CODE: Final = SignedTextKind(
+    prefix=CODE_PREFIX,
+    characters_max=CODE_TEXT_CHARACTERS_MAX,
+    context=b"tallymark",
+    malformed=CodeMalformed,
+    name="code",
+    advice="scan the code on the customer's phone again, or ask for a new one",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,40 +75,20 @@ def parse(text: str) -> ParsedCode:
         CodeMalformed: the text is not a code in its only allowed form.
 
     """
-    # 1. Size, before any work that grows with it.
-    if len(text) > CODE_TEXT_CHARACTERS_MAX:
-        message = "the text is longer than any code; scan the code on the customer's phone"
-        raise CodeMalformed(message)
-
-    # 2. Prefix.
-    if not text.startswith(CODE_PREFIX):
-        message = "the text is not a Tallymark code of version 1; scan the customer's code"
-        raise CodeMalformed(message)
-
-    # 3. Base45.
-    try:
-        cose = base45.decode(text.removeprefix(CODE_PREFIX))
-    except base45.NotBase45 as error:
-        message = f"the text of the code is damaged: {error}"
-        raise CodeMalformed(message) from None
-
-    # 4. COSE envelope.
-    header, payload, signature = _open_envelope(cose)
-
-    # 5. Header: the algorithm is not looked up but must be the only one.
-    if header[:-1] != _HEADER_START:
-        message = "the header is not that of an EdDSA code; ask the phone for a new code"
-        raise CodeMalformed(message)
-    key_id = header[-1]
+    # 1 to 5. Size, prefix, Base45, COSE envelope, header.
+    envelope = _CODE.open(text)
 
     # 6. Claims, in their only encoding.
-    claims = claims_from_cbor(payload)
+    claims = claims_from_cbor(envelope.payload)
 
-    # 7. Canonical form: what was understood, encoded again, is what came, to the last byte.
-    if _seal_envelope(key_id, payload, signature) != cose:
-        message = "the code is not in its canonical form; ask the phone for a new code"
-        raise CodeMalformed(message)
-    return ParsedCode(claims=claims, key_id=key_id, payload=payload, signature=signature)
+    # 7. Canonical form.
+    _CODE.check_canonical(envelope)
+    return ParsedCode(
+        claims=claims,
+        key_id=envelope.key_id,
+        payload=envelope.payload,
+        signature=envelope.signature,
+    )
 
 
 def verify(
@@ -126,13 +109,15 @@ def verify(
     key = keys.valid_key(parsed.key_id, now_seconds)
 
     # 9. Signature.
-    try:
-        key.public_key.verify(
-            parsed.signature, _signed_bytes(parsed.key_id, parsed.payload, epoch=epoch)
-        )
-    except InvalidSignature:
+    if not _CODE.is_signed(
+        key.public_key,
+        key_id=parsed.key_id,
+        payload=parsed.payload,
+        signature=parsed.signature,
+        epoch=epoch,
+    ):
         message = "the signature does not fit; ask the phone for a new code"
-        raise CodeNotGenuine(message) from None
+        raise CodeNotGenuine(message)
 
     # 10. Expiry, last: a forged code must not look like one that was good once.
     check_expiry(parsed.claims, now_seconds=now_seconds)
@@ -153,36 +138,4 @@ def check_expiry(claims: CodeClaims, *, now_seconds: float) -> None:
 
 def sign(claims: CodeClaims, *, key_id: int, private_key: Ed25519PrivateKey, epoch: int) -> str:
     """Return the text of a new code."""
-    payload = claims_to_cbor(claims)
-    signature = private_key.sign(_signed_bytes(key_id, payload, epoch=epoch))
-    return CODE_PREFIX + base45.encode(_seal_envelope(key_id, payload, signature))
-
-
-def _open_envelope(cose: bytes) -> tuple[bytes, bytes, bytes]:
-    """Return header, payload and signature; the unprotected map is left to the canonical check."""
-    try:
-        envelope = strict_cbor.decode(cose, depth_max=2)
-    except strict_cbor.NotStrictCbor as error:
-        message = f"the code is damaged: {error}"
-        raise CodeMalformed(message) from None
-    match envelope:
-        case [bytes(header), dict(), bytes(payload), bytes(signature)] if (
-            len(signature) == _SIGNATURE_BYTES
-        ):
-            return header, payload, signature
-    message = "the code is not a COSE_Sign1 message; ask the phone for a new code"
-    raise CodeMalformed(message)
-
-
-def _seal_envelope(key_id: int, payload: bytes, signature: bytes) -> bytes:
-    return strict_cbor.encode([_header(key_id), {}, payload, signature])
-
-
-def _signed_bytes(key_id: int, payload: bytes, *, epoch: int) -> bytes:
-    """Return the Sig_structure of RFC 9052, section 4.4."""
-    external_aad = b"tallymark" + epoch.to_bytes(8, "big")
-    return strict_cbor.encode(["Signature1", _header(key_id), external_aad, payload])
-
-
-def _header(key_id: int) -> bytes:
-    return _HEADER_START + bytes([key_id])
+    return _CODE.sign(claims_to_cbor(claims), key_id=key_id, private_key=private_key, epoch=epoch)

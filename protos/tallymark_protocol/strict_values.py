@@ -13,6 +13,7 @@ __all__ = [
     "demand_number",
     "demand_text",
     "list_of",
+    "map_of",
     "one_of",
 ]
 
@@ -49,6 +50,14 @@ def list_of(value: object, count: int) -> list[Any]:
     if isinstance(value, list) and len(value) == count:
         return value
     message = f"it is a list of {count}"
+    raise ValueError(message)
+
+
+def map_of(value: object) -> dict[Any, Any]:
+    """Return the value if it is a map; else raise ValueError."""
+    if isinstance(value, dict):
+        return value
+    message = "it is a map"
     raise ValueError(message)
 
 
