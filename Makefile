@@ -41,6 +41,10 @@ demo: install ## Play the whole story on this machine: server, phone, terminal
 test: install ## Run the tests
 	$(BIN)/python -m pytest $(ARGS)
 
+.PHONY: attack
+attack: install ## Attack every promise about theft, for long; writes build/reports/attack.json
+	$(BIN)/python -m pytest -m guarantee --campaign $(ARGS)
+
 .PHONY: check
 check: static test ## Run everything that CI runs
 

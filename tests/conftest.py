@@ -11,6 +11,8 @@ from tallymark_server.storage.memory import MemoryStore
 from tallymark_server.storage.sqlite import SqliteStore
 from tests.world.world import World, world
 
+pytest_plugins = ["tests.proof"]
+
 
 @pytest.fixture(autouse=True)
 def _stop_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
