@@ -9,13 +9,22 @@ from google.protobuf.message import Message
 from tallymark_protocol.errors import Refused
 from tallymark_protocol.reasons import Reason
 from tallymark_server.domain.answers import Answer, RefusedAnswer
-from tallymark_server.domain.commands import Command, RequestKey
+from tallymark_server.domain.commands import Caller, Command, RequestKey
+from tallymark_server.domain.model.processes import Request
 from tallymark_server.domain.state import Key, Row
 from tallymark_server.keyring import Keyring
 from tallymark_server.lanes.lane import Lane
 from tallymark_server.storage.store import Store
 
-__all__ = ["decided", "first_of_page", "load_one", "page", "refusal", "request_key"]
+__all__ = [
+    "decided",
+    "first_of_page",
+    "is_repeated",
+    "load_one",
+    "page",
+    "refusal",
+    "request_key",
+]
 
 A = TypeVar("A", bound=Answer)
 R = TypeVar("R", bound=Row)
@@ -31,6 +40,23 @@ def request_key(keyring: Keyring, rpc: str, request: Message, request_id: str) -
         request_id=request_id.lower(),
         fingerprint=keyring.fingerprint(body.SerializeToString(deterministic=True)),
     )
+
+
+async def is_repeated(store: Store, *, caller: Caller, partition: int, request: RequestKey) -> bool:
+    """Say whether this very request was decided before, so that the lane has its answer.
+
+    Whatever the request was checked for before its decision, it need not be checked for again; the
+    fingerprint is a keyed hash of all of it.
+
+    Raises:
+        Refused: REQUEST_ID_REUSED, because another one was decided under its id.
+
+    """
+    key = Request.key_of(partition, request.request_id, request.rpc, caller.name)
+    seen = await load_one(store, key)
+    if seen is not None and seen.fingerprint != request.fingerprint:
+        raise Refused(Reason.REQUEST_ID_REUSED)
+    return seen is not None
 
 
 async def decided(lane: Lane, command: Command, kind: type[A]) -> A:

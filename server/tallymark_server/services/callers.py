@@ -112,6 +112,7 @@ class Callers:
             kind=CallerKind.CUSTOMER,
             caller_id=session.customer_id,
             device_id=session.device_id,
+            session=session.token_hash,
         )
         return caller, session.expires_at
 

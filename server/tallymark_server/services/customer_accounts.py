@@ -1,27 +1,28 @@
-"""The customer's own affairs: registration, number, devices and sessions, cards, wallet."""
+"""The customer's own affairs: registration and cards."""
 
-import os
 from typing import Any, Final
 
 import grpc
 
 from tallymark.v1 import customer_service_pb2 as contract
+from tallymark_protocol.device_proof import ProofPurpose
 from tallymark_protocol.errors import Refused, UnknownOutcome
 from tallymark_protocol.reasons import Reason
 from tallymark_server.clock import Clock
 from tallymark_server.domain import commands
 from tallymark_server.domain.answers import CardAnswer, Done, SessionAnswer
 from tallymark_server.domain.authorisation import CardRejected, InstitutionUnavailable
-from tallymark_server.domain.commands import Caller, RequestKey, RightPassword
-from tallymark_server.domain.identifiers import DIRECTORY, make_id
+from tallymark_server.domain.commands import Caller
 from tallymark_server.domain.model.merchants import CallerKind
-from tallymark_server.domain.model.people import Card, Customer, Login
-from tallymark_server.domain.model.processes import Request
+from tallymark_server.domain.model.people import Card
 from tallymark_server.institution import CreditInstitution
 from tallymark_server.keyring import Keyring, secret_hash
 from tallymark_server.lanes.lane import Lane
-from tallymark_server.services.answering import decided, load_one, request_key
+from tallymark_server.services.answering import decided, is_repeated, request_key
 from tallymark_server.services.callers import CALLER, customer_partition
+from tallymark_server.services.customer_devices import CustomerDevices
+from tallymark_server.services.customer_numbers import CODE_DIGITS, CustomerNumbers
+from tallymark_server.services.device_proofs import DeviceProofs
 from tallymark_server.services.number_sender import NumberSender
 from tallymark_server.services.password_guard import PasswordGuard
 from tallymark_server.services.registrations_out import card_message
@@ -38,8 +39,8 @@ _NO_CARD: Final = Card(card_id="", card_token="", brand="", last_four="", expire
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class CustomerAccounts:
-    """The part of CustomerService that is about the customer, not about codes and processes."""
+class CustomerAccounts(CustomerDevices, CustomerNumbers):
+    """Registers customers and cards, beside devices with their sessions, and numbers."""
 
     def __init__(  # noqa: PLR0913 -- a service takes what it needs
         self,
@@ -59,6 +60,7 @@ class CustomerAccounts:
         self._clock = clock
         self._keyring = keyring
         self._passwords = passwords
+        self._proofs = DeviceProofs()
         self._institution = institution
         self._number_sender = number_sender
         self._birth_partition = birth_partition
@@ -67,33 +69,41 @@ class CustomerAccounts:
         self, request: contract.RegisterCustomerRequest, context: _Context
     ) -> contract.RegisterCustomerResponse:
         """Register a customer with a first device."""
+        device_key = self._proofs.check_new_key(ProofPurpose.REGISTER, request)
         names = ("RegisterCustomer", request.login_name, request.request_id.lower())
         token = self._keyring.derive_secret("tms", *names)
-        number_code = ""
-        if request.telephone_number:
-            number_code = self._keyring.derive_digits(6, *names)
+        number_code = self._keyring.derive_digits(CODE_DIGITS, *names)
+        customer_id = self._new_id(self._birth_partition)
         login_hash = self._keyring.login_hash(request.login_name)
+        caller = Caller(kind=CallerKind.ANYONE, caller_id=login_hash)
+        partition = self._birth_partition
+        key = request_key(self._keyring, "RegisterCustomer", request, request.request_id)
         answer = await decided(
             self._lane,
             commands.RegisterCustomer(
-                caller=Caller(kind=CallerKind.ANYONE, caller_id=login_hash),
-                partition=self._birth_partition,
-                request=request_key(self._keyring, "RegisterCustomer", request, request.request_id),
-                customer_id=self._new_id(self._birth_partition),
+                caller=caller,
+                partition=partition,
+                request=key,
+                customer_id=customer_id,
                 login_name=request.login_name,
                 login_hash=login_hash,
-                password_hash=await self._passwords.hash_new(
-                    request.password, login_name=request.login_name
+                password_hash=await self._hash_new(
+                    request.password,
+                    login_name=request.login_name,
+                    caller=caller,
+                    partition=partition,
+                    request=key,
                 ),
-                telephone_number=request.telephone_number,
-                number_code=self._keyring.number_code_hash(number_code),
-                device_id=self._new_id(self._birth_partition),
+                number=self._telephone_number(request.telephone_number),
+                code_hash=self._keyring.number_code_hash(number_code),
+                device_id=self._new_id(partition),
                 device_name=request.device_name,
+                device_key=device_key,
                 token_hash=secret_hash(token),
             ),
             SessionAnswer,
         )
-        if answer.number_code_sent:
+        if answer.number_code_sent and answer.customer_id == customer_id:  # not a repetition
             await self._number_sender.send(request.telephone_number, number_code)
         return contract.RegisterCustomerResponse(
             customer_id=answer.customer_id,
@@ -103,75 +113,6 @@ class CustomerAccounts:
             number_code_sent=answer.number_code_sent,
         )
 
-    async def SignIn(
-        self, request: contract.SignInRequest, context: _Context
-    ) -> contract.SignInResponse:
-        """Open a session for a known device."""
-        key = request_key(self._keyring, "SignIn", request, request.request_id)
-        customer, password = await self._customer_by_password(request, key)
-        token = self._keyring.derive_secret(
-            "tms", "SignIn", customer.customer_id, request.request_id.lower()
-        )
-        answer = await decided(
-            self._lane,
-            commands.OpenSession(
-                caller=Caller(kind=CallerKind.CUSTOMER, caller_id=customer.customer_id),
-                partition=customer.partition,
-                request=key,
-                password=password,
-                customer_id=customer.customer_id,
-                device_id=request.device_id,
-                token_hash=secret_hash(token),
-            ),
-            SessionAnswer,
-        )
-        return contract.SignInResponse(
-            session_token=token, session_expires_at=time_message(answer.session_expires_at)
-        )
-
-    async def AddDevice(
-        self, request: contract.AddDeviceRequest, context: _Context
-    ) -> contract.AddDeviceResponse:
-        """Add a device and sign it in."""
-        key = request_key(self._keyring, "AddDevice", request, request.request_id)
-        customer, password = await self._customer_by_password(request, key)
-        token = self._keyring.derive_secret(
-            "tms", "AddDevice", customer.customer_id, request.request_id.lower()
-        )
-        answer = await decided(
-            self._lane,
-            commands.AddDevice(
-                caller=Caller(kind=CallerKind.CUSTOMER, caller_id=customer.customer_id),
-                partition=customer.partition,
-                request=key,
-                password=password,
-                customer_id=customer.customer_id,
-                device_id=self._new_id(customer.partition),
-                device_name=request.device_name,
-                token_hash=secret_hash(token),
-            ),
-            SessionAnswer,
-        )
-        return contract.AddDeviceResponse(
-            device_id=answer.device_id,
-            session_token=token,
-            session_expires_at=time_message(answer.session_expires_at),
-        )
-
-    async def RemoveDevice(
-        self, request: contract.RemoveDeviceRequest, context: _Context
-    ) -> contract.RemoveDeviceResponse:
-        """Remove a device."""
-        caller = CALLER.get()
-        command = commands.RemoveDevice(
-            caller=caller,
-            partition=customer_partition(caller),
-            request=request_key(self._keyring, "RemoveDevice", request, request.request_id),
-            device_id=request.device_id,
-        )
-        await decided(self._lane, command, Done)
-        return contract.RemoveDeviceResponse()
-
     async def RegisterCard(
         self, request: contract.RegisterCardRequest, context: _Context
     ) -> contract.RegisterCardResponse:
@@ -179,9 +120,7 @@ class CustomerAccounts:
         caller = CALLER.get()
         partition = customer_partition(caller)
         key = request_key(self._keyring, "RegisterCard", request, request.request_id)
-        seen = await load_one(
-            self._store, Request.key_of(partition, key.request_id, key.rpc, caller.name)
-        )
+        seen = await is_repeated(self._store, caller=caller, partition=partition, request=key)
         answer = await decided(
             self._lane,
             commands.RegisterCard(
@@ -236,26 +175,3 @@ class CustomerAccounts:
             last_four=registered.last_four,
             expires_on=request.expires_on,
         )
-
-    async def _customer_by_password(
-        self, request: contract.SignInRequest | contract.AddDeviceRequest, key: RequestKey
-    ) -> tuple[Customer, RightPassword]:
-        """Return the customer; an unknown name takes the steps of a wrong password."""
-        login_hash = self._keyring.login_hash(request.login_name)
-        login = await load_one(self._store, Login.key_of(login_hash))
-        place = (login.customer_partition, login.customer_id) if login else (DIRECTORY, "nobody")
-        customer = await load_one(self._store, Customer.key_of(*place))
-        right = await self._passwords.check(
-            customer, request.password, login_name=request.login_name, request=key
-        )
-        assert customer is not None, "the password of nobody is always wrong"
-        return customer, right
-
-    async def _customer(self, caller: Caller) -> Customer:
-        key = Customer.key_of(customer_partition(caller), caller.caller_id)
-        customer = await load_one(self._store, key)
-        assert customer is not None, "a signed-in customer exists"
-        return customer
-
-    def _new_id(self, partition: int) -> str:
-        return make_id(partition, self._clock.now(), os.urandom(10))

@@ -23,11 +23,10 @@ from tallymark_server.domain.commands import (
 from tallymark_server.domain.identifiers import DIRECTORY
 from tallymark_server.domain.model.merchants import CallerKind
 from tallymark_server.domain.model.people import Customer
-from tallymark_server.domain.model.processes import Request
 from tallymark_server.keyring import Keyring
 from tallymark_server.lanes.lane import Lane
 from tallymark_server.passwords import Passwords, check_new
-from tallymark_server.services.answering import decided, load_one
+from tallymark_server.services.answering import decided, is_repeated
 from tallymark_server.storage.store import Store
 
 __all__ = ["PasswordGuard"]
@@ -62,13 +61,16 @@ class PasswordGuard:
         under this request. Without that the try stays counted as a wrong one.
 
         Raises:
-            Refused: PASSWORD_WRONG, PASSWORD_WAIT, PASSWORD_LOCKED.
+            Refused: PASSWORD_WRONG, PASSWORD_WAIT, PASSWORD_LOCKED; REQUEST_ID_REUSED, as the lane
+                would say.
             NotDone: OVERLOADED; nothing was counted.
 
         """
         reserve = self._try_of(customer, login_name)
-        if await self._is_repeated(reserve, request):
-            # The same body, so the same password, was compared before. The lane has the answer.
+        owner = Caller(kind=CallerKind.CUSTOMER, caller_id=reserve.owner_id)
+        if await is_repeated(
+            self._store, caller=owner, partition=reserve.partition, request=request
+        ):  # with the same password, which was compared before
             return RightPassword(customer_id=reserve.owner_id, number=0, version=_NOT_COMPARED)
         async with self._passwords.turn() as turn:
             number = (await decided(self._lane, reserve, Done)).count
@@ -107,13 +109,3 @@ class PasswordGuard:
             owner_id=f"nobody-{name_hash[: 2 * PLACES_BYTES]}",
             name_hash=name_hash,
         )
-
-    async def _is_repeated(self, reserve: ReservePasswordTry, request: RequestKey) -> bool:
-        """Say whether this very request was decided before.
-
-        Its fingerprint is a keyed hash of all of it, the password too.
-        """
-        caller = Caller(kind=CallerKind.CUSTOMER, caller_id=reserve.owner_id)
-        key = Request.key_of(reserve.partition, request.request_id, request.rpc, caller.name)
-        seen = await load_one(self._store, key)
-        return seen is not None and seen.fingerprint == request.fingerprint

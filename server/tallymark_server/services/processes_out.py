@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from tallymark.v1 import (
+    key_pb2,
     money_pb2,
     process_pb2,
 )
@@ -10,7 +11,12 @@ from tallymark_server.domain.model.actions import (
     Funding,
     PayBillGrant,
 )
-from tallymark_server.domain.model.processes import Process, ProcessState, StagedBalance
+from tallymark_server.domain.model.processes import (
+    Process,
+    ProcessState,
+    SignedAnswer,
+    StagedBalance,
+)
 from tallymark_server.domain.money import Money
 from tallymark_server.services.actions_out import outcome_message, refusal_message
 from tallymark_server.services.values_out import (
@@ -27,23 +33,20 @@ _EXECUTABLE = {ProcessState.INSTRUCTED, ProcessState.OVERDUE, ProcessState.COMPL
 
 
 def process_message(process: Process, *, customer_reference: str | None) -> process_pb2.Process:
-    """Return a process as its terminal, or its customer (no customer reference), may see it.
+    """Return a process for its terminal, or for its customer (no customer reference).
 
-    A terminal learns instructions only when everything is granted, and of a customer identified by
-    telephone nothing unless the customer says yes, so that it cannot find out which numbers are
-    registered, not even when the process has ended.
+    A terminal learns instructions only when everything is granted. What it may know of a customer
+    identified by telephone, `as_terminal_sees` has decided before.
     """
     for_terminal = customer_reference is not None
     undecided = process.state in _UNDECIDED
-    hidden = for_terminal and process.by_telephone and not process.is_confirmed
     with_instruction = not for_terminal or process.state in _EXECUTABLE
     return process_pb2.Process(
         process_id=process.process_id,
         state=number_in_contract(process.state),
         version=process.version,
         actions=[
-            outcome_message(action, hidden=hidden, with_instruction=with_instruction)
-            for action in process.actions
+            outcome_message(action, with_instruction=with_instruction) for action in process.actions
         ],
         merchant_id=process.merchant_id,
         merchant_name=process.merchant_name,
@@ -54,12 +57,12 @@ def process_message(process: Process, *, customer_reference: str | None) -> proc
         execute_by=time_message(process.execute_by),
         ended_at=time_message(process.ended_at),
         refusal=refusal_message(process.refusal),
-        customer_reference="" if undecided or hidden else customer_reference or "",
+        customer_reference="" if undecided else customer_reference or "",
         confirmation_digits=process.digits if for_terminal else "",
         digits_needed=process.by_telephone and not for_terminal,
         confirmed_by_customer=process.is_confirmed,
         sale_total=money_message(process.sale_total),
-        card_total=None if hidden else money_message(process.card_total),
+        card_total=money_message(process.card_total),
         policy_version=process.policy_version,
         reverses_process_id=process.reverses,
         reversed_by_process_id=process.reversed_by,
@@ -82,10 +85,7 @@ def receipt_message(process: Process) -> process_pb2.Receipt:
         merchant_name=process.merchant_name,
         terminal_id=process.terminal_id,
         completed_at=time_message(process.ended_at),
-        actions=[
-            outcome_message(action, hidden=False, with_instruction=True)
-            for action in process.actions
-        ],
+        actions=[outcome_message(action, with_instruction=True) for action in process.actions],
         sale_total=money_message(process.sale_total),
         card_total=money_message(process.card_total),
         paid_at_terminal=_sum_message(at_terminal),
@@ -100,6 +100,22 @@ def receipt_message(process: Process) -> process_pb2.Receipt:
         confirmed_by_customer=process.is_confirmed,
         reverses_process_id=process.reverses,
         reversed_by_process_id=process.reversed_by,
+        confirmation=_confirmation_message(process.signed_yes) if process.is_confirmed else None,
+    )
+
+
+def _confirmation_message(answer: SignedAnswer | None) -> process_pb2.Confirmation | None:
+    if answer is None:
+        return None
+    return process_pb2.Confirmation(
+        statement=answer.statement,
+        signature=answer.signature,
+        device_key=key_pb2.PublicKey(
+            algorithm=answer.device_key.algorithm,  # type: ignore[arg-type]  # the same numbers
+            key_bytes=answer.device_key.key_bytes,
+        ),
+        device_id=answer.device_id,
+        confirmed_at=time_message(answer.answered_at),
     )
 
 
