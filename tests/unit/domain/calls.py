@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from tallymark_protocol.confirmation import Decision
+from tallymark_protocol.confirmation_messages import confirmation_of
 from tallymark_server.domain import commands
 from tallymark_server.domain.answers import Answer, ProcessAnswer, ReversalAnswer
 from tallymark_server.domain.commands import (
@@ -16,7 +18,8 @@ from tallymark_server.domain.identifiers import RANDOM_BYTES
 from tallymark_server.domain.model.actions import Ask
 from tallymark_server.domain.model.merchants import CallerKind
 from tallymark_server.domain.model.processes import Code, CodePurpose, Process
-from tallymark_server.domain.processes.statement import is_answerable, statement_of
+from tallymark_server.domain.processes.statement import is_answerable
+from tallymark_server.services.processes_out import process_message
 from tests.unit.domain.furniture import DEVICES, PARTITION, TERMINALS, device_key, furnished
 from tests.unit.domain.runner import Runner
 
@@ -73,15 +76,35 @@ class Calls(Runner):
     def confirm(
         self, process: Process, *, approve: bool = True, digits: str = "", by: str = "ana-1"
     ) -> Answer:
-        """Answer as a phone does that was shown how the process stands now, if it was."""
+        """Answer on a phone that shows how the process stands now."""
         shown = self.get(Process.key_of(process.process_id))
-        signed = None
-        if is_answerable(shown) and shown.customer_id == DEVICES[by]:
-            signed = SignedStatement(
-                statement=statement_of(shown, approve=approve, digits=digits),
-                signature=b"signature",
-                device_key=device_key(by),
-            )
+        signed = self.signed(shown, approve=approve, digits=digits, by=by)
+        return self.answer(shown, signed, approve=approve, digits=digits, by=by)
+
+    def signed(
+        self, shown: Process, *, approve: bool = True, digits: str = "", by: str = "ana-1"
+    ) -> SignedStatement | None:
+        """Return what the phone signs that shows the process so; None when there is no question."""
+        if not shown.customer_id or not is_answerable(shown):
+            return None
+        decision = Decision.APPROVE if approve else Decision.DECLINE
+        message = process_message(shown, customer_reference=None)
+        return SignedStatement(
+            statement=confirmation_of(message, decision, digits).to_bytes(),
+            signature=b"signature",
+            device_key=device_key(by),
+        )
+
+    def answer(
+        self,
+        process: Process,
+        signed: SignedStatement | None,
+        *,
+        approve: bool = True,
+        digits: str = "",
+        by: str = "ana-1",
+    ) -> Answer:
+        """Answer with any signature, or none that fits anything."""
         return self.ask(
             commands.ConfirmProcess(
                 caller=device_caller(by),

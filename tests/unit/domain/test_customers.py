@@ -1,28 +1,16 @@
-"""Registering, signing in, devices and cards."""
+"""Registering, and cards."""
 
 from typing import Any
 
 import pytest
 
 from tallymark_protocol.reasons import Reason
-from tallymark_server.domain.answers import CardAnswer, Done, SessionAnswer
-from tallymark_server.domain.commands import (
-    AddDevice,
-    Caller,
-    OpenSession,
-    RegisterCard,
-    RegisterCustomer,
-    RemoveCard,
-    RemoveDevice,
-)
-from tallymark_server.domain.customers import (
-    CARDS_MAX,
-    DEVICES_MAX,
-    SESSIONS_MAX,
-)
+from tallymark_server.domain.answers import CardAnswer, SessionAnswer
+from tallymark_server.domain.commands import Caller, RegisterCard, RegisterCustomer, RemoveCard
+from tallymark_server.domain.customers import CARDS_MAX
 from tallymark_server.domain.model.merchants import CallerKind
 from tallymark_server.domain.model.people import Card, Device, Session
-from tests.unit.domain.furniture import PARTITION
+from tests.unit.domain.furniture import PARTITION, device_key, number_of
 from tests.unit.domain.runner import reason_of
 from tests.unit.domain.small_world import SmallWorld, device_caller
 
@@ -30,7 +18,7 @@ ANYONE = Caller(kind=CallerKind.ANYONE, caller_id="anyone")
 MONTH_MILLISECONDS = 30 * 24 * 3600 * 1000
 
 
-def register(login_name: str = "cleo", number: str = "+cleo") -> RegisterCustomer:
+def register(login_name: str = "cleo", *, with_number: bool = True) -> RegisterCustomer:
     return RegisterCustomer(
         caller=ANYONE,
         partition=PARTITION,
@@ -38,32 +26,12 @@ def register(login_name: str = "cleo", number: str = "+cleo") -> RegisterCustome
         login_name=login_name,
         login_hash=f"login-of-{login_name}",
         password_hash="hash",
-        telephone_number=number,
-        number_code="123456" if number else "",
+        number=number_of(login_name) if with_number else None,
+        code_hash="123456" if with_number else "",
         device_id=f"{login_name}-1",
         device_name="phone",
+        device_key=device_key(f"{login_name}-1"),
         token_hash=f"{login_name}-token",
-    )
-
-
-def sign_in(token: str, *, device_id: str = "ana-1", customer_id: str = "ana") -> OpenSession:
-    return OpenSession(
-        caller=ANYONE,
-        partition=PARTITION,
-        customer_id=customer_id,
-        device_id=device_id,
-        token_hash=token,
-    )
-
-
-def add_device(number: int) -> AddDevice:
-    return AddDevice(
-        caller=ANYONE,
-        partition=PARTITION,
-        customer_id="ana",
-        device_id=f"ana-new-{number}",
-        device_name="phone",
-        token_hash=f"new-token-{number}",
     )
 
 
@@ -82,18 +50,21 @@ def card(number: int) -> Card:
     )
 
 
-@pytest.mark.parametrize("number", ["", "+cleo"])
-def test_a_new_customer_is_signed_in(number: str) -> None:
+@pytest.mark.parametrize("with_number", [True, False])
+def test_a_new_customer_is_signed_in_on_a_device_with_a_key(*, with_number: bool) -> None:
     world = SmallWorld()
 
-    answer = world.ask(register(number=number))
+    answer = world.ask(register(with_number=with_number))
 
     assert answer == SessionAnswer(
         customer_id="id-cleo",
         device_id="cleo-1",
         session_expires_at=world.now + MONTH_MILLISECONDS,
-        number_code_sent=bool(number),
+        number_code_sent=with_number,
     )
+    device = world.get(Device.key_of(PARTITION, "cleo-1"))
+    assert device.public_key == device_key("cleo-1")
+    assert world.get(Session.key_of("cleo-token")).device_id == "cleo-1"
 
 
 def test_a_login_name_is_taken_once() -> None:
@@ -102,61 +73,24 @@ def test_a_login_name_is_taken_once() -> None:
     assert reason_of(world.ask(register("ana"))) == Reason.LOGIN_NAME_TAKEN
 
 
-@pytest.mark.parametrize(
-    ("device_id", "customer_id"), [("ana-9", "ana"), ("ben-1", "ana"), ("ana-1", "ben")]
-)
-def test_a_session_is_opened_on_own_devices_only(device_id: str, customer_id: str) -> None:
+def test_cards_are_bounded() -> None:
     world = SmallWorld()
 
-    answer = world.ask(sign_in("token", device_id=device_id, customer_id=customer_id))
-
-    assert reason_of(answer) == Reason.PASSWORD_WRONG
-
-
-def test_the_oldest_session_of_a_device_makes_room() -> None:
-    world = SmallWorld()
-    for number in range(SESSIONS_MAX):
-        world.ask(sign_in(f"token-{number}"))
-
-    assert Session.key_of("ana-token") not in world.rows
-    assert len(world.device().session_texts) == SESSIONS_MAX
-    assert all(Session.key_of(text) in world.rows for text in world.device().session_texts)
-
-
-def test_devices_and_cards_are_bounded() -> None:
-    world = SmallWorld()
-    devices = [world.ask(add_device(number)) for number in range(DEVICES_MAX)]
     cards = [
         world.ask(ana(RegisterCard, card=card(number), make_default=False))
         for number in range(CARDS_MAX)
     ]
 
-    assert [reason_of(one) for one in devices].count("OK") == DEVICES_MAX - 2
     assert [reason_of(one) for one in cards].count("OK") == CARDS_MAX - 2
-    assert {reason_of(one) for one in devices + cards} == {"OK", Reason.TOO_MANY_REGISTRATIONS}
+    assert {reason_of(one) for one in cards} == {"OK", Reason.TOO_MANY_REGISTRATIONS}
 
 
-def test_a_removed_device_is_signed_out_for_good() -> None:
-    world = SmallWorld()
-    world.issue("ana-2")
-
-    answer = world.ask(ana(RemoveDevice, device_id="ana-2"))
-
-    assert answer == Done(count=1)
-    assert world.get(Device.key_of(PARTITION, "ana-2")).removed
-    assert Session.key_of("ana-token-2") not in world.rows
-    assert world.customer().device_ids == ("ana-1",)
-    assert reason_of(world.ask(sign_in("t", device_id="ana-2"))) == Reason.PASSWORD_WRONG
-
-
-def test_only_own_devices_and_cards_are_removed() -> None:
+def test_only_own_cards_are_removed() -> None:
     world = SmallWorld()
 
-    device = world.ask(ana(RemoveDevice, device_id="ben-1"))
-    removed = world.ask(ana(RemoveCard, card_id="ben-card-1"))
+    answer = world.ask(ana(RemoveCard, card_id="ben-card-1"))
 
-    assert reason_of(device) == Reason.DEVICE_NOT_FOUND
-    assert reason_of(removed) == Reason.CARD_NOT_FOUND
+    assert reason_of(answer) == Reason.CARD_NOT_FOUND
 
 
 @pytest.mark.parametrize("is_default", [True, False])

@@ -124,7 +124,13 @@ MUTANTS = {
         confirm, "_own_process", "process.customer_id != customer_id", "not customer_id"
     ),
     "wrong digits are right": Mutant(
-        confirm, "confirm", "command.digits != before.digits", "not before.digits"
+        confirm, "confirm", "command.digits != answered.digits", "not answered.digits"
+    ),
+    "any signature confirms": Mutant(
+        confirm, "_check_signature", "signed.statement != _statement(process, command)", "False"
+    ),
+    "any device's key confirms": Mutant(
+        confirm, "_check_signature", "signed.device_key != device.public_key", "False"
     ),
     "any terminal completes": Mutant(
         finish, "find", "process.terminal_id == caller.caller_id", "caller.caller_id"
