@@ -1,38 +1,38 @@
 """The server's secrets: they live in a folder of their own, never in the database.
 
-    keys/master.key        32 random bytes; every symmetric key is derived from it (HKDF, RFC 5869)
-                           under a label of its own
-    keys/signing-NNN.pem   Ed25519 private key number NNN (the one-byte kid), which signs codes
+    keys/master.key        32 random bytes; every symmetric key but those of cells is derived from
+                           it (HKDF, RFC 5869) under a label of its own
+    keys/signing-NNN.pem   Ed25519 private keys by number (the one-byte kid), which sign codes
+    keys/cells-NNN.key     keys by number, which seal the bodies of rows
+    keys/audit.pem         Ed25519 private key that signs checkpoints of the journal
     keys/epoch             number that is signed along with every code
 
-The folder is 0700, the files are 0600. Whoever has a copy of the database but not this folder can
-neither make a code nor link a hash to a telephone number.
+Whoever has a copy of the database but not this folder can neither make a code, nor read a row that
+tells of a person, nor link a hash to a name or a telephone number.
 """
 
 import hashlib
 import hmac
-import os
+import logging
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from tallymark_protocol.code_keys import VerificationKey
+from tallymark_server.keys.cells import Cells
+from tallymark_server.keys.folder import KeyFolder, KeysRefused
+from tallymark_server.keys.signing import SigningRing, new_private_key, read_private_key
 
 __all__ = ["Keyring", "secret_hash"]
 
-_FOREVER: Final = 2**32 - 1
-"""Second at which codes cannot express a later expiry; keys without an end are valid until then."""
-
-_FIRST_KEY_ID: Final = 1
-
 MASTER_BYTES: Final = 32
+
+_log = logging.getLogger(__name__)
 
 
 def secret_hash(secret: str) -> str:
@@ -46,12 +46,20 @@ def secret_hash(secret: str) -> str:
 class Keyring:
     """Every secret operation of the server. Its repr shows nothing."""
 
-    def __init__(self, *, master: bytes, signing_key: Ed25519PrivateKey, epoch: int) -> None:
+    def __init__(
+        self,
+        *,
+        master: bytes,
+        epoch: int,
+        signing: SigningRing,
+        cells: Cells,
+        audit_key: Ed25519PrivateKey,
+    ) -> None:
         """Derive the keys; `master` is 32 random bytes."""
         self.epoch = epoch
-        self.signing_key = signing_key
-        self.signing_key_id = _FIRST_KEY_ID
-        self.code_mac_key = _derive(master, "code mac")
+        self.signing = signing
+        self.cells = cells
+        self._audit_key = audit_key
         self._secrets_key = _derive(master, "secrets of answers")
         self._fingerprints_key = _derive(master, "fingerprints of requests")
         self._numbers_key = _derive(master, "telephone numbers")
@@ -59,42 +67,69 @@ class Keyring:
         self._references_key = _derive(master, "customer references")
 
     @classmethod
-    def open(cls, folder: Path, *, make_missing: bool = True) -> "Keyring":
-        """Read the keys in the folder; make what is missing, if that is wanted.
+    def open(
+        cls, path: Path, *, make_missing: bool = True, passphrase: bytes | None = None
+    ) -> "Keyring":
+        """Read the keys in the folder; make what is missing, if that is wanted (see `KeyFolder`).
 
-        Beside an existing database new keys would be worse than none: numbers and requests in it
-        could never be found again.
+        Raises:
+            KeysRefused: they are missing, are no keys, or the passphrase is not theirs.
+
         """
-        if not make_missing and not (folder / "master.key").exists():
-            message = f"the keys in {folder} are missing; put them back from your backup"
-            raise RuntimeError(message)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _sync_folder(folder.parent)
-        signing = _read_or_make(folder / f"signing-{_FIRST_KEY_ID:03d}.pem", _new_signing_key)
-        private_key = serialization.load_pem_private_key(signing, password=None)
-        if not isinstance(private_key, Ed25519PrivateKey):
-            message = f"the signing key in {folder} is not an Ed25519 key"
-            raise TypeError(message)
-        master = _read_or_make(folder / "master.key", lambda: secrets.token_bytes(MASTER_BYTES))
+        return cls.read(KeyFolder.open(path, make_missing=make_missing, passphrase=passphrase))
+
+    @classmethod
+    def read(cls, folder: KeyFolder) -> "Keyring":
+        """Read the keys in an open folder, and make those that it may make.
+
+        Raises:
+            KeysRefused: some are missing, or are no keys.
+
+        """
+        is_new = not folder.has("master.key")
+        master = folder.read_or_make("master.key", lambda: secrets.token_bytes(MASTER_BYTES))
         if len(master) != MASTER_BYTES:  # from an empty file anybody could derive the keys
-            message = f"the master key in {folder} does not have {MASTER_BYTES} bytes"
-            raise RuntimeError(message)
-        return cls(
+            message = f"the master key in {folder.path} does not have {MASTER_BYTES} bytes"
+            raise KeysRefused(message)
+        folder.read_or_make("audit.pem", new_private_key)
+        keyring = cls(
             master=master,
-            signing_key=private_key,
-            epoch=int(_read_or_make(folder / "epoch", lambda: b"1\n")),
+            epoch=int(folder.read_or_make("epoch", lambda: b"1\n")),
+            signing=SigningRing(folder),
+            cells=Cells(folder),
+            audit_key=read_private_key(folder, "audit.pem"),
         )
+        if is_new:
+            _log.info("made new keys in %s; keep a backup of them, not with the data", folder.path)
+        return keyring
+
+    @property
+    def signing_key(self) -> Ed25519PrivateKey:
+        """The key that signs codes now."""
+        return self.signing.current.private_key
+
+    @property
+    def signing_key_id(self) -> int:
+        """Number of the key that signs codes now."""
+        return self.signing.current.key_id
+
+    @property
+    def code_mac_key(self) -> bytes:
+        """The key that authenticates what is signed now, of the same number."""
+        return self.signing.current.mac_key
+
+    @property
+    def audit_public_key(self) -> Ed25519PublicKey:
+        """The key that verifies checkpoints. It does not change: others keep it."""
+        return self._audit_key.public_key()
+
+    def sign_checkpoint(self, statement: bytes) -> bytes:
+        """Return the signature, 64 bytes, of a statement on the journal."""
+        return self._audit_key.sign(statement)
 
     def verification_keys(self) -> list[VerificationKey]:
-        """Return the public keys that verify codes."""
-        return [
-            VerificationKey(
-                key_id=self.signing_key_id,
-                public_key=self.signing_key.public_key(),
-                valid_from_seconds=0,
-                valid_until_seconds=_FOREVER,
-            )
-        ]
+        """Return the public keys that verify codes, by their numbers."""
+        return self.signing.verification_keys()
 
     def derive_secret(self, label: str, *names: str) -> str:
         """Return the secret of 32 bytes that belongs to these names, always the same.
@@ -147,34 +182,3 @@ def _mac(key: bytes, *names: str) -> bytes:
 def _derive(master: bytes, label: str) -> bytes:
     info = b"tallymark " + label.encode()
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(master)
-
-
-def _new_signing_key() -> bytes:
-    return Ed25519PrivateKey.generate().private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-
-
-def _read_or_make(path: Path, make: Callable[[], bytes]) -> bytes:
-    """Return the file's content, after writing it durably if it was not there."""
-    if not path.exists():
-        temporary = path.with_suffix(".new")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(make())
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(path)
-        _sync_folder(path.parent)
-    return path.read_bytes()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have the names in the folder survive a power cut, as the database does."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

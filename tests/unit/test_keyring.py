@@ -40,11 +40,14 @@ def test_a_new_key_is_in_its_folder_after_a_power_cut(
     Keyring.open(tmp_path / "keys")
 
     assert synced[0] == {"keys"}
-    assert synced[-1] == {"master.key", "signing-001.pem", "epoch"}
+    assert synced[-1] == {
+        *("audit.pem", "cells-001.key", "cells.json", "epoch", "kinds.json"),
+        *("master.key", "signing-001.pem", "signing.json"),
+    }
 
 
 def test_missing_keys_are_not_made_again_beside_a_database(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="put them back"):
+    with pytest.raises(RuntimeError, match="put the keys back"):
         Keyring.open(tmp_path / "keys", make_missing=False)
 
     assert not (tmp_path / "keys").exists()
