@@ -1,5 +1,6 @@
 """The world and its actors."""
 
+import contextlib
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,6 +13,7 @@ from tallymark.v1 import (
     customer_service_pb2,
     customer_service_pb2_grpc,
     identification_pb2,
+    key_pb2,
     merchant_pb2,
     money_pb2,
     operator_service_pb2,
@@ -25,6 +27,10 @@ from tallymark.v1 import (
 from tallymark_institution.app import Clock as InstitutionClock
 from tallymark_institution.app import Options, serving
 from tallymark_protocol.certificate_request import ClientKey
+from tallymark_protocol.confirmation import Decision
+from tallymark_protocol.confirmation_messages import confirmation_of
+from tallymark_protocol.device_key import DevicePrivateKey
+from tallymark_protocol.device_proof import ProofPurpose, proof_to_sign
 from tallymark_protocol.errors import TallymarkError, from_call
 from tallymark_protocol.tls import ClientIdentity, open_channel
 from tallymark_server.app import App, Parts, serve
@@ -40,14 +46,19 @@ from tests.world.clock import START, MovedClock
 
 __all__ = [
     "LONG_LIVES",
+    "PASSWORD",
     "Operator",
     "Phone",
     "Terminal",
     "World",
+    "add_device_request",
     "certificate_request",
     "euro",
+    "key_message",
     "new_authority",
     "new_id",
+    "register_request",
+    "sign_in_request",
     "world",
 ]
 
@@ -55,6 +66,8 @@ DEADLINE_SECONDS = 20.0
 """Never reached by a test that passes."""
 
 GOOD_CARD = "4242424242424242"
+
+PASSWORD = "correct horse"
 
 
 LONG_LIVES = CertificateLives(
@@ -134,8 +147,9 @@ class Actor:
 
 
 class Phone(Actor):
-    """A customer's phone."""
+    """A customer's phone, with the device's key in it."""
 
+    device_key: DevicePrivateKey
     customer_id = ""
     device_id = ""
     login_name = ""
@@ -160,15 +174,35 @@ class Phone(Actor):
     async def confirm(
         self, process_id: str, *, approve: bool = True, digits: str = ""
     ) -> process_pb2.Process:
+        request = await self.confirm_request(process_id, approve=approve, digits=digits)
+        answer: customer_service_pb2.ConfirmProcessResponse
+        answer = await self.call("ConfirmProcess", request)
+        return answer.process
+
+    async def confirm_request(
+        self, process_id: str, *, approve: bool = True, digits: str = ""
+    ) -> customer_service_pb2.ConfirmProcessRequest:
+        """Return a signed answer to a process as the phone sees it."""
         contract = customer_service_pb2
-        request = contract.ConfirmProcessRequest(
+        shown = next((one for one in await self.processes() if one.process_id == process_id), None)
+        return contract.ConfirmProcessRequest(
             request_id=new_id(),
             process_id=process_id,
             decision=contract.DECISION_APPROVE if approve else contract.DECISION_DECLINE,
             confirmation_digits=digits,
+            signature=self.signature(shown, approve=approve, digits=digits),
         )
-        answer: contract.ConfirmProcessResponse = await self.call("ConfirmProcess", request)
-        return answer.process
+
+    def signature(
+        self, shown: process_pb2.Process | None, *, approve: bool, digits: str = ""
+    ) -> bytes:
+        """Return the device's signature over what it was shown."""
+        statement = b"nothing to answer"
+        with contextlib.suppress(ValueError):
+            if shown is not None:
+                decision = Decision.APPROVE if approve else Decision.DECLINE
+                statement = confirmation_of(shown, decision, digits).to_bytes()
+        return self.device_key.sign(statement)
 
     async def wallet(self) -> customer_service_pb2.GetWalletResponse:
         request = customer_service_pb2.GetWalletRequest()
@@ -184,6 +218,66 @@ class Phone(Actor):
     async def points(self) -> int:
         accounts = (await self.wallet()).points_accounts
         return int(accounts[0].balance) if accounts else 0
+
+
+def register_request(
+    login_name: str, key: DevicePrivateKey, **more: Any
+) -> customer_service_pb2.RegisterCustomerRequest:
+    """Return a registration that the device with this key has signed."""
+    more = {"request_id": new_id(), "password": PASSWORD, "device_name": "phone", **more}
+    request = customer_service_pb2.RegisterCustomerRequest(
+        login_name=login_name, device_key=key_message(key), **more
+    )
+    request.device_proof = _proof(ProofPurpose.REGISTER, request, key)
+    return request
+
+
+def add_device_request(
+    login_name: str, key: DevicePrivateKey, **more: Any
+) -> customer_service_pb2.AddDeviceRequest:
+    """Return a request to be added that the device with this key has signed."""
+    more = {"request_id": new_id(), "password": PASSWORD, "device_name": "other phone", **more}
+    request = customer_service_pb2.AddDeviceRequest(
+        login_name=login_name, device_key=key_message(key), **more
+    )
+    request.device_proof = _proof(ProofPurpose.ADD, request, key)
+    return request
+
+
+def sign_in_request(phone: Phone, **more: Any) -> customer_service_pb2.SignInRequest:
+    """Return a request for a session that the phone has signed."""
+    more = {
+        "request_id": new_id(),
+        "login_name": phone.login_name,
+        "password": PASSWORD,
+        "device_id": phone.device_id,
+        **more,
+    }
+    request = customer_service_pb2.SignInRequest(**more)
+    request.device_proof = _proof(
+        ProofPurpose.SIGN_IN, request, phone.device_key, device_id=request.device_id
+    )
+    return request
+
+
+def key_message(key: DevicePrivateKey) -> key_pb2.PublicKey:
+    """Return the public half of a device's key."""
+    public = key.public()
+    return key_pb2.PublicKey(algorithm=public.algorithm.value, key_bytes=public.key_bytes)
+
+
+def _proof(
+    purpose: ProofPurpose, request: Any, key: DevicePrivateKey, *, device_id: str = ""
+) -> bytes:
+    return key.sign(
+        proof_to_sign(
+            purpose,
+            login_name=request.login_name,
+            device_id=device_id,
+            request_id=request.request_id,
+            public_key=key.public(),
+        )
+    )
 
 
 class Terminal(Actor):
@@ -389,14 +483,10 @@ class World:
     async def add_phone(self, login_name: str = "ana", **more: Any) -> Phone:
         stub = customer_service_pb2_grpc.CustomerServiceStub(await self.channel(self.app.port))
         phone = Phone(stub)
-        request = customer_service_pb2.RegisterCustomerRequest(
-            request_id=new_id(),
-            login_name=login_name,
-            password="correct horse",
-            device_name="phone",
-            **more,
+        phone.device_key = DevicePrivateKey.generate()
+        answer = await phone.call(
+            "RegisterCustomer", register_request(login_name, phone.device_key, **more)
         )
-        answer = await phone.call("RegisterCustomer", request)
         phone.secret = answer.session_token
         phone.customer_id = answer.customer_id
         phone.device_id = answer.device_id
@@ -405,14 +495,13 @@ class World:
 
     async def add_device(self, owner: Phone) -> Phone:
         """Return another phone of the same customer."""
-        request = customer_service_pb2.AddDeviceRequest(
-            request_id=new_id(),
-            login_name=owner.login_name,
-            password="correct horse",
-            device_name="other phone",
-        )
+        key = DevicePrivateKey.generate()
+        invite = customer_service_pb2.InviteDeviceRequest(request_id=new_id())
+        invitation = (await owner.call("InviteDevice", invite)).invitation
+        request = add_device_request(owner.login_name, key, invitation=invitation)
         answer = await owner.call("AddDevice", request)
         device = Phone(owner.stub, answer.session_token)
+        device.device_key = key
         device.customer_id = owner.customer_id
         device.device_id = answer.device_id
         device.login_name = owner.login_name
