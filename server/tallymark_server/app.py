@@ -218,9 +218,7 @@ def _register(  # noqa: PLR0913 -- what the services share
         store=parts.store,
         clock=parts.clock,
         keyring=parts.keyring,
-        passwords=PasswordGuard(
-            lane=lane, store=parts.store, keyring=parts.keyring, passwords=passwords
-        ),
+        passwords=PasswordGuard(lane=lane, store=parts.store, passwords=passwords),
         institution=parts.institution,
         number_sender=parts.number_sender,
         birth_partition=DIRECTORY,

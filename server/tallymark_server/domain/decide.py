@@ -119,8 +119,7 @@ def decide(rows: Rows, command: Command, now: int) -> Decision:
     if command.request is not None and not _is_refused_stranger(command, answer):
         draft.put(_request_row(command, answer, now))
     changes = dict(draft.changes())
-    leaves_record = changes and not _is_guess_at_nobody(command)
-    record = _record(command, answer, now, changes) if leaves_record else None
+    record = _record(command, answer, now, changes) if changes else None
     return Decision(answer, changes, record)
 
 
@@ -131,11 +130,6 @@ def _is_refused_stranger(command: Command, answer: Answer) -> bool:
     """
     is_stranger = command.caller.kind is CallerKind.ANYONE
     return is_stranger and isinstance(answer, RefusedAnswer)
-
-
-def _is_guess_at_nobody(command: Command) -> bool:
-    """Say whether a password is tried for a name that nobody has, which leaves no record either."""
-    return isinstance(command, commands.ReservePasswordTry) and bool(command.name_hash)
 
 
 def _earlier_answer(draft: Draft, command: Command) -> Answer | None:

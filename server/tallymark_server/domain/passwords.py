@@ -39,11 +39,9 @@ WAIT_SECONDS_MAX: Final = 3600
 
 def reserve_try(draft: Draft, command: ReservePasswordTry, now: int) -> Done:
     """Count a try, and answer its number since the last right password."""
-    tries = draft.get(PasswordTries.key_of(command.partition, command.owner_id))
-    if tries is None or tries.name_hash != command.name_hash:
-        tries = PasswordTries(
-            partition=command.partition, owner_id=command.owner_id, name_hash=command.name_hash
-        )
+    tries = draft.get(PasswordTries.key_of(command.partition, command.customer_id))
+    if tries is None:
+        tries = PasswordTries(partition=command.partition, customer_id=command.customer_id)
     if tries.failures >= FAILURES_MAX:
         raise Refused(Reason.PASSWORD_LOCKED)
     if now < tries.wait_until:

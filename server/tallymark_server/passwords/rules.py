@@ -31,7 +31,7 @@ SERVICE_WORDS: Final = ("tallymark",)
 WORD_CHARACTERS_MIN: Final = 3
 """Shorter parts of a login name are in too many good passwords."""
 
-_LOOK_ALIKES: Final = str.maketrans("013457@$!|", "oleastasil")
+_LOOK_ALIKES: Final = tuple(str.maketrans("03457@$1!|", f"oeastas{one}{one}l") for one in "li")
 
 
 def normalised(password: str) -> str:
@@ -54,7 +54,8 @@ def check_new(password: str, *, login_name: str) -> None:
         raise Refused(Reason.PASSWORD_TOO_SHORT, characters_min=str(CHARACTERS_MIN))
     words = [*SERVICE_WORDS, *_words_of(login_name)]
     folded = password.casefold()
-    if any(_is_guessed_first(text, words) for text in (folded, folded.translate(_LOOK_ALIKES))):
+    texts = {folded, *(folded.translate(table) for table in _LOOK_ALIKES)}
+    if any(_is_guessed_first(text, words) for text in texts):
         raise Refused(Reason.PASSWORD_COMMON)
 
 

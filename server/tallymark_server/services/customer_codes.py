@@ -115,9 +115,7 @@ class CustomerCodes:
         key_of_customer = Customer.key_of(customer_partition(caller), caller.caller_id)
         customer = await load_one(self._store, key_of_customer)
         assert customer is not None, "a signed-in customer exists"
-        return await self._passwords.check(
-            customer, password, login_name=customer.login_name, request=key
-        )
+        return await self._passwords.check(customer, password, request=key)
 
 
 def _bill_choice(request: contract.IssueCodeRequest) -> BillReference | None:

@@ -62,9 +62,7 @@ class CustomerDevices:
                 caller=Caller(kind=CallerKind.CUSTOMER, caller_id=customer.customer_id),
                 partition=customer.partition,
                 request=key,
-                password=await self._passwords.check(
-                    customer, request.password, login_name=request.login_name, request=key
-                ),
+                password=await self._passwords.check(customer, request.password, request=key),
                 customer_id=customer.customer_id,
                 device_id=request.device_id,
                 token_hash=secret_hash(token),
@@ -108,9 +106,7 @@ class CustomerDevices:
                 caller=Caller(kind=CallerKind.CUSTOMER, caller_id=customer.customer_id),
                 partition=customer.partition,
                 request=key,
-                password=await self._passwords.check(
-                    customer, request.password, login_name=request.login_name, request=key
-                ),
+                password=await self._passwords.check(customer, request.password, request=key),
                 customer_id=customer.customer_id,
                 invitation_hash=secret_hash(request.invitation),
                 device_id=self._new_id(customer.partition),
@@ -153,9 +149,7 @@ class CustomerDevices:
             caller=caller,
             partition=customer.partition,
             request=key,
-            password=await self._passwords.check(
-                customer, request.password, login_name=name, request=key
-            ),
+            password=await self._passwords.check(customer, request.password, request=key),
             password_hash=await self._hash_new(
                 request.new_password,
                 login_name=name,
@@ -175,13 +169,12 @@ class CustomerDevices:
         A repeated request has used its invitation up.
         """
         customer = await self._find_customer(request.login_name)
-        if customer is None:
-            raise Refused(Reason.INVITATION_INVALID)
-        caller = Caller(kind=CallerKind.CUSTOMER, caller_id=customer.customer_id)
-        invited = is_invited(customer, secret_hash(request.invitation), self._clock.now())
-        if not invited and not await is_repeated(
-            self._store, caller=caller, partition=customer.partition, request=key
-        ):
+        place = (customer.partition, customer.customer_id) if customer else (DIRECTORY, "nobody")
+        caller = Caller(kind=CallerKind.CUSTOMER, caller_id=place[1])
+        # Looked for first and for nobody, too, so that every refusal takes the same steps.
+        repeated = await is_repeated(self._store, caller=caller, partition=place[0], request=key)
+        code_hash = secret_hash(request.invitation)
+        if customer is None or not (repeated or is_invited(customer, code_hash, self._clock.now())):
             raise Refused(Reason.INVITATION_INVALID)
         return customer
 

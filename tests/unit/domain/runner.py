@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from tallymark_server.domain.answers import Answer, RefusedAnswer
-from tallymark_server.domain.commands import Command, ReservePasswordTry
+from tallymark_server.domain.commands import Command
 from tallymark_server.domain.decide import Decision, decide
 from tallymark_server.domain.state import Key, Need, Row, Rows
 from tallymark_server.lanes.lane import ROUNDS_MAX
@@ -48,7 +48,7 @@ class Runner:
         everything = _Everything(self.rows)
         assert decide(everything, command, self.now) == decision, "it is blind to what is loaded"
 
-        self._save(command, decision)
+        self._save(decision)
         return decision.answer
 
     def get(self, key: Key[R]) -> R:
@@ -80,20 +80,15 @@ class Runner:
         message = "the rules ask for rows too often"
         raise AssertionError(message)
 
-    def _save(self, command: Command, decision: Decision) -> None:
+    def _save(self, decision: Decision) -> None:
         self.last = decision
-        leaves_record = bool(decision.changes) and not _is_guess_at_nobody(command)
-        assert (decision.record is not None) == leaves_record, "a change leaves a record"
+        assert (decision.record is None) == (not decision.changes), "a change leaves a record"
         for key, row in decision.changes.items():
             if row is None:
                 self.rows.pop(key, None)
             else:
                 assert row.key == key
                 self.rows[key] = row
-
-
-def _is_guess_at_nobody(command: Command) -> bool:
-    return isinstance(command, ReservePasswordTry) and command.name_hash != ""
 
 
 def reason_of(answer: Answer) -> str:

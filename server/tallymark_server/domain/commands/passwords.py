@@ -8,14 +8,9 @@ __all__ = ["ReservePasswordTry", "RightPassword", "UnlockPassword", "UsesPasswor
 
 
 class ReservePasswordTry(Command, frozen=True, kw_only=True):
-    """Count a try before the password is compared.
+    """Count a try of the customer's before the password is compared."""
 
-    `owner_id` is the customer. For a name that nobody has it is a place for such names, and
-    `name_hash` a keyed hash of the name.
-    """
-
-    owner_id: str
-    name_hash: str = ""
+    customer_id: str
 
 
 class UnlockPassword(Command, frozen=True, kw_only=True):
