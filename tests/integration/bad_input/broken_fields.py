@@ -117,8 +117,12 @@ def _bad_texts(rule: str, bound: Any, *, may_be_empty: bool) -> list[str]:
 
 
 def _bad_bytes(rule: str, bound: int, *, may_be_empty: bool) -> list[bytes]:
-    assert (rule, may_be_empty) == ("len", False)
-    return [b"", bytes(bound - 1), bytes(bound + 1)]
+    assert not may_be_empty
+    return {
+        "len": [b"", bytes(bound - 1), bytes(bound + 1)],
+        "min_len": [bytes(bound - 1)],
+        "max_len": [bytes(bound + 1)],
+    }[rule]
 
 
 def _bad_numbers_of_enum(rule: str, bound: Any, *, may_be_empty: bool) -> list[int]:

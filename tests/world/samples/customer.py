@@ -2,16 +2,22 @@
 
 from tallymark.v1 import customer_service_pb2 as contract
 from tallymark.v1 import identification_pb2
+from tallymark_protocol.device_key import DevicePrivateKey, KeyAlgorithm
 from tests.world.stage import ANAS_NUMBER, PASSWORD, Stage
-from tests.world.world import new_id
+from tests.world.world import (
+    add_device_request,
+    new_id,
+    register_request,
+    sign_in_request,
+)
 
 __all__ = ["SAMPLES"]
 
 
 async def _register_customer(_: Stage) -> contract.RegisterCustomerRequest:
-    return contract.RegisterCustomerRequest(
-        request_id=new_id(),
-        login_name="dan",
+    return register_request(
+        "dan",
+        DevicePrivateKey.generate(),
         password="battery staple",
         telephone_number="+4930777777",
         device_name="Dan's phone",
@@ -24,17 +30,22 @@ async def _verify_number(stage: Stage) -> contract.VerifyNumberRequest:
 
 
 async def _sign_in(stage: Stage) -> contract.SignInRequest:
-    return contract.SignInRequest(
-        request_id=new_id(),
-        login_name="ana",
-        password=PASSWORD,
-        device_id=stage.ana.device_id,
-    )
+    return sign_in_request(stage.ana)
 
 
-async def _add_device(_: Stage) -> contract.AddDeviceRequest:
-    return contract.AddDeviceRequest(
-        request_id=new_id(), login_name="ana", password=PASSWORD, device_name="tablet"
+async def _invite_device(_: Stage) -> contract.InviteDeviceRequest:
+    return contract.InviteDeviceRequest(request_id=new_id())
+
+
+async def _add_device(stage: Stage) -> contract.AddDeviceRequest:
+    answer = await stage.ana.call("InviteDevice", await _invite_device(stage))
+    key = DevicePrivateKey.generate(KeyAlgorithm.ES256)
+    return add_device_request("ana", key, device_name="tablet", invitation=answer.invitation)
+
+
+async def _change_password(_: Stage) -> contract.ChangePasswordRequest:
+    return contract.ChangePasswordRequest(
+        request_id=new_id(), password=PASSWORD, new_password="battery horse staple"
     )
 
 
@@ -85,11 +96,7 @@ async def _watch_processes(stage: Stage) -> contract.WatchProcessesRequest:
 
 
 async def _confirm_process(stage: Stage) -> contract.ConfirmProcessRequest:
-    return contract.ConfirmProcessRequest(
-        request_id=new_id(),
-        process_id=(await stage.awaiting()).process_id,
-        decision=contract.DECISION_APPROVE,
-    )
+    return await stage.ana.confirm_request((await stage.awaiting()).process_id)
 
 
 async def _dispute_process(stage: Stage) -> contract.DisputeProcessRequest:
@@ -113,7 +120,9 @@ SAMPLES = {
     "RegisterCustomer": _register_customer,
     "VerifyNumber": _verify_number,
     "SignIn": _sign_in,
+    "InviteDevice": _invite_device,
     "AddDevice": _add_device,
+    "ChangePassword": _change_password,
     "RemoveDevice": _remove_device,
     "RegisterCard": _register_card,
     "RemoveCard": _remove_card,

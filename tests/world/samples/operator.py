@@ -88,6 +88,23 @@ async def _add_points(_: Stage) -> contract.AddPointsRequest:
     return contract.AddPointsRequest(grants=[grant])
 
 
+async def _revoke_device(stage: Stage) -> contract.RevokeDeviceRequest:
+    device = await stage.world.add_device(stage.ana)
+    return contract.RevokeDeviceRequest(login_name="ana", device_id=device.device_id)
+
+
+async def _list_devices(_: Stage) -> contract.ListDevicesRequest:
+    return contract.ListDevicesRequest(login_name="ana")
+
+
+async def _invite_customer_device(_: Stage) -> contract.InviteCustomerDeviceRequest:
+    return contract.InviteCustomerDeviceRequest(login_name="ana")
+
+
+async def _unlock_password(_: Stage) -> contract.UnlockPasswordRequest:
+    return contract.UnlockPasswordRequest(login_name="ana")
+
+
 async def _set_policy(stage: Stage) -> contract.SetPolicyRequest:
     answer = await stage.operator.call("GetPolicy", contract.GetPolicyRequest())
     answer.policy.code_life_seconds = 50
@@ -132,6 +149,10 @@ SAMPLES: dict[str, Callable[[Stage], Awaitable[Any]]] = {
     "AddPoints": _add_points,
     "ListPointsAccounts": _simply(contract.ListPointsAccountsRequest),
     "ListCustomers": _simply(contract.ListCustomersRequest),
+    "ListDevices": _list_devices,
+    "RevokeDevice": _revoke_device,
+    "InviteCustomerDevice": _invite_customer_device,
+    "UnlockPassword": _unlock_password,
     "GetPolicy": _simply(contract.GetPolicyRequest),
     "SetPolicy": _set_policy,
     "ListKeys": _simply(contract.ListKeysRequest),

@@ -75,7 +75,7 @@ class RegisterCustomerRequest(_message.Message):
     device_name: _builtins.str
     """Name of the device for lists, for example "Ana's phone", 1 to 60 characters."""
     device_proof: _builtins.bytes
-    """Signature of the device over this registration ("register")."""
+    """Signature of the device over this registration ("register"), required."""
     @_builtins.property
     def device_key(self) -> _key_pb2.PublicKey:
         """Public key of the device, required."""
@@ -259,7 +259,7 @@ class SignInRequest(_message.Message):
     device_id: _builtins.str
     """Id of the device, from RegisterCustomer or AddDevice."""
     device_proof: _builtins.bytes
-    """Signature of the device over this request ("sign-in")."""
+    """Signature of the device over this request ("sign-in"), required."""
     def __init__(
         self,
         *,
@@ -431,7 +431,7 @@ class AddDeviceRequest(_message.Message):
     invitation: _builtins.str
     """Invitation, as it was given, required."""
     device_proof: _builtins.bytes
-    """Signature of the device over this request ("add")."""
+    """Signature of the device over this request ("add"), required."""
     @_builtins.property
     def device_key(self) -> _key_pb2.PublicKey:
         """Public key of the device, required."""
@@ -1020,7 +1020,7 @@ class ConfirmProcessRequest(_message.Message):
     confirmation_digits: _builtins.str
     """Two digits that the terminal shows, required to approve when Process.digits_needed, unless it is CONTESTED."""
     signature: _builtins.bytes
-    """Signature of the device over the statement of docs/signatures.md: the process as it was shown, and the decision."""
+    """Signature of the device over the statement of docs/signatures.md, required: the process as it was shown, and the decision."""
     def __init__(
         self,
         *,
