@@ -204,7 +204,7 @@ def _register(  # noqa: PLR0913 -- what the services share
     checkpoints: Checkpoints,
 ) -> None:
     """Build the services and put each on its port."""
-    codes = CodeMaker(parts.keyring)
+    codes = CodeMaker(parts.keyring, parts.clock)
     tags = TagMaker(parts.keyring, parts.clock)
     certificates = Certificates(
         lane=lane,

@@ -104,21 +104,6 @@ class Keyring:
         return keyring
 
     @property
-    def signing_key(self) -> Ed25519PrivateKey:
-        """The key that signs codes now."""
-        return self.signing.current.private_key
-
-    @property
-    def signing_key_id(self) -> int:
-        """Number of the key that signs codes now."""
-        return self.signing.current.key_id
-
-    @property
-    def code_mac_key(self) -> bytes:
-        """The key that authenticates what is signed now, of the same number."""
-        return self.signing.current.mac_key
-
-    @property
     def audit_public_key(self) -> Ed25519PublicKey:
         """The key that verifies checkpoints. It does not change: others keep it."""
         return self._audit_key.public_key()

@@ -172,6 +172,7 @@ def _customer(name: str) -> list[Row]:
             expires_at_seconds=_EXPIRES_AT_SECONDS,
             cti_hash=f"{name}-{_PURPOSES[purpose]}",
             text_hash="text",
+            key_id=1,
             customer_id=name,
             device_id=f"{name}-device",
             purpose=purpose,

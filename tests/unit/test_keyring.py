@@ -12,7 +12,7 @@ def test_keys_are_made_once(tmp_path: Path) -> None:
     first, again = Keyring.open(tmp_path), Keyring.open(tmp_path)
 
     assert first.derive_secret("tms", "ana") == again.derive_secret("tms", "ana")
-    assert first.code_mac_key == again.code_mac_key
+    assert first.signing.current.mac_key == again.signing.current.mac_key
 
 
 @pytest.mark.parametrize("size", [0, 31, 33])

@@ -85,9 +85,10 @@ class CertificateAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="certific
 
 
 class CodeAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="code"):
-    """A code was issued; its text is not stored but made again from the request."""
+    """A code was issued; its text is not stored but made again from the request, by its key."""
 
     cti_hash: str
+    key_id: int
     expires_at_seconds: int
     issued_at: int
     bound_terminal_id: str = ""

@@ -33,6 +33,7 @@ def issue_code(draft: Draft, command: IssueCode, now: int) -> CodeAnswer:
         expires_at_seconds=command.expires_at_seconds,
         cti_hash=command.cti_hash,
         text_hash=command.text_hash,
+        key_id=command.key_id,
         customer_id=command.caller.caller_id,
         device_id=device.device_id,
         purpose=command.purpose,
@@ -46,6 +47,7 @@ def issue_code(draft: Draft, command: IssueCode, now: int) -> CodeAnswer:
     _remember(draft, device, code, now)
     return CodeAnswer(
         cti_hash=code.cti_hash,
+        key_id=code.key_id,
         expires_at_seconds=code.expires_at_seconds,
         issued_at=now,
         bound_terminal_id=code.audience,

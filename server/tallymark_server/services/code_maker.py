@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from tallymark_protocol.code_claims import CodeClaims
 from tallymark_protocol.code_errors import RejectedCode
-from tallymark_protocol.code_format import parse, sign
+from tallymark_protocol.code_format import ParsedCode, parse, sign
 from tallymark_protocol.code_identifier import (
     check_cti_mac,
     cti_hash,
@@ -14,16 +14,19 @@ from tallymark_protocol.code_identifier import (
 )
 from tallymark_protocol.errors import Refused
 from tallymark_protocol.reasons import Reason
+from tallymark_server.clock import Clock
 from tallymark_server.domain.model.people import TicketReference
 from tallymark_server.keyring import Keyring
+from tallymark_server.services.issued_codes import IssuedCodes
 
 __all__ = ["CodeMaker", "MadeCode", "ReadCode"]
 
 
 class MadeCode(NamedTuple):
-    """A code with what is stored of it."""
+    """A code with what is stored of it, and the number of the key that signed it."""
 
     text: str
+    key_id: int
     cti_hash: str
     text_hash: str
 
@@ -40,9 +43,11 @@ class ReadCode(NamedTuple):
 class CodeMaker:
     """Makes and reads codes with the server's keys."""
 
-    def __init__(self, keyring: Keyring) -> None:
-        """Take the keys."""
+    def __init__(self, keyring: Keyring, clock: Clock) -> None:
+        """Take the keys and the time."""
         self._keyring = keyring
+        self._clock = clock
+        self._issued = IssuedCodes()
 
     def make(
         self,
@@ -51,8 +56,21 @@ class CodeMaker:
         expires_at_seconds: int,
         audience: str,
         ticket: TicketReference | None,
+        key_id: int | None = None,
     ) -> MadeCode:
-        """Return the code that belongs to these names (caller and request) with these claims."""
+        """Return the code that belongs to these names (caller and request) with these claims.
+
+        A code that is made again needs the key that it was signed with; a new one takes the one in
+        use.
+
+        Raises:
+            Refused: CODE_KEY_UNKNOWN, there is no key with this number any more.
+
+        """
+        ring = self._keyring.signing
+        key = ring.current if key_id is None else ring.find(key_id)
+        if key is None:
+            raise Refused(Reason.CODE_KEY_UNKNOWN)
         claims = make_claims(
             partition=partition,
             random=self._keyring.derive_bytes(14, "code", *names),
@@ -60,16 +78,20 @@ class CodeMaker:
             audience=audience or None,
             event_id=ticket.event_id if ticket else None,
             ticket_id=ticket.ticket_id if ticket else None,
-            mac_key=self._keyring.code_mac_key,
+            mac_key=key.mac_key,
             epoch=self._keyring.epoch,
         )
         text = sign(
             claims,
-            key_id=self._keyring.signing_key_id,
-            private_key=self._keyring.signing_key,
+            key_id=key.key_id,
+            private_key=key.private_key,
             epoch=self._keyring.epoch,
         )
-        return MadeCode(text, cti_hash(claims.cti).hex(), text_hash(text).hex())
+        return MadeCode(text, key.key_id, cti_hash(claims.cti).hex(), text_hash(text).hex())
+
+    def remember(self, made: MadeCode) -> None:
+        """Keep in mind that this code was issued."""
+        self._issued.remember(made.cti_hash, made.text_hash)
 
     def read(self, text: str) -> ReadCode:
         """Return where the code is stored.
@@ -78,18 +100,40 @@ class CodeMaker:
             Refused: CODE_MALFORMED, CODE_KEY_UNKNOWN, CODE_NOT_GENUINE; no row was looked up.
 
         """
-        try:
-            parsed = parse(text)
-        except RejectedCode as error:
-            raise Refused(Reason(error.reason)) from None
-        if parsed.key_id != self._keyring.signing_key_id:
+        parsed = _parsed(text)
+        key = self._keyring.signing.find_valid(parsed.key_id, self._clock.now())
+        if key is None:
             raise Refused(Reason.CODE_KEY_UNKNOWN)
-        claims: CodeClaims = parsed.claims
-        if not check_cti_mac(claims, mac_key=self._keyring.code_mac_key, epoch=self._keyring.epoch):
+        if not check_cti_mac(parsed.claims, mac_key=key.mac_key, epoch=self._keyring.epoch):
             raise Refused(Reason.CODE_NOT_GENUINE)
-        return ReadCode(
-            partition=partition_of(claims.cti),
-            expires_at_seconds=claims.expires_at,
-            cti_hash=cti_hash(claims.cti).hex(),
-            text_hash=text_hash(text).hex(),
-        )
+        read = _read(text, parsed.claims)
+        if self._issued.is_altered(read.cti_hash, read.text_hash):
+            raise Refused(Reason.CODE_NOT_GENUINE)
+        return read
+
+    def read_unproved(self, text: str) -> ReadCode:
+        """Return where a code with this text would be stored, whoever made it.
+
+        Only for finding what was decided about it before: its key may be gone by now.
+
+        Raises:
+            Refused: CODE_MALFORMED.
+
+        """
+        return _read(text, _parsed(text).claims)
+
+
+def _parsed(text: str) -> ParsedCode:
+    try:
+        return parse(text)
+    except RejectedCode as error:
+        raise Refused(Reason(error.reason)) from None
+
+
+def _read(text: str, claims: CodeClaims) -> ReadCode:
+    return ReadCode(
+        partition=partition_of(claims.cti),
+        expires_at_seconds=claims.expires_at,
+        cti_hash=cti_hash(claims.cti).hex(),
+        text_hash=text_hash(text).hex(),
+    )

@@ -6,6 +6,8 @@ import grpc
 
 from tallymark.v1 import customer_service_pb2 as contract
 from tallymark.v1 import identification_pb2
+from tallymark_protocol.errors import Refused
+from tallymark_protocol.reasons import Reason
 from tallymark_server.clock import Clock
 from tallymark_server.domain import commands
 from tallymark_server.domain.answers import CodeAnswer, Done
@@ -61,6 +63,7 @@ class CustomerCodes:
                 request=key,
                 cti_hash=made.cti_hash,
                 text_hash=made.text_hash,
+                key_id=made.key_id,
                 expires_at_seconds=expires_at_seconds,
                 purpose=purpose,
                 card_id=request.card_id,
@@ -72,8 +75,16 @@ class CustomerCodes:
             CodeAnswer,
         )
         if answer.cti_hash != made.cti_hash:  # an earlier answer: make its code again
-            bound_to = answer.bound_terminal_id
-            made = self._make_code(caller, request, answer.expires_at_seconds, bound_to)
+            made = self._make_code(
+                caller,
+                request,
+                answer.expires_at_seconds,
+                answer.bound_terminal_id,
+                key_id=answer.key_id,
+            )
+        if answer.cti_hash != made.cti_hash:  # its key is gone, and the number has another one
+            raise Refused(Reason.CODE_KEY_UNKNOWN)
+        self._codes.remember(made)
         return _code_response(caller, answer, made)
 
     async def RevokeCode(
@@ -96,6 +107,7 @@ class CustomerCodes:
         request: contract.IssueCodeRequest,
         expires_at_seconds: int,
         audience: str,
+        key_id: int | None = None,
     ) -> MadeCode:
         return self._codes.make(
             caller.caller_id,
@@ -104,6 +116,7 @@ class CustomerCodes:
             expires_at_seconds=expires_at_seconds,
             audience=audience,
             ticket=_ticket_choice(request),
+            key_id=key_id,
         )
 
     async def _check_password(

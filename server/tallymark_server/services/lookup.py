@@ -17,7 +17,7 @@ from tallymark_server.domain.processes.finish import RESOLVE_RPC
 from tallymark_server.domain.processes.terminal_view import as_terminal_sees
 from tallymark_server.keyring import Keyring
 from tallymark_server.services.answering import load_one
-from tallymark_server.services.code_maker import CodeMaker
+from tallymark_server.services.code_maker import CodeMaker, ReadCode
 from tallymark_server.storage.store import Store
 
 __all__ = ["Lookup"]
@@ -36,11 +36,11 @@ class Lookup:
         self._partitions = partitions
 
     async def identify(
-        self, message: identification_pb2.Identification
+        self, caller: Caller, message: identification_pb2.Identification, request_id: str
     ) -> tuple[int, CodeIdentification | TelephoneIdentification]:
-        """Return where the customer's data is and how the rules find it."""
+        """Return where the customer's data is and how the rules of a ResolveCode find it."""
         if message.WhichOneof("by") == "code":
-            read = self._codes.read(message.code)
+            read = await self._read(caller, message.code, request_id)
             return read.partition, CodeIdentification(
                 expires_at_seconds=read.expires_at_seconds,
                 cti_hash=read.cti_hash,
@@ -57,7 +57,7 @@ class Lookup:
         """
         match message.WhichOneof("by"):
             case "code":
-                partition = self._codes.read(message.code).partition
+                partition = self._partition_of_code(message.code)
             case "code_reference":
                 partition = message.code_reference.partition
             case "process_id":
@@ -75,9 +75,7 @@ class Lookup:
     ) -> Request | None:
         """Return the caller's ResolveCode with this request_id, if it was decided."""
         partition = await self.partition_of(reference.identification)
-        request_id = reference.resolve_request_id.lower()
-        key = Request.key_of(partition, request_id, RESOLVE_RPC, caller.name)
-        return await load_one(self._store, key)
+        return await self._decided(caller, partition, reference.resolve_request_id)
 
     async def own_process(
         self, caller: Caller, reference: identification_pb2.ProcessReference
@@ -104,3 +102,31 @@ class Lookup:
         process = await load_one(self._store, Process.key_of(process_id))
         assert process is not None, "an answered process exists"
         return as_terminal_sees(process)
+
+    async def _read(self, caller: Caller, text: str, request_id: str) -> ReadCode:
+        """Read a code; one whose key is gone only to find what was decided while it was there.
+
+        A terminal that never got that answer would take a refusal for the end of it.
+        """
+        try:
+            return self._codes.read(text)
+        except Refused as no:
+            if no.reason is not Reason.CODE_KEY_UNKNOWN:
+                raise
+            read = self._codes.read_unproved(text)
+            if await self._decided(caller, read.partition, request_id) is None:
+                raise
+            return read
+
+    def _partition_of_code(self, text: str) -> int:
+        """Return where a code is kept; requests about one whose key is gone are still found."""
+        try:
+            return self._codes.read(text).partition
+        except Refused as no:
+            if no.reason is not Reason.CODE_KEY_UNKNOWN:
+                raise
+            return self._codes.read_unproved(text).partition
+
+    async def _decided(self, caller: Caller, partition: int, request_id: str) -> Request | None:
+        key = Request.key_of(partition, request_id.lower(), RESOLVE_RPC, caller.name)
+        return await load_one(self._store, key)

@@ -43,10 +43,11 @@ class TagMaker:
             kind=TagKind.PRINTED if printed else TagKind.DISPLAY,
             nonce=os.urandom(terminal_tag.NONCE_BYTES),
         )
+        key = self._keyring.signing.current
         text = terminal_tag.sign(
             claims,
-            key_id=self._keyring.signing_key_id,
-            private_key=self._keyring.signing_key,
+            key_id=key.key_id,
+            private_key=key.private_key,
             epoch=self._keyring.epoch,
         )
         return MadeTag(text, claims.expires_at, now_seconds + life_seconds * 3 // 4)

@@ -67,7 +67,9 @@ class TerminalResolving:
         self, request: contract.ResolveCodeRequest, context: _Context
     ) -> contract.ResolveCodeResponse:
         caller = CALLER.get()
-        partition, identification = await self._lookup.identify(request.identification)
+        partition, identification = await self._lookup.identify(
+            caller, request.identification, request.request_id
+        )
         command = commands.ResolveCode(
             caller=caller,
             partition=partition,

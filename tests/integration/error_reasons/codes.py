@@ -63,7 +63,7 @@ async def a_code_that_was_never_issued(stage: Stage, _: _Patch) -> Call:
         partition=0,
         random=bytes(CTI_RANDOM_BYTES),
         expires_at=START // 1000 + 60,
-        mac_key=keyring.code_mac_key,
+        mac_key=keyring.signing.current.mac_key,
         epoch=keyring.epoch,
     )
     return _shown(stage, _signed(stage, claims))
@@ -113,7 +113,7 @@ def _signed(
     return sign(
         claims,
         key_id=key_id,
-        private_key=private_key or keyring.signing_key,
+        private_key=private_key or keyring.signing.current.private_key,
         epoch=keyring.epoch,
     )
 

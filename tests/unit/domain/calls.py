@@ -63,6 +63,7 @@ class Calls(Runner):
             request=self.request("IssueCode"),
             cti_hash=f"cti-{number}",
             text_hash=f"text-{number}",
+            key_id=1,
             expires_at_seconds=self.now // 1000 + life_seconds,
             purpose=purpose,
             **fields,

@@ -26,6 +26,7 @@ class IssueCode(UsesPassword, frozen=True, kw_only=True):
 
     cti_hash: str
     text_hash: str
+    key_id: int
     expires_at_seconds: int
     purpose: CodePurpose
     card_id: str

@@ -66,6 +66,9 @@ class Code(Row, frozen=True, kw_only=True, omit_defaults=True):
     expires_at_seconds: int
     cti_hash: str
     text_hash: str
+    key_id: int
+    """Number of the key that signed it."""
+
     customer_id: str
     device_id: str
     purpose: CodePurpose
