@@ -559,14 +559,16 @@ class World:
 
 
 @asynccontextmanager
-async def world(
+async def world(  # noqa: PLR0913 -- what may differ from server to server
     store: Store,
     keyring: Keyring,
     *,
     limits: Limits = UNSAFE_WIDE_FOR_TESTS,
     authority: Authority | None = None,
+    clock: MovedClock | None = None,
+    again: bool = False,
 ) -> AsyncIterator[World]:
-    """Serve on a store that the caller closes."""
+    """Serve on a store that the caller closes; one that was served before is furnished."""
     async with AsyncExitStack() as stack:
         institution_clock = StoppedClock()
         institution_port = await stack.enter_async_context(
@@ -578,7 +580,7 @@ async def world(
         )
         channel = open_institution_channel(f"127.0.0.1:{institution_port}")
         stack.push_async_callback(channel.close)
-        clock = MovedClock()
+        clock = clock or MovedClock()
         authority = authority or new_authority(LONG_LIVES)
         institution = CreditInstitution(channel)
         numbers = SentNumbers()
@@ -613,6 +615,7 @@ async def world(
                 authority=authority,
                 stack=channels,
             )
-            made.operator = await made.add_operator()
-            await made.furnish()
+            if not again:
+                made.operator = await made.add_operator()
+                await made.furnish()
             yield made

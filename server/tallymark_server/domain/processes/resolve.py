@@ -80,6 +80,11 @@ def as_previewed(action: Action) -> Action:
     return Action(ask=ask)
 
 
+def is_over(code: Code, now: int) -> bool:
+    """Say whether the code's time is over: its expiry is the first moment that it is not good."""
+    return now >= code.expires_at_seconds * 1000
+
+
 def _resolve_code(
     draft: Draft, process: Process, identification: CodeIdentification, now: int
 ) -> ProcessAnswer | RefusedAnswer:
@@ -96,7 +101,7 @@ def _resolve_code(
     if code.state is not CodeState.ISSUED:
         _contest(draft, code, process.terminal_id)
         return RefusedAnswer(reason=Reason.CODE_ALREADY_CLAIMED)
-    if now >= code.expires_at_seconds * 1000:
+    if is_over(code, now):
         raise Refused(Reason.CODE_EXPIRED)
     owner = Customer.key_of(code.partition, code.customer_id)
     draft.fetch(owner, Device.key_of(code.partition, code.device_id))
