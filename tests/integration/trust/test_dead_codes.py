@@ -171,7 +171,7 @@ ENDS: tuple[Callable[[Shop, str], Awaitable[None]], ...] = (
 async def test_a_dead_code_stays_dead_at_every_terminal_and_after_a_restart(
     keyring: Keyring, proof: Proof, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    codes = proof.trials(ci=20, campaign=400)
+    codes = proof.trials(ci=20, campaign=600)
     seen: Counter[str] = Counter()
     authority = new_authority(LONG_LIVES)
     dead: list[str] = []

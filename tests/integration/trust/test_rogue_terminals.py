@@ -21,6 +21,7 @@ from tallymark_server.services import interceptors
 from tallymark_server.services.callers import Callers
 from tallymark_server.storage.memory import MemoryStore
 from tallymark_server.tls.authority import CertificateLives
+from tests.proof import Proof
 from tests.world.actions import ADMIT, burn, charge
 from tests.world.clock import START
 from tests.world.stage import Stage
@@ -34,8 +35,7 @@ from tests.world.world import (
     world,
 )
 
-TRIES = 25
-"""Of each rogue, each with three calls."""
+pytestmark = pytest.mark.guarantee
 
 REVOCATION_SECONDS_MAX = 5.0
 
@@ -140,18 +140,23 @@ async def acts(stage: Stage, rogue: Terminal, victim: Terminal) -> Counter[str]:
 
 
 @pytest.mark.parametrize("kind", ROGUES)
-async def test_a_rogue_terminal_gets_nothing(in_memory: World, kind: str) -> None:
+async def test_a_rogue_terminal_gets_nothing(in_memory: World, proof: Proof, kind: str) -> None:
+    tries = proof.trials(ci=25, campaign=400)
     stage = await Stage.set_up(in_memory)
     await stage.operator.add_points(stage.ana, 10_000, "more")
     rogue = await ROGUES[kind](stage)
 
     seen: Counter[str] = Counter()
-    for _ in range(TRIES):
+    for _ in range(tries):
         seen += await acts(stage, rogue, stage.till)
 
-    print(f"G22 {kind}: {dict(seen)} of {3 * TRIES}")  # noqa: T201 -- N is shown
-    assert seen.total() == 3 * TRIES
-    assert "ALLOWED" not in seen
+    proof.record(
+        f"G22 a terminal that is {kind}",
+        trials=seen.total(),
+        failures=seen["ALLOWED"],
+        faults_fired={what: count for what, count in seen.items() if what != "ALLOWED"},
+        mutants_killed=("key looked up at the handshake only",),
+    )
 
 
 async def test_an_expired_certificate_is_refused_on_an_open_connection(keyring: Keyring) -> None:
@@ -205,12 +210,15 @@ async def test_a_key_that_is_looked_up_at_the_handshake_only_would_be_noticed(
 
 
 @pytest.mark.parametrize("other", ["other_till", "gate"])
-async def test_a_terminal_cannot_touch_anothers_process(in_memory: World, other: str) -> None:
+async def test_a_terminal_cannot_touch_anothers_process(
+    in_memory: World, proof: Proof, other: str
+) -> None:
+    tries = proof.trials(ci=25, campaign=400)
     stage = await Stage.set_up(in_memory)
     await stage.operator.add_points(stage.ana, 10_000, "more")
     rogue: Terminal = getattr(stage, other)
     seen: Counter[str] = Counter()
-    for _ in range(TRIES):
+    for _ in range(tries):
         process = await stage.instructed(burn(1))
         reference = by_process(process.process_id)
         for rpc, request in (
@@ -225,8 +233,12 @@ async def test_a_terminal_cannot_touch_anothers_process(in_memory: World, other:
             seen[await rogue.reason(rpc, request)] += 1
         await stage.till.complete(process.process_id)
 
-    print(f"G22 another terminal's process, by {other}: {dict(seen)}")  # noqa: T201 -- N is shown
-    assert seen == {"PROCESS_NOT_FOUND": 4 * TRIES}
+    proof.record(
+        f"G22 another terminal's process, at {rogue.terminal_id}",
+        trials=seen.total(),
+        failures=seen.total() - seen["PROCESS_NOT_FOUND"],
+        faults_fired=dict(seen),
+    )
 
 
 async def test_a_gate_of_one_merchant_admits_to_no_event_of_another(in_memory: World) -> None:
@@ -239,7 +251,7 @@ async def test_a_gate_of_one_merchant_admits_to_no_event_of_another(in_memory: W
 
 
 async def test_a_new_terminal_moves_no_more_than_its_limit_without_the_customer(
-    in_memory: World,
+    in_memory: World, proof: Proof
 ) -> None:
     """The limit of a new terminal holds for all its customers together."""
     stage = await Stage.set_up(in_memory)
@@ -259,5 +271,11 @@ async def test_a_new_terminal_moves_no_more_than_its_limit_without_the_customer(
         moved += 100 * (process.state == 3)
         asked += process.state == 1
 
-    assert moved == 1_000
-    assert asked == 30
+    proof.record(
+        "G22 a new terminal over its limit",
+        trials=40,
+        failures=int(moved > 1_000),
+        faults_fired={"asked the customer": asked},
+        figures={"moved": moved, "limit": 1_000},
+    )
+    assert (moved, asked) == (1_000, 30)
