@@ -5,12 +5,7 @@ import pytest
 from tallymark.v1 import action_pb2 as a
 from tallymark.v1 import process_pb2 as p
 from tallymark.v1.action_pb2 import Action
-from tallymark.v1.customer_service_pb2 import (
-    DECISION_APPROVE,
-    DECISION_DECLINE,
-    ConfirmProcessRequest,
-    DisputeProcessRequest,
-)
+from tallymark.v1.customer_service_pb2 import DisputeProcessRequest
 from tests.world.actions import ADMIT, READ_POINTS, burn, charge, earn, pay_bill
 from tests.world.shop import Shop
 from tests.world.world import euro, new_id
@@ -101,12 +96,10 @@ async def test_a_no_releases_everything(shop: Shop) -> None:
 async def test_silence_expires_the_process_and_a_late_answer_is_refused(shop: Shop) -> None:
     before = await shop.belongings()
     process = await ask(shop, charge(5_000), burn(100), ADMIT)
+    late = await shop.phone.confirm_request(process.process_id)
     await shop.world.pass_time(seconds=44.999)
     waiting = await shop.till.get(process.process_id)
     await shop.world.pass_time(seconds=0.001)
-    late = ConfirmProcessRequest(
-        request_id=new_id(), process_id=process.process_id, decision=DECISION_APPROVE
-    )
 
     ended = await shop.till.get(process.process_id)
     assert waiting.state == p.PROCESS_STATE_AWAITING_CUSTOMER
@@ -120,20 +113,16 @@ async def test_a_late_answer_is_refused_even_before_the_server_noticed_the_time(
     shop: Shop,
 ) -> None:
     process = await ask(shop, charge(5_000))
+    late = await shop.phone.confirm_request(process.process_id)
     shop.world.clock.move(seconds=45)
-    late = ConfirmProcessRequest(
-        request_id=new_id(), process_id=process.process_id, decision=DECISION_APPROVE
-    )
 
     assert await shop.phone.reason("ConfirmProcess", late) == "PROCESS_NOT_AWAITING"
 
 
 async def test_only_the_first_answer_counts(shop: Shop) -> None:
     process = await ask(shop, burn(200))
+    other = await shop.phone.confirm_request(process.process_id, approve=False)
     await shop.phone.confirm(process.process_id)
-    other = ConfirmProcessRequest(
-        request_id=new_id(), process_id=process.process_id, decision=DECISION_DECLINE
-    )
 
     assert await shop.phone.reason("ConfirmProcess", other) == "PROCESS_NOT_AWAITING"
     assert (await shop.till.get(process.process_id)).state == p.PROCESS_STATE_INSTRUCTED
@@ -142,9 +131,7 @@ async def test_only_the_first_answer_counts(shop: Shop) -> None:
 async def test_nobody_answers_for_somebody_else(shop: Shop) -> None:
     process = await ask(shop, burn(200))
     ben = await shop.world.add_phone("ben")
-    answer = ConfirmProcessRequest(
-        request_id=new_id(), process_id=process.process_id, decision=DECISION_APPROVE
-    )
+    answer = await shop.phone.confirm_request(process.process_id)
     dispute = DisputeProcessRequest(request_id=new_id(), process_id=process.process_id)
 
     assert await ben.reason("ConfirmProcess", answer) == "PROCESS_NOT_FOUND"

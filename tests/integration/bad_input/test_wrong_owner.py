@@ -13,8 +13,8 @@ from tests.world.calls import Call, failure_of, send
 from tests.world.contract import RPCS, rpc_named
 from tests.world.contract_comments import promised_reasons
 from tests.world.samples import SAMPLES
-from tests.world.stage import PASSWORD, Stage
-from tests.world.world import World, by_request, new_id
+from tests.world.stage import Stage
+from tests.world.world import World, by_request, new_id, sign_in_request
 
 
 async def _same(stage: Stage, path: str) -> Any:
@@ -22,12 +22,7 @@ async def _same(stage: Stage, path: str) -> Any:
 
 
 async def _my_device_to_sign_in(stage: Stage, _: str) -> customer.SignInRequest:
-    return customer.SignInRequest(
-        request_id=new_id(),
-        login_name="bob",
-        password=PASSWORD,
-        device_id=stage.ana.device_id,
-    )
+    return sign_in_request(stage.ana, login_name="bob")
 
 
 async def _a_code_for_my_card(stage: Stage, _: str) -> customer.IssueCodeRequest:

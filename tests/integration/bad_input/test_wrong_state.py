@@ -11,7 +11,14 @@ from tests.world.calls import Call, failure_of
 from tests.world.contract import rpc_named
 from tests.world.contract_comments import promised_reasons
 from tests.world.stage import Stage
-from tests.world.world import World, by_process, new_id
+from tests.world.world import (
+    Operator,
+    Terminal,
+    World,
+    by_process,
+    certificate_request,
+    new_id,
+)
 
 STATES = {
     "AWAITING_CUSTOMER": Stage.awaiting,
@@ -47,8 +54,12 @@ def _update(process_id: str) -> Any:
 
 
 def _confirm(process_id: str) -> Any:
+    """Return an answer with no good signature: it is too late for any."""
     return customer.ConfirmProcessRequest(
-        request_id=new_id(), process_id=process_id, decision=customer.DECISION_APPROVE
+        request_id=new_id(),
+        process_id=process_id,
+        decision=customer.DECISION_APPROVE,
+        signature=bytes(64),
     )
 
 
@@ -142,11 +153,14 @@ async def test_an_operator_s_enrolment_code_is_good_once(in_memory: World) -> No
     create = operator.CreateOperatorRequest(operator_id="second")
     code = (await stage.operator.call("CreateOperator", create)).enrolment_code
     again = (await stage.operator.call("CreateOperator", create)).enrolment_code
-    enrol = operator.EnrollOperatorRequest(request_id=new_id(), enrolment_code=code)
-    await stage.operator.call("EnrollOperator", enrol)
-    enrol.request_id = new_id()
+    await stage.world.enrol_operator(code)
+    stranger = Operator(None)
+    await stage.world.enrol_stub(stranger)
+    enrol = operator.EnrollOperatorRequest(
+        request_id=new_id(), enrolment_code=code, certificate_request=certificate_request()
+    )
 
-    used = await failure_of(Call(stage.operator, "EnrollOperator", enrol))
+    used = await failure_of(Call(stranger, "EnrollOperator", enrol))
     taken = await failure_of(Call(stage.operator, "CreateOperator", create))
 
     assert again == code
@@ -159,8 +173,12 @@ async def test_a_revoked_terminal_never_enrols(in_memory: World) -> None:
     code = await stage.new_enrolment_code("till-3")
     revoke = operator.RevokeTerminalRequest(terminal_id="till-3")
     await stage.operator.call("RevokeTerminal", revoke)
-    enrol = terminal.EnrollRequest(request_id=new_id(), enrolment_code=code)
+    stranger = Terminal(None)
+    await stage.world.enrol_stub(stranger)
+    enrol = terminal.EnrollRequest(
+        request_id=new_id(), enrolment_code=code, certificate_request=certificate_request()
+    )
 
-    failure = await failure_of(Call(stage.till, "Enroll", enrol))
+    failure = await failure_of(Call(stranger, "Enroll", enrol))
 
     assert failure.reason == "ENROLMENT_CODE_INVALID"

@@ -6,11 +6,19 @@ from tallymark.v1 import customer_service_pb2 as customer
 from tallymark.v1 import identification_pb2
 from tallymark.v1 import operator_service_pb2 as operator
 from tallymark.v1 import terminal_service_pb2 as terminal
+from tallymark_protocol.device_key import DevicePrivateKey
 from tallymark_protocol.reasons import Reason
 from tests.integration.error_reasons.case import Case
 from tests.world.calls import Call
 from tests.world.stage import ANAS_NUMBER, PASSWORD, Stage
-from tests.world.world import LONG_LIVES, Actor, Operator, certificate_request, new_id
+from tests.world.world import (
+    LONG_LIVES,
+    Actor,
+    Operator,
+    certificate_request,
+    new_id,
+    register_request,
+)
 
 __all__ = ["CASES"]
 
@@ -114,17 +122,20 @@ async def a_terminal_s_code_for_an_operator(stage: Stage, _: _Patch) -> Call:
 
 
 async def a_second_ana(stage: Stage, _: _Patch) -> Call:
-    request = customer.RegisterCustomerRequest(
-        request_id=new_id(), login_name="ana", password=PASSWORD, device_name="phone"
-    )
+    request = register_request("ana", DevicePrivateKey.generate())
     return Call(Actor(stage.ana.stub), "RegisterCustomer", request)
 
 
 async def seven_characters(stage: Stage, _: _Patch) -> Call:
-    request = customer.RegisterCustomerRequest(
-        request_id=new_id(), login_name="cyd", password="1234567", device_name="phone"
-    )
+    request = register_request("cyd", DevicePrivateKey.generate(), password="1234567")
     return Call(Actor(stage.ana.stub), "RegisterCustomer", request)
+
+
+async def seven_characters_from_now_on(stage: Stage, _: _Patch) -> Call:
+    request = customer.ChangePasswordRequest(
+        request_id=new_id(), password=PASSWORD, new_password="1234567"
+    )
+    return Call(stage.ana, "ChangePassword", request)
 
 
 async def a_policy_that_asks_for_it(stage: Stage, _: _Patch) -> Call:
@@ -133,26 +144,6 @@ async def a_policy_that_asks_for_it(stage: Stage, _: _Patch) -> Call:
         request_id=new_id(), purpose=identification_pb2.CODE_PURPOSE_POINTS
     )
     return Call(stage.ana, "IssueCode", request)
-
-
-async def signing_in_with_another_password(stage: Stage, _: _Patch) -> Call:
-    request = customer.SignInRequest(
-        request_id=new_id(),
-        login_name="ana",
-        password="wrong horse",
-        device_id=stage.ana.device_id,
-    )
-    return Call(Actor(stage.ana.stub), "SignIn", request)
-
-
-async def signing_in_as_nobody(stage: Stage, _: _Patch) -> Call:
-    request = customer.SignInRequest(
-        request_id=new_id(),
-        login_name="nobody",
-        password=PASSWORD,
-        device_id=stage.ana.device_id,
-    )
-    return Call(Actor(stage.ana.stub), "SignIn", request)
 
 
 async def another_number_code(stage: Stage, _: _Patch) -> Call:
@@ -218,9 +209,12 @@ CASES = (
         arrange=seven_characters,
         metadata={"characters_min": "8"},
     ),
+    Case(
+        reason=Reason.PASSWORD_TOO_SHORT,
+        arrange=seven_characters_from_now_on,
+        metadata={"characters_min": "8"},
+    ),
     Case(reason=Reason.PASSWORD_REQUIRED, arrange=a_policy_that_asks_for_it),
-    Case(reason=Reason.PASSWORD_WRONG, arrange=signing_in_with_another_password),
-    Case(reason=Reason.PASSWORD_WRONG, arrange=signing_in_as_nobody),
     Case(
         reason=Reason.NUMBER_CODE_WRONG,
         arrange=another_number_code,

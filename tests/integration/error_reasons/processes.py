@@ -22,11 +22,19 @@ async def a_process_that_never_was(stage: Stage, _: _Patch) -> Call:
 
 
 async def an_answer_after_the_end(stage: Stage, _: _Patch) -> Call:
-    request = customer.ConfirmProcessRequest(
-        request_id=new_id(),
-        process_id=(await stage.completed()).process_id,
-        decision=customer.DECISION_DECLINE,
-    )
+    request = await stage.ana.confirm_request((await stage.completed()).process_id, approve=False)
+    return Call(stage.ana, "ConfirmProcess", request)
+
+
+async def a_yes_signed_as_a_no(stage: Stage, _: _Patch) -> Call:
+    request = await stage.ana.confirm_request((await stage.awaiting()).process_id, approve=False)
+    request.decision = customer.DECISION_APPROVE
+    return Call(stage.ana, "ConfirmProcess", request)
+
+
+async def a_yes_signed_by_another_phone(stage: Stage, _: _Patch) -> Call:
+    other = await stage.world.add_device(stage.ana)
+    request = await other.confirm_request((await stage.awaiting()).process_id)
     return Call(stage.ana, "ConfirmProcess", request)
 
 
@@ -96,6 +104,8 @@ CASES = (
         arrange=an_answer_after_the_end,
         metadata={"state": "COMPLETED"},
     ),
+    Case(reason=Reason.CONFIRMATION_SIGNATURE_WRONG, arrange=a_yes_signed_as_a_no),
+    Case(reason=Reason.CONFIRMATION_SIGNATURE_WRONG, arrange=a_yes_signed_by_another_phone),
     Case(
         reason=Reason.PROCESS_NOT_INSTRUCTED,
         arrange=completing_what_was_declined,

@@ -9,8 +9,8 @@ from tallymark_protocol.reasons import Reason
 from tallymark_server.services import customer_accounts
 from tests.integration.error_reasons.case import Case
 from tests.world.calls import Call
-from tests.world.stage import PASSWORD, Stage
-from tests.world.world import Actor, euro, new_id
+from tests.world.stage import Stage
+from tests.world.world import euro, new_id
 
 __all__ = ["CASES"]
 
@@ -46,11 +46,6 @@ async def a_code_for_no_ticket(stage: Stage, _: _Patch) -> Call:
     return _issue(stage, ticket=ticket, purpose=identification_pb2.CODE_PURPOSE_TICKET)
 
 
-async def removing_no_device(stage: Stage, _: _Patch) -> Call:
-    request = customer.RemoveDeviceRequest(request_id=new_id(), device_id=NO_ID)
-    return Call(stage.ana, "RemoveDevice", request)
-
-
 async def a_bill_for_nobody(stage: Stage, _: _Patch) -> Call:
     bill = registration_pb2.Bill(
         merchant_id="cafe", bill_reference="B-3", login_name="nobody", amount=euro(1)
@@ -81,16 +76,6 @@ async def a_merchant_in_no_programme(stage: Stage, _: _Patch) -> Call:
     merchant = merchant_pb2.Merchant(merchant_id="bar", name="Bar", programme_id="miles")
     request = operator.CreateMerchantRequest(merchant=merchant)
     return Call(stage.operator, "CreateMerchant", request)
-
-
-async def an_eleventh_device(stage: Stage, _: _Patch) -> Call:
-    request = customer.AddDeviceRequest(
-        request_id=new_id(), login_name="ana", password=PASSWORD, device_name="one more"
-    )
-    for _number in range(9):
-        await stage.ana.call("AddDevice", request)
-        request.request_id = new_id()
-    return Call(Actor(stage.ana.stub), "AddDevice", request)
 
 
 async def a_twenty_first_card(stage: Stage, _: _Patch) -> Call:
@@ -147,18 +132,12 @@ CASES = (
     Case(reason=Reason.INSTITUTION_UNAVAILABLE, arrange=an_institution_that_is_too_slow),
     Case(reason=Reason.BILL_NOT_FOUND, arrange=a_code_for_no_bill),
     Case(reason=Reason.TICKET_NOT_FOUND, arrange=a_code_for_no_ticket),
-    Case(reason=Reason.DEVICE_NOT_FOUND, arrange=removing_no_device),
     Case(reason=Reason.CUSTOMER_NOT_FOUND, arrange=a_bill_for_nobody, is_row=True),
     Case(reason=Reason.MERCHANT_NOT_FOUND, arrange=a_terminal_of_no_merchant),
     Case(reason=Reason.TERMINAL_NOT_FOUND, arrange=revoking_no_terminal),
     Case(reason=Reason.TERMINAL_NOT_FOUND, arrange=a_code_for_no_terminal),
     Case(reason=Reason.EVENT_NOT_FOUND, arrange=a_ticket_for_no_event, is_row=True),
     Case(reason=Reason.PROGRAMME_NOT_FOUND, arrange=a_merchant_in_no_programme),
-    Case(
-        reason=Reason.TOO_MANY_REGISTRATIONS,
-        arrange=an_eleventh_device,
-        metadata={"limit": "10", "what": "devices"},
-    ),
     Case(
         reason=Reason.TOO_MANY_REGISTRATIONS,
         arrange=a_twenty_first_card,

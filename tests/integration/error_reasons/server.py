@@ -11,8 +11,8 @@ from tallymark_server.passwords import hashing
 from tallymark_server.storage.store import StoreFailed
 from tests.integration.error_reasons.case import Case
 from tests.world.calls import Call
-from tests.world.stage import PASSWORD, Stage
-from tests.world.world import Actor, new_id
+from tests.world.stage import Stage
+from tests.world.world import Actor, new_id, sign_in_request
 
 __all__ = ["CASES"]
 
@@ -26,13 +26,7 @@ async def a_full_lane(stage: Stage, patch: _Patch) -> Call:
 
 async def too_many_passwords(stage: Stage, patch: _Patch) -> Call:
     patch.setattr(hashing, "WAITING_MAX", 0)
-    request = customer.SignInRequest(
-        request_id=new_id(),
-        login_name="ana",
-        password=PASSWORD,
-        device_id=stage.ana.device_id,
-    )
-    return Call(Actor(stage.ana.stub), "SignIn", request)
+    return Call(Actor(stage.ana.stub), "SignIn", sign_in_request(stage.ana))
 
 
 async def a_lane_that_ends(stage: Stage, _: _Patch) -> Call:

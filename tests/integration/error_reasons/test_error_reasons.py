@@ -13,7 +13,14 @@ from tallymark_protocol.errors import (
     UnknownOutcome,
 )
 from tallymark_protocol.reasons import DESCRIPTIONS, Reason
-from tests.integration.error_reasons import callers, codes, processes, registrations, server
+from tests.integration.error_reasons import (
+    callers,
+    codes,
+    devices,
+    processes,
+    registrations,
+    server,
+)
 from tests.integration.error_reasons.case import Case
 from tests.world.calls import Call, Failure, changed_tables, failure_of, send
 from tests.world.contract import RPCS, Rpc
@@ -24,6 +31,7 @@ from tests.world.world import World
 CASES = (
     *callers.CASES,
     *codes.CASES,
+    *devices.CASES,
     *processes.CASES,
     *registrations.CASES,
     *server.CASES,

@@ -1,4 +1,4 @@
-"""For every RPC with a request_id: its sample request, changed into another good one."""
+"""For every RPC with a request_id and more: its sample request, changed into another one."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -29,8 +29,9 @@ def _one_action_less(request: Any) -> None:
 OTHER_BODIES: Mapping[str, Callable[[Any], None]] = {
     "RegisterCustomer": _set(device_name="Dan's other phone"),
     "VerifyNumber": _set(number_code="000000"),
-    "SignIn": _set(device_id=ANOTHER_ID),
+    "SignIn": _set(password="wrong horse"),
     "AddDevice": _set(device_name="watch"),
+    "ChangePassword": _set(new_password="staple battery horse"),
     "RemoveDevice": _set(device_id=ANOTHER_ID),
     "RegisterCard": _set(card_number="4242424242424241"),
     "RemoveCard": _set(card_id=ANOTHER_ID),
