@@ -198,13 +198,13 @@ async def test_a_revoked_terminal_loses_its_open_streams(
 
 
 async def test_a_key_that_is_looked_up_at_the_handshake_only_would_be_noticed(
-    in_memory: World, monkeypatch: pytest.MonkeyPatch
+    keyring: Keyring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The planted bug: whoever was known once stays known."""
     monkeypatch.setattr(Callers, "forget", lambda *_: None)
-    stage = await Stage.set_up(in_memory)
-
-    seen = await acts(stage, await revoked(stage), stage.till)
+    async with world(MemoryStore(), keyring) as made:
+        stage = await Stage.set_up(made)
+        seen = await acts(stage, await revoked(stage), stage.till)
 
     assert seen["ALLOWED"] > 0
 
