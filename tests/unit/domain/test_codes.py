@@ -92,6 +92,7 @@ def test_unknown_and_falsely_signed_codes_are_refused() -> None:
         expires_at_seconds=code.expires_at_seconds + 1,
         cti_hash=code.cti_hash,
         text_hash=code.text_hash,
+        key_id=code.key_id,
         customer_id="ana",
         device_id="ana-1",
         purpose=GENERAL,
