@@ -103,6 +103,7 @@ def test_unknown_and_falsely_signed_codes_are_refused() -> None:
         expires_at_seconds=code.expires_at_seconds,
         cti_hash=code.cti_hash,
         text_hash="another text",
+        key_id=code.key_id,
         customer_id="ana",
         device_id="ana-1",
         purpose=GENERAL,
