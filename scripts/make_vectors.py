@@ -1,10 +1,10 @@
-"""Write the published vectors of the code format, or check that they are fresh.
+"""Write the published vectors, or check that they are fresh.
 
-    python scripts/make_vectors.py            write tests/vectors/code_format.json
-    python scripts/make_vectors.py --check    exit 1 if that file is not what would be written
+    python scripts/make_vectors.py            write tests/vectors/code_format.json, signatures.json
+    python scripts/make_vectors.py --check    exit 1 if they are not what would be written
 
-The same input gives the same file: keys and random bytes are hashes of names, Ed25519 is
-deterministic, and no clock is read.
+The same input gives the same files: keys and random bytes are hashes of names, Ed25519 is
+deterministic, the nonces of ES256 are those of RFC 6979, and no clock is read.
 """
 
 import argparse
@@ -31,47 +31,69 @@ from code_vectors.forge import (
 )
 from code_vectors.malformed import malformed_codes
 from code_vectors.refused import refused_codes
+from signature_vectors.devices import device_keys, device_proofs
+from signature_vectors.journals import checkpoints, journal
+from signature_vectors.statements import confirmations
+from signature_vectors.tags import terminal_tags
 
 from tallymark_protocol import base45
 from tallymark_protocol.code_claims import CodeClaims, claims_to_cbor
 from tallymark_protocol.code_format import sign
 from tallymark_protocol.code_identifier import cti_hash, make_claims, text_hash
 
-VECTORS_FILE: Final = Path(__file__).parent.parent / "tests" / "vectors" / "code_format.json"
+VECTORS: Final = Path(__file__).parent.parent / "tests" / "vectors"
 LONGEST: Final = "longest-reference-" + "0123456789" * 4 + "01234"
 
 
 def main() -> int:
     """Write or check, as the command line says."""
-    parser = argparse.ArgumentParser(description="Write the vectors of the code format.")
+    parser = argparse.ArgumentParser(description="Write the published vectors.")
     parser.add_argument("--check", action="store_true", help="write nothing, exit 1 if not fresh")
-    wanted = vectors_text()
-    if not parser.parse_args().check:
-        VECTORS_FILE.write_text(wanted, encoding="utf-8")
-        return 0
-    if VECTORS_FILE.read_text(encoding="utf-8") == wanted:
-        return 0
-    sys.stderr.write("the vectors are not fresh; run python scripts/make_vectors.py\n")
-    return 1
+    is_check = parser.parse_args().check
+    stale = 0
+    for name, vectors in (("code_format", code_vectors()), ("signatures", signature_vectors())):
+        file = VECTORS / f"{name}.json"
+        wanted = json.dumps(vectors, indent=1) + "\n"
+        if not is_check:
+            file.write_text(wanted, encoding="utf-8")
+        elif file.read_text(encoding="utf-8") != wanted:
+            sys.stderr.write(f"{file.name} is not fresh; run python scripts/make_vectors.py\n")
+            stale = 1
+    return stale
 
 
-def vectors_text() -> str:
-    """Return the whole file."""
+def code_vectors() -> dict[str, object]:
+    """Return what shows docs/code-format.md."""
     good_text = _signed(_claims("general"))
     invalid = (*malformed_codes(good_text), *refused_codes(good_text))
-    vectors = {
+    return {
         "format": "TM1",
         "epoch": EPOCH,
         "mac_key": MAC_KEY.hex(),
-        "keys": [
-            _key_entry(1, SEED_1, NOW - 86_400, KEY_1_ENDS),
-            _key_entry(2, SEED_2, KEY_2_BEGINS, KEY_1_ENDS + 86_400),
-        ],
+        "keys": _keys(),
         "valid": _valid(),
         "wrong_mac": _wrong_mac(),
         "invalid": [asdict(code) for code in invalid],
     }
-    return json.dumps(vectors, indent=1) + "\n"
+
+
+def signature_vectors() -> dict[str, object]:
+    """Return what shows docs/signatures.md."""
+    return {
+        "device_keys": device_keys(),
+        "device_proofs": device_proofs(),
+        "confirmations": confirmations(),
+        "terminal_tags": {"epoch": EPOCH, "keys": _keys(), **terminal_tags()},
+        "checkpoints": checkpoints(),
+        "journal": journal(),
+    }
+
+
+def _keys() -> list[dict[str, object]]:
+    return [
+        _key_entry(1, SEED_1, NOW - 86_400, KEY_1_ENDS),
+        _key_entry(2, SEED_2, KEY_2_BEGINS, KEY_1_ENDS + 86_400),
+    ]
 
 
 def _valid() -> list[dict[str, object]]:
