@@ -31,6 +31,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     table: ClassVar[str]
     key_fields: ClassVar[tuple[str, ...]]
+    is_open: ClassVar[bool] = False
+    """Whether everybody with a copy of the database may read the row; else a store seals it.
+
+    The key is never sealed, so it holds ids, hashes and references only, also in a sealed row.
+    """
 
     partition: int
 

@@ -30,6 +30,7 @@ class Merchant(DirectoryRow, frozen=True, kw_only=True, omit_defaults=True):
     """A business whose terminals scan codes."""
 
     table: ClassVar[str] = "merchants"
+    is_open: ClassVar[bool] = True  # a business and its public name
     key_fields: ClassVar[tuple[str, ...]] = ("merchant_id",)
 
     merchant_id: str
@@ -56,6 +57,7 @@ class Terminal(DirectoryRow, frozen=True, kw_only=True, omit_defaults=True):
     """A till, gate or kiosk of one merchant."""
 
     table: ClassVar[str] = "terminals"
+    is_open: ClassVar[bool] = True  # ids, hashes of keys, a state
     key_fields: ClassVar[tuple[str, ...]] = ("terminal_id",)
 
     terminal_id: str
@@ -72,6 +74,7 @@ class Operator(DirectoryRow, frozen=True, kw_only=True, omit_defaults=True):
     """A person who runs the server."""
 
     table: ClassVar[str] = "operators"
+    is_open: ClassVar[bool] = True  # ids, hashes of keys, a state
     key_fields: ClassVar[tuple[str, ...]] = ("operator_id",)
 
     operator_id: str
@@ -96,6 +99,7 @@ class Credential(DirectoryRow, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     table: ClassVar[str] = "credentials"
+    is_open: ClassVar[bool] = True  # hashes and ids
     key_fields: ClassVar[tuple[str, ...]] = ("key_hash",)
 
     key_hash: str
@@ -108,6 +112,7 @@ class Enrolment(DirectoryRow, frozen=True, kw_only=True, omit_defaults=True):
     """A one-time right to become this terminal or operator, found by the SHA-256 of its code."""
 
     table: ClassVar[str] = "enrolments"
+    is_open: ClassVar[bool] = True  # hashes and ids
     key_fields: ClassVar[tuple[str, ...]] = ("code_hash",)
 
     code_hash: str
@@ -128,6 +133,7 @@ class Event(DirectoryRow, frozen=True, kw_only=True, omit_defaults=True):
     """What tickets admit to."""
 
     table: ClassVar[str] = "events"
+    is_open: ClassVar[bool] = True  # what is announced in public
     key_fields: ClassVar[tuple[str, ...]] = ("event_id",)
 
     event_id: str
@@ -140,6 +146,7 @@ class PointsProgramme(DirectoryRow, frozen=True, kw_only=True, omit_defaults=Tru
     """A currency of points."""
 
     table: ClassVar[str] = "programmes"
+    is_open: ClassVar[bool] = True  # what is announced in public
     key_fields: ClassVar[tuple[str, ...]] = ("programme_id",)
 
     programme_id: str
@@ -163,6 +170,7 @@ class Policy(Row, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     table: ClassVar[str] = "policies"
+    is_open: ClassVar[bool] = True  # numbers that hold for everybody
 
     partition: int = DIRECTORY
     version: int = 1

@@ -11,6 +11,7 @@ class PasswordTries(CustomerRow, frozen=True, kw_only=True, omit_defaults=True):
     """Tries of a customer's password since the last right one, of which there is at least one."""
 
     table: ClassVar[str] = "password_tries"
+    is_open: ClassVar[bool] = True  # ids and counts
     key_fields: ClassVar[tuple[str, ...]] = ("customer_id",)
 
     customer_id: str

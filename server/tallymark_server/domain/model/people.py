@@ -152,6 +152,7 @@ class Session(DirectoryRow, frozen=True, kw_only=True, omit_defaults=True):
     """A signed-in device, found by the SHA-256 of its token."""
 
     table: ClassVar[str] = "sessions"
+    is_open: ClassVar[bool] = True  # hashes and ids
     key_fields: ClassVar[tuple[str, ...]] = ("token_hash",)
 
     token_hash: str
@@ -164,6 +165,7 @@ class Login(DirectoryRow, frozen=True, kw_only=True, omit_defaults=True):
     """The directory from login names, as keyed hashes, to customers."""
 
     table: ClassVar[str] = "logins"
+    is_open: ClassVar[bool] = True  # keyed hashes and ids
     key_fields: ClassVar[tuple[str, ...]] = ("login_hash",)
 
     login_hash: str
@@ -175,6 +177,7 @@ class NumberOwner(DirectoryRow, frozen=True, kw_only=True, omit_defaults=True):
     """The directory from verified telephone numbers, as keyed hashes, to customers."""
 
     table: ClassVar[str] = "number_owners"
+    is_open: ClassVar[bool] = True  # keyed hashes and ids
     key_fields: ClassVar[tuple[str, ...]] = ("number_hash",)
 
     number_hash: str

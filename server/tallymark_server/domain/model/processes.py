@@ -62,6 +62,7 @@ class Code(Row, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     table: ClassVar[str] = "codes"
+    is_open: ClassVar[bool] = True  # hashes, ids, references, a state
 
     expires_at_seconds: int
     cti_hash: str
@@ -263,6 +264,7 @@ class Due(Row, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     table: ClassVar[str] = "due"
+    is_open: ClassVar[bool] = True  # ids and times
 
     due_at: int
     process_id: str
@@ -283,6 +285,7 @@ class CustomerProcess(Row, frozen=True, kw_only=True, omit_defaults=True):
     """The index from a customer to the processes, by birth."""
 
     table: ClassVar[str] = "customer_processes"
+    is_open: ClassVar[bool] = True  # ids
 
     customer_id: str
     process_id: str
@@ -297,6 +300,7 @@ class Unresolved(Row, frozen=True, kw_only=True, omit_defaults=True):
     """The index of processes that wait for a person."""
 
     table: ClassVar[str] = "unresolved"
+    is_open: ClassVar[bool] = True  # ids
 
     process_id: str
 

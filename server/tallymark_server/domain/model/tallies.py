@@ -51,6 +51,7 @@ class NumberCodes(DirectoryRow, frozen=True, kw_only=True, omit_defaults=True):
     """The verification codes that a telephone number, known by its keyed hash, was last sent."""
 
     table: ClassVar[str] = "number_codes"
+    is_open: ClassVar[bool] = True  # keyed hashes and counts
     key_fields: ClassVar[tuple[str, ...]] = ("number_hash",)
 
     number_hash: str
