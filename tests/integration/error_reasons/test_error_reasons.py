@@ -17,6 +17,7 @@ from tests.integration.error_reasons import (
     callers,
     codes,
     devices,
+    guessing,
     processes,
     registrations,
     server,
@@ -32,6 +33,7 @@ CASES = (
     *callers.CASES,
     *codes.CASES,
     *devices.CASES,
+    *guessing.CASES,
     *processes.CASES,
     *registrations.CASES,
     *server.CASES,
@@ -44,6 +46,7 @@ TRANSIENT = {"UNAVAILABLE", "RESOURCE_EXHAUSTED"}
 
 CLASSES: dict[Reason, type[TallymarkError]] = {
     Reason.OVERLOADED: NotDone,
+    Reason.RATE_LIMITED: NotDone,
     Reason.SHUTTING_DOWN: NotDone,
     Reason.INSTITUTION_UNAVAILABLE: UnknownOutcome,
     Reason.STORE_FAILED: UnknownOutcome,
