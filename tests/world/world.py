@@ -29,7 +29,7 @@ from tallymark_institution.app import Options, serving
 from tallymark_protocol.certificate_request import ClientKey
 from tallymark_protocol.confirmation import Decision
 from tallymark_protocol.confirmation_messages import confirmation_of
-from tallymark_protocol.device_key import DevicePrivateKey
+from tallymark_protocol.device_key import DevicePrivateKey, KeyAlgorithm
 from tallymark_protocol.device_proof import ProofPurpose, proof_to_sign
 from tallymark_protocol.errors import TallymarkError, from_call
 from tallymark_protocol.tls import ClientIdentity, open_channel
@@ -493,9 +493,11 @@ class World:
         phone.login_name = login_name
         return phone
 
-    async def add_device(self, owner: Phone) -> Phone:
+    async def add_device(
+        self, owner: Phone, algorithm: KeyAlgorithm = KeyAlgorithm.ED25519
+    ) -> Phone:
         """Return another phone of the same customer."""
-        key = DevicePrivateKey.generate()
+        key = DevicePrivateKey.generate(algorithm)
         invite = customer_service_pb2.InviteDeviceRequest(request_id=new_id())
         invitation = (await owner.call("InviteDevice", invite)).invitation
         request = add_device_request(owner.login_name, key, invitation=invitation)
