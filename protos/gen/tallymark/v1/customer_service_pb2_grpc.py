@@ -204,7 +204,8 @@ class CustomerServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def InviteDevice(self, request, context):
-        """Makes an invitation, with which AddDevice adds another device of the customer within ten minutes.
+        """Makes an invitation, with which AddDevice adds another device of the customer within ten minutes. Of more than 5 open
+        ones the oldest is dead, and so are those of a device that was removed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -55,7 +55,9 @@ class CustomerServiceStub:
     signature that does not fit.
     """
     InviteDevice: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.InviteDeviceRequest, _customer_service_pb2.InviteDeviceResponse]
-    """Makes an invitation, with which AddDevice adds another device of the customer within ten minutes."""
+    """Makes an invitation, with which AddDevice adds another device of the customer within ten minutes. Of more than 5 open
+    ones the oldest is dead, and so are those of a device that was removed.
+    """
     AddDevice: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.AddDeviceRequest, _customer_service_pb2.AddDeviceResponse]
     """Adds another device of the same customer and signs it in, by the password and an invitation made on a device that the
     customer has, or by the operator for one who has none any more. Fails with INVITATION_INVALID, PASSWORD_WRONG,
@@ -179,7 +181,9 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _customer_service_pb2.InviteDeviceRequest,
         context: _aio.ServicerContext[_customer_service_pb2.InviteDeviceRequest, _abc.Awaitable[_customer_service_pb2.InviteDeviceResponse]],
     ) -> _abc.Awaitable[_customer_service_pb2.InviteDeviceResponse]:
-        """Makes an invitation, with which AddDevice adds another device of the customer within ten minutes."""
+        """Makes an invitation, with which AddDevice adds another device of the customer within ten minutes. Of more than 5 open
+        ones the oldest is dead, and so are those of a device that was removed.
+        """
 
     @_abc_1.abstractmethod
     def AddDevice(
