@@ -34,9 +34,21 @@ REMEMBERED_MAX = 40
 PICK_OTHERS_ABOVE = 7
 """Picks above this one are of any row, not of those that a rule is made for."""
 
+POLICY: dict[str, int] = {
+    "bind_money_from": 6_500,
+    "unconfirmed_count_max": 3,
+    "unconfirmed_sum_max": 6_000,
+    "new_terminal_days": 3_650,  # so that every terminal is new
+    "new_terminal_count_max": 5,
+    "new_terminal_sum_max": 9_000,
+}
+"""Bounds that the steps of one run reach."""
+
 DUE_MAX = 500
 """More than can be left to do after the steps of one run."""
 
+TAG = TerminalTag(terminal_id="till-2", merchant_id="cafe")
+SMALL = ChargeAsk(amount=euro(300))
 OTHER_TERMINAL = {"till-1": "till-2", "till-2": "gate-1", "gate-1": "till-1"}
 TIMED = (State.AWAITING_CUSTOMER, State.AUTHORISING, State.INSTRUCTED)
 SETTLING = (SettlementTask.CAPTURE, SettlementTask.REVERSE)
@@ -68,7 +80,7 @@ chosen: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
         *[{}] * 6,
         {"card_id": "ana-card-2"},
         {"card_id": "nobodys-card"},
-        {"tag": TerminalTag(terminal_id="till-2", merchant_id="cafe")},
+        {"tag": TAG},
         {"bill": BillReference(merchant_id="cafe", bill_reference="B-2")},
         {"ticket": TicketReference(event_id="jazz", ticket_id="J-2")},
     ]
@@ -123,6 +135,7 @@ sales: st.SearchStrategy[list[Ask]] = st.sampled_from(
         [_rest, BurnPointsAsk(points=1_000), _bill],
         [_enter, _bill_in_cash],
         [_rest, AdmitAsk(event_id="fair", direction=AdmitDirection.ENTRY)],
+        [ChargeAsk(amount=euro(6_500))],
     ]
 )
 

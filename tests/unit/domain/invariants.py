@@ -35,6 +35,7 @@ from tallymark_server.domain.model.registrations import (
     PointsGrant,
     Ticket,
 )
+from tallymark_server.domain.processes.terminal_view import as_terminal_sees
 from tests.unit.domain.runner import Runner
 
 __all__ = ["check_everything"]
@@ -156,7 +157,8 @@ def _check_due(due: list[Due], processes: list[Process]) -> None:
     for process in processes:
         if process.is_contested:
             assert process.state in {ProcessState.CONTESTED, ProcessState.AUTHORISING}
-        assert bool(process.timer_at) == (process.state in _TIMED), "open processes run out"
+        seen = as_terminal_sees(process)
+        assert bool(process.timer_at) == (seen.state in _TIMED), "open processes run out"
         if process.timer_at:
             expected[process.process_id, -1, process.timer_at] += 1
         for place, action in enumerate(process.actions):

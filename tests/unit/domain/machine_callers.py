@@ -9,7 +9,12 @@ from tallymark_protocol.reasons import Reason
 from tallymark_server.domain.answers import ProcessAnswer
 from tallymark_server.domain.authorisation import AuthorisationAnswer
 from tallymark_server.domain.commands import ProcessName
-from tallymark_server.domain.model.actions import AdmitAsk, ReadPointsAsk
+from tallymark_server.domain.model.actions import (
+    AdmitAsk,
+    ReadPointsAsk,
+    Refusal,
+    RefusalReason,
+)
 from tallymark_server.domain.model.processes import Code, CodePurpose, CodeState, Process
 from tallymark_server.domain.model.processes import ProcessState as State
 from tallymark_server.domain.model.registrations import AdmitDirection
@@ -115,6 +120,7 @@ class CallingMachine(MachineGround):
         )
         if isinstance(answer, ProcessAnswer):
             assert code.state is CodeState.ISSUED, "a code is good once"
+            assert code.audience in {"", by}, "and at its terminal only"
             assert self.world.now < code.expires_at_seconds * 1000, "no code outlives its expiry"
             live = self.world.device(code.device_id).live_codes
             assert code.purpose not in {one.purpose for one in live}, "its siblings died"
@@ -135,10 +141,28 @@ class CallingMachine(MachineGround):
         answer = self.world.try_resolve(code, ReadPointsAsk())
         assert (reason_of(answer) == Reason.CODE_EXPIRED) == (off_by >= 0)
 
+    @rule(by=choices.terminals)
+    def show_bound(self, by: str) -> None:
+        code = self.world.issue(tag=choices.TAG)
+        answer = self.world.try_resolve(code, ReadPointsAsk(), by=by)
+        is_elsewhere = by != choices.TAG.terminal_id
+        assert (reason_of(answer) == Reason.CODE_FOR_OTHER_TERMINAL) == is_elsewhere
+
+    @rule(count=st.integers(2, 6), by=choices.terminals)
+    def sell_often(self, count: int, by: str) -> None:
+        """Sell small things one after the other, as a thief does below the floor."""
+        for _ in range(count):
+            process = self.world.resolve(self.world.issue(), choices.SMALL, by=by)
+            self.go_on(process)
+
     @rule(number=choices.numbers, asks=choices.sales, digits=choices.digits, by=choices.terminals)
     def telephone(self, number: str, asks: Any, digits: str, by: str) -> None:
         process = self.world.resolve(number, *asks, by=by, sale_total=euro(900))
+        if process.state is State.DECLINED:
+            assert process.refusal == Refusal(reason=RefusalReason.CODE_NOT_BOUND), "and no other"
+            return
         assert process.state is State.AWAITING_CUSTOMER, "whoever it is must be asked"
+        assert not process.customer_id or process.customer_id == number.removeprefix("number-of-")
         if process.customer_id and digits:
             self.world.confirm(process, digits=digits, by=f"{process.customer_id}-1")
             after = self.world.again(process)

@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterator
 
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
-from tallymark_server.domain.answers import Answer
+from tallymark_server.domain.answers import Answer, ProcessAnswer
 from tallymark_server.domain.authorisation import AuthorisationAnswer
-from tallymark_server.domain.commands import Command
+from tallymark_server.domain.commands import Command, ResolveCode
 from tallymark_server.domain.model.actions import (
     Authorisation,
     ChargeGrant,
@@ -23,22 +23,29 @@ from tallymark_server.domain.model.processes import (
 from tests.unit.domain import choices
 from tests.unit.domain.bank import Bank
 from tests.unit.domain.invariants import check_everything
+from tests.unit.domain.invariants_of_trust import check_trust
 from tests.unit.domain.small_world import SmallWorld
 
 __all__ = ["MachineGround", "tasks_of"]
 
 
 class RememberingWorld(SmallWorld):
-    """Keeps requests with their answers, to ask again."""
+    """Keeps requests with their answers, to ask again. Its policy has narrow bounds."""
 
     def __init__(self) -> None:
         super().__init__()
         self.asked: list[tuple[Command, Answer]] = []
+        self.unasked: list[Process] = []
+        self.set_policy(**choices.POLICY)
 
     def ask(self, command: Command) -> Answer:
+        """Decide, and note which charges went on without the customer."""
         answer = super().ask(command)
         if command.request is not None:
             self.asked = [*self.asked[-choices.REMEMBERED_MAX :], (command, answer)]
+        is_new = isinstance(command, ResolveCode) and isinstance(answer, ProcessAnswer)
+        if is_new and answer.process.state is ProcessState.AUTHORISING:
+            self.unasked.append(answer.process)
         return answer
 
 
@@ -55,6 +62,7 @@ class MachineGround(RuleBasedStateMachine):
     @invariant()
     def all_rows_agree(self) -> None:
         check_everything(self.world)
+        check_trust(self.world, self.world.unasked)
 
     @invariant()
     def nothing_leaves_its_final_state(self) -> None:

@@ -115,16 +115,6 @@ def test_unknown_and_falsely_signed_codes_are_refused() -> None:
     assert world.code(code) == code
 
 
-def test_a_code_for_one_terminal_is_good_there_only() -> None:
-    world = SmallWorld()
-    code = world.issue(audience="till-2")
-
-    elsewhere = world.try_resolve(code, READ)
-
-    assert reason_of(elsewhere) == Reason.CODE_FOR_OTHER_TERMINAL
-    assert world.resolve(code, READ, by="till-2").state is ProcessState.INSTRUCTED
-
-
 def test_beyond_the_most_live_codes_the_oldest_dies() -> None:
     world = SmallWorld()
     codes = [world.issue() for _ in range(LIVE_CODES_MAX + 2)]
@@ -178,7 +168,7 @@ def test_a_purpose_covers_its_actions_only(
     ("chosen", "expected"),
     [
         ({}, "OK"),
-        ({"card_id": "ana-card-2", "audience": "till-1"}, "OK"),
+        ({"card_id": "ana-card-2"}, "OK"),
         ({"card_id": "ben-card-1"}, Reason.CARD_NOT_FOUND),
         ({"bill": BillReference(merchant_id="cafe", bill_reference="B-1")}, "OK"),
         ({"bill": BillReference(merchant_id="cafe", bill_reference="B-9")}, Reason.BILL_NOT_FOUND),
@@ -186,7 +176,6 @@ def test_a_purpose_covers_its_actions_only(
         ({"ticket": TicketReference(event_id="jazz", ticket_id="J-1")}, "OK"),
         ({"ticket": TicketReference(event_id="jazz", ticket_id="J-9")}, Reason.TICKET_NOT_FOUND),
         ({"ticket": TicketReference(event_id="fair", ticket_id="J-1")}, Reason.TICKET_NOT_FOUND),
-        ({"audience": "till-9"}, Reason.TERMINAL_NOT_FOUND),
     ],
 )
 def test_only_what_is_the_customers_can_be_chosen(chosen: dict[str, Any], expected: str) -> None:

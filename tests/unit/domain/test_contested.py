@@ -69,6 +69,31 @@ def test_without_money_nothing_is_contested() -> None:
     assert world.again(process).state is INSTRUCTED
 
 
+def test_what_is_overdue_is_contested_too_and_released_by_nobody_but_the_operator() -> None:
+    world = SmallWorld()
+    code, process = charged(world)
+    world.now = process.execute_by
+    world.fire(process)
+
+    world.try_resolve(code, CHARGE, by="till-2")
+    world.confirm(process, approve=False)
+
+    assert world.again(process).state is CONTESTED
+    world.settle(process, executed=False)
+    assert world.again(process).state is ProcessState.RELEASED
+
+
+def test_a_charge_of_nothing_is_not_contested() -> None:
+    world = SmallWorld()
+    code = world.issue()
+    burn = BurnPointsAsk(points=900)
+    process = world.resolve(code, ChargeAsk(amount=None), burn, sale_total=euro(900))
+
+    world.try_resolve(code, CHARGE, by="till-2")
+
+    assert world.again(process).state is INSTRUCTED
+
+
 def test_an_executed_process_is_not_contested() -> None:
     world = SmallWorld()
     code, process = charged(world)

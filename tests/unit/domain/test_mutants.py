@@ -1,17 +1,21 @@
 """Planted bugs, each of which the random steps must find: what finds nothing proves nothing."""
 
-import inspect
-import textwrap
-from typing import NamedTuple
-
 import pytest
 from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tallymark_server.domain import actions, decide, ledger
+from tallymark_server.domain import actions, decide, ledger, prompts, unconfirmed
 from tallymark_server.domain.actions import admit, charge, pay_bill, points
-from tallymark_server.domain.processes import confirm, finish, lifecycle, outcomes, resolve
+from tallymark_server.domain.processes import (
+    confirm,
+    finish,
+    lifecycle,
+    outcomes,
+    resolve,
+    terminal_view,
+)
 from tallymark_server.domain.state import Draft
+from tests.doubles.mutant import Mutant, plant
 from tests.unit.domain.machine import Machine
 
 QUICK = settings(
@@ -23,15 +27,6 @@ QUICK = settings(
     phases=[Phase.generate],
     report_multiple_bugs=False,
 )
-
-
-class Mutant(NamedTuple):
-    """A bug: in this function, this text becomes that one."""
-
-    owner: object
-    name: str
-    text: str
-    bug: str
 
 
 MUTANTS = {
@@ -47,7 +42,7 @@ MUTANTS = {
         "sibling.state is CodeState.ISSUED",
         "sibling.state is CodeState.CONSUMED",
     ),
-    "a code is good at its expiry": Mutant(resolve, "_resolve_code", "now >= code", "now > code"),
+    "a code is good at its expiry": Mutant(resolve, "is_over", "now >= code", "now > code"),
     "an ended process leaves its code open": Mutant(
         lifecycle, "_consume_code", "CodeState.CONSUMED", "CodeState.CLAIMED"
     ),
@@ -136,22 +131,44 @@ MUTANTS = {
         finish, "find", "process.terminal_id == caller.caller_id", "caller.caller_id"
     ),
     "a customer is asked twice at once": Mutant(
-        resolve, "_resolve_number", "not customer.prompt_process_id", "customer.customer_id"
+        prompts, "may_ask", "not customer.prompt_process_id", "customer.customer_id"
     ),
     "a contested charge is instructed": Mutant(
         lifecycle, "instruct", "if process.is_contested:", "if process.process_id == 'never':"
+    ),
+    "a charge without confirmation is not counted": Mutant(
+        unconfirmed, "count_unconfirmed", ".on(_day(process)).plus(1, amount)", ".on(_day(process))"
+    ),
+    "a new terminal's charge is not counted": Mutant(
+        unconfirmed, "count_unconfirmed", "tally=terminal.plus(1, amount)", "tally=terminal"
+    ),
+    "nobody is asked beyond the bounds of the day": Mutant(
+        unconfirmed, "has_room", "own.count > policy", "-own.count > policy"
+    ),
+    "a refused charge stays counted": Mutant(
+        unconfirmed, "take_back", "plus(-1, -_amount(process))", "plus(0, 0)"
+    ),
+    "a bound code is compared with itself, not with who calls": Mutant(
+        resolve,
+        "_resolve_code",
+        "code.audience != process.terminal_id",
+        "code.audience != code.audience",
+    ),
+    "a code for any terminal pays any amount": Mutant(
+        charge, "grant", "not process.is_bound", "process.by_telephone"
+    ),
+    "a no is told to the terminal": Mutant(
+        terminal_view, "end_in_secret", "is not ProcessState.DECLINED", "is ProcessState.DECLINED"
+    ),
+    "a terminal sees whose number it is": Mutant(
+        terminal_view, "as_terminal_sees", 'customer_id=""', "customer_id=process.customer_id"
     ),
 }
 
 
 @pytest.mark.parametrize("mutant", MUTANTS.values(), ids=MUTANTS.keys())
 def test_the_random_steps_find(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
-    function = getattr(mutant.owner, mutant.name)
-    source = textwrap.dedent(inspect.getsource(function))
-    assert source.count(mutant.text) == 1, "the planted bug has one place"
-    scope = dict(function.__globals__)
-    exec(source.replace(mutant.text, mutant.bug), scope)  # noqa: S102 -- our own source
-    monkeypatch.setattr(function, "__code__", scope[mutant.name].__code__)
+    plant(mutant, monkeypatch)
 
     with pytest.raises(AssertionError):
         run_state_machine_as_test(Machine, settings=QUICK)
