@@ -1,4 +1,4 @@
-"""A thousand random changes of a journal, each found from a checkpoint that was held elsewhere.
+"""G19: every random change of a journal is found from a checkpoint that was held elsewhere.
 
 The attacker has the whole journal and every key of the server, and may compute the chain anew. The
 checkpoint was shown with an answer some time ago, and entries have followed since. Changes of what
@@ -15,9 +15,11 @@ import pytest
 
 from tallymark_protocol.checkpoint import Checkpoint, ShortCheckpoint
 from tallymark_protocol.journal_chain import GENESIS_HASH, ChainedEntry, Fault, check_journal
+from tests.proof import Proof
 from tests.unit.protocol.journals import chained, checkpoint_at, journal_of
 
-TRIES_OF_EACH: Final = 200
+pytestmark = pytest.mark.guarantee
+
 SIZE: Final = 60
 SEEN: Final = 45
 """Number of the entry that the checkpoint saw."""
@@ -87,34 +89,43 @@ EDITS: Final[dict[Edit, set[Fault]]] = {
 
 
 @pytest.mark.parametrize("checkpoint", [HELD, HELD.short()], ids=["signed", "short"])
-def test_each_of_a_thousand_changes_is_found_from_a_checkpoint_held_elsewhere(
-    checkpoint: Checkpoint | ShortCheckpoint,
+def test_every_change_is_found_from_a_checkpoint_held_elsewhere(
+    proof: Proof, checkpoint: Checkpoint | ShortCheckpoint
 ) -> None:
-    made, found = run_campaign([checkpoint])
+    tries_of_each = proof.trials(ci=200, campaign=4_000)
 
-    print(f"{sum(found.values())} of {sum(made.values())} found: {dict(found)}")  # noqa: T201 -- N is shown
-    assert made == dict.fromkeys(("flip", "delete", "swap", "truncate", "rewrite"), TRIES_OF_EACH)
-    assert found == made
+    made, found = run_campaign([checkpoint], proof.random, tries_of_each)
+
+    assert made == {edit.__name__: tries_of_each for edit in EDITS}
+    proof.record(
+        f"G19 changes of the journal, {type(checkpoint).__name__}",
+        trials=made.total(),
+        failures=(made - found).total(),
+        faults_fired=made,
+        mutants_killed=("chain without outside checkpoint",),
+    )
 
 
-def test_chain_without_an_outside_checkpoint_misses_every_rewritten_and_forgotten_end() -> None:
-    made, found = run_campaign([])
+def test_chain_without_an_outside_checkpoint_misses_every_rewritten_and_forgotten_end(
+    proof: Proof,
+) -> None:
+    made, found = run_campaign([], proof.random, 100)
 
-    print(f"without: {sum(found.values())} of {sum(made.values())}: {dict(found)}")  # noqa: T201 -- N is shown
     assert found["rewrite"] == found["truncate"] == 0
-    assert made["rewrite"] == made["truncate"] == TRIES_OF_EACH
+    assert made["rewrite"] == made["truncate"] == 100
     assert all(found[kind] == made[kind] for kind in ("flip", "delete", "swap"))
 
 
 def run_campaign(
     checkpoints: Sequence[Checkpoint | ShortCheckpoint],
+    chance: random.Random,
+    tries_of_each: int,
 ) -> tuple[Counter[str], Counter[str]]:
     """Return how many changes of each kind were made, and how many found where they are."""
-    chance = random.Random(19)  # noqa: S311 - not for secrets
     made: Counter[str] = Counter()
     found: Counter[str] = Counter()
     for edit, faults in EDITS.items():
-        for _ in range(TRIES_OF_EACH):
+        for _ in range(tries_of_each):
             changed, first_wrong = edit(list(JOURNAL), chance)
             assert changed != JOURNAL, "it changed nothing"
             made[edit.__name__] += 1
