@@ -263,7 +263,8 @@ def sign_in_request(phone: Phone, **more: Any) -> customer_service_pb2.SignInReq
 def key_message(key: DevicePrivateKey) -> key_pb2.PublicKey:
     """Return the public half of a device's key."""
     public = key.public()
-    return key_pb2.PublicKey(algorithm=public.algorithm.value, key_bytes=public.key_bytes)
+    algorithm: Any = public.algorithm.value
+    return key_pb2.PublicKey(algorithm=algorithm, key_bytes=public.key_bytes)
 
 
 def _proof(
