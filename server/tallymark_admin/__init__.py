@@ -1,1 +1,7 @@
 """The operator's command line: speaks OperatorService and nothing else."""
+
+import os
+
+# gRPC reads this when it is imported. Without it, it writes lines of its own about every failed
+# handshake to stderr, where a person looks for what went wrong in words.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")

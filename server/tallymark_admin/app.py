@@ -1,63 +1,63 @@
-"""Builds what a command works with: whose credentials, which server, one connection per command."""
+"""Builds what a command works with: whose identity, which server, one connection per command."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import click
 
+from tallymark_admin.advice import add_advice
 from tallymark_admin.calls import open_channel
-from tallymark_admin.credentials import read_credentials
+from tallymark_admin.home import Home, HomeInUse, Operator
 from tallymark_admin.plain import Row
 from tallymark_admin.server_connection import OperatorConnection
 from tallymark_admin.server_lists import ServerLists
 from tallymark_admin.tables import TableColumn, print_json, print_table
+from tallymark_protocol.errors import Refused, TallymarkError, UnknownOutcome
 
 __all__ = ["Admin", "pass_admin"]
 
 AnswerT = TypeVar("AnswerT")
+
+Work = Callable[[OperatorConnection], Awaitable[AnswerT]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Admin:
     """What the options before the command say."""
 
-    home: Path
-    """Folder of the credentials."""
+    home: Home
     server: str | None
     """Address to use instead of the stored one."""
 
-    def ask(self, work: Callable[[OperatorConnection], Awaitable[AnswerT]]) -> AnswerT:
+    def ask(self, work: Work[AnswerT]) -> AnswerT:
         """Connect as the enrolled operator, do the work and return its answer.
 
+        A certificate that is half over is renewed first.
+
         Raises:
-            NotEnrolled: there are no credentials.
-            TallymarkError: a call failed.
+            NotEnrolled: there is no usable identity.
+            TallymarkError: a call failed; its notes say what may be wrong.
 
         """
-        credentials = read_credentials(self.home)
-        return self.ask_as(
-            work,
-            server=self.server or credentials.server,
-            operator_secret=credentials.operator_secret,
-        )
-
-    def ask_as(
-        self,
-        work: Callable[[OperatorConnection], Awaitable[AnswerT]],
-        *,
-        server: str,
-        operator_secret: str,
-    ) -> AnswerT:
-        """Connect to a server with a secret, or an empty one, and do the work."""
+        operator = self.home.operator()
 
         async def connected() -> AnswerT:
-            async with open_channel(server) as channel:
-                return await work(OperatorConnection(channel, operator_secret=operator_secret))
+            if operator.renew_at <= datetime.now(tz=UTC):
+                await self._renew()
+            return await self._connected(work)
 
-        return asyncio.run(connected())
+        try:
+            return asyncio.run(connected())
+        except TallymarkError as error:
+            add_advice(error, expires_at=self.home.operator().expires_at)
+            raise
+
+    def ca_certificates(self) -> str:
+        """Return the certificates of the server's authorities, in PEM."""
+        return self.home.identity(self.home.operator()).ca_certificates_pem
 
     def show(
         self,
@@ -81,6 +81,46 @@ class Admin:
                 click.echo("There are none.", err=True)
 
         self.ask(work)
+
+    async def _connected(self, work: Work[AnswerT]) -> AnswerT:
+        operator = self.home.operator()
+        identity = self.home.identity(operator)
+        async with open_channel(
+            self.server or operator.server,
+            ca_certificates_pem=identity.ca_certificates_pem,
+            client=identity.client,
+        ) as channel:
+            return await work(OperatorConnection(channel))
+
+    async def _renew(self) -> None:
+        """Exchange the certificate for the next one, unless another command does that just now.
+
+        Whatever comes between, the one in use goes on until it expires, and if it is not accepted
+        any more, the call that follows says so.
+        """
+        try:
+            with self.home.lock():
+                operator = self.home.operator()
+                if operator.renew_at <= datetime.now(tz=UTC):
+                    await self._exchange(operator)
+        except HomeInUse:
+            return
+
+    async def _exchange(self, operator: Operator) -> None:
+        request = self.home.request_for(f"renewal of {operator.identity}")
+        try:
+            certificate = await self._connected(
+                lambda connection: connection.renew_certificate(request)
+            )
+        except UnknownOutcome:
+            return
+        except Refused as error:
+            self.home.forget_request()
+            click.echo(f"The certificate was not renewed: {error.message}", err=True)
+            return
+        self.home.adopt(
+            request, certificate, server=operator.server, operator_id=operator.operator_id
+        )
 
 
 class _Part:

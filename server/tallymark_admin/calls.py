@@ -1,15 +1,15 @@
-"""How every call is made: credentials, deadline, retries and errors, each in this one place."""
+"""How every call is made: channel, deadline, retries and errors, each in this one place."""
 
 import json
 from collections.abc import Awaitable
 from typing import Final, Protocol, TypeVar
 
-import grpc
 import grpc.aio
 
+from tallymark_protocol import tls
 from tallymark_protocol.errors import from_call
 
-__all__ = ["BATCH_DEADLINE_SECONDS", "CALL_DEADLINE_SECONDS", "Calls", "open_channel"]
+__all__ = ["BATCH_DEADLINE_SECONDS", "CALL_DEADLINE_SECONDS", "call", "open_channel"]
 
 CALL_DEADLINE_SECONDS: Final = 10.0
 """For one thing or one page. A person waits."""
@@ -36,59 +36,46 @@ _SERVICE_CONFIG: Final = json.dumps(
     }
 )
 
-RequestT = TypeVar("RequestT")
-ResponseT = TypeVar("ResponseT")
 RequestT_contra = TypeVar("RequestT_contra", contravariant=True)
 ResponseT_co = TypeVar("ResponseT_co", covariant=True)
+RequestT = TypeVar("RequestT")
+ResponseT = TypeVar("ResponseT")
 
 
 class Method(Protocol[RequestT_contra, ResponseT_co]):
     """A method of the stub."""
 
-    def __call__(
-        self,
-        request: RequestT_contra,
-        /,
-        *,
-        timeout: float,
-        metadata: grpc.aio.Metadata,
-    ) -> Awaitable[ResponseT_co]:
+    def __call__(self, request: RequestT_contra, /, *, timeout: float) -> Awaitable[ResponseT_co]:
         """Start the call."""
         ...
 
 
-def open_channel(server: str) -> grpc.aio.Channel:
-    """Return a channel that is not encrypted, and never goes through a proxy with a secret."""
-    return grpc.aio.insecure_channel(
+def open_channel(
+    server: str, *, ca_certificates_pem: str, client: tls.ClientIdentity | None = None
+) -> grpc.aio.Channel:
+    """Return a channel to HOST:PORT that repeats calls and never goes through a proxy."""
+    return tls.open_channel(
         server,
-        options=[("grpc.service_config", _SERVICE_CONFIG), ("grpc.enable_http_proxy", 0)],
+        ca_certificates_pem=ca_certificates_pem,
+        identity=client,
+        options=(("grpc.service_config", _SERVICE_CONFIG), ("grpc.enable_http_proxy", 0)),
     )
 
 
-class Calls:
-    """Makes calls in the name of one operator, or of nobody with an empty secret."""
+async def call(
+    method: Method[RequestT, ResponseT],
+    request: RequestT,
+    *,
+    deadline_seconds: float = CALL_DEADLINE_SECONDS,
+) -> ResponseT:
+    """Make the call and return the answer.
 
-    def __init__(self, *, operator_secret: str) -> None:
-        """Take the secret that each call presents."""
-        self._metadata = grpc.aio.Metadata()
-        if operator_secret:
-            self._metadata.add("authorization", f"Bearer {operator_secret}")
+    Raises:
+        Refused: the server said no.
+        UnknownOutcome: the server cannot be reached or gave no clear answer.
 
-    async def call(
-        self,
-        method: Method[RequestT, ResponseT],
-        request: RequestT,
-        *,
-        deadline_seconds: float = CALL_DEADLINE_SECONDS,
-    ) -> ResponseT:
-        """Make the call and return the answer.
-
-        Raises:
-            Refused: the server said no.
-            UnknownOutcome: the server cannot be reached or gave no clear answer.
-
-        """
-        try:
-            return await method(request, timeout=deadline_seconds, metadata=self._metadata)
-        except grpc.aio.AioRpcError as error:
-            raise from_call(error) from error
+    """
+    try:
+        return await method(request, timeout=deadline_seconds)
+    except grpc.aio.AioRpcError as error:
+        raise from_call(error) from error

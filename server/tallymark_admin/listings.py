@@ -8,10 +8,12 @@ from tallymark_admin.tables import TableColumn, amount_of, moment, money, text
 __all__ = [
     "BILLS",
     "CUSTOMERS",
+    "DEVICES",
     "EVENTS",
     "JOURNAL",
     "KEYS",
     "MERCHANTS",
+    "OPERATORS",
     "POINTS_ACCOUNTS",
     "PROCESSES",
     "PROGRAMMES",
@@ -29,6 +31,8 @@ def _inner(outer: str, inner: str) -> TableColumn:
     """Show a field of a field; nothing when either is unset."""
     return TableColumn(title=inner, cell=lambda row: str(_dict(row[outer]).get(inner) or ""))
 
+
+OPERATORS: Final = (text("operator_id"), text("enrolled"), text("revoked"))
 
 MERCHANTS: Final = (text("merchant_id"), text("name"), text("programme_id"))
 
@@ -90,12 +94,22 @@ CUSTOMERS: Final = (
     text("number_verified"),
 )
 
+DEVICES: Final = (
+    text("device_id"),
+    text("name"),
+    moment("added_at"),
+    text("sessions", is_number=True),
+)
+
 KEYS: Final = (
+    text("kind"),
     text("key_id", is_number=True),
-    _inner("public_key", "algorithm"),
-    _inner("public_key", "key_bytes"),
+    text("in_use"),
     moment("valid_from"),
     moment("valid_until"),
+    text("cells_left", is_number=True),
+    _inner("public_key", "algorithm"),
+    _inner("public_key", "key_bytes"),
     text("epoch", is_number=True),
 )
 

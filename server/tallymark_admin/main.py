@@ -8,8 +8,18 @@ import platformdirs
 
 from tallymark_admin import exit_codes
 from tallymark_admin.app import Admin
-from tallymark_admin.commands import catalogue, enrolment, policy, processes, registrations
-from tallymark_admin.credentials import NotEnrolled
+from tallymark_admin.commands import (
+    audit,
+    catalogue,
+    customers,
+    enrolment,
+    keys,
+    operators,
+    policy,
+    processes,
+    registrations,
+)
+from tallymark_admin.home import Home, HomeInUse, NotEnrolled
 from tallymark_admin.server_address import ServerAddress
 from tallymark_admin.terminal_text import printable
 from tallymark_protocol.errors import Refused, TallymarkError, UnknownOutcome
@@ -31,7 +41,7 @@ class _Program(click.Group):
             )
         except BrokenPipeError:
             raise  # click ends quietly when the reader of a pipe is gone
-        except (NotEnrolled, OSError) as error:
+        except (NotEnrolled, HomeInUse, OSError) as error:
             _say(str(error))
             ctx.exit(exit_codes.USAGE)
         except KeyboardInterrupt:
@@ -46,7 +56,7 @@ class _Program(click.Group):
         "\b\n"
         "Exit codes:\n"
         "  0    done\n"
-        "  1    refused by the server, or some lines of a file are bad\n"
+        "  1    refused by the server, some lines of a file are bad, or an audit found something\n"
         "  2    wrong use: options, files, or no operator is set up\n"
         "  3    the server cannot be reached, or nobody can say what became of the call\n"
         "  130  interrupted"
@@ -58,7 +68,7 @@ class _Program(click.Group):
     type=click.Path(path_type=Path, file_okay=False),
     envvar="TALLYMARK_ADMIN_HOME",
     default=lambda: Path(platformdirs.user_data_dir("tallymark-admin")),
-    help="Folder of your credentials; one of your own by default.  [env: TALLYMARK_ADMIN_HOME]",
+    help="Folder of your key and certificate; your own by default.  [env: TALLYMARK_ADMIN_HOME]",
 )
 @click.option(
     "--server",
@@ -68,12 +78,12 @@ class _Program(click.Group):
 )
 @click.pass_context
 def program(context: click.Context, *, home: Path, server: str | None) -> None:
-    """Run a Tallymark server: merchants, terminals, bills, tickets, points, policy.
+    """Run a Tallymark server: merchants, terminals, bills, tickets, points, policy, keys, audit.
 
     Every command may be repeated: what is there already stays as it is. Results go to stdout,
     everything else to stderr.
     """
-    context.obj = Admin(home=home, server=server)
+    context.obj = Admin(home=Home(home), server=server)
 
 
 def main() -> None:
@@ -90,6 +100,8 @@ def _tell(error: TallymarkError) -> None:
             " Run the same command again; it does nothing twice."
         )
         _say(f"Details: {error.message}")
+    for note in getattr(error, "__notes__", ()):
+        _say(note)
     for field, description in error.violations:
         _say(f"  {field}: {description}")
 
@@ -100,7 +112,8 @@ def _say(text: str) -> None:
 
 for _command in (
     enrolment.init,
-    enrolment.operators,
+    enrolment.status,
+    operators.operators,
     catalogue.merchants,
     catalogue.terminals,
     catalogue.events,
@@ -108,11 +121,12 @@ for _command in (
     registrations.bills,
     registrations.tickets,
     registrations.points,
-    processes.customers,
+    customers.customers,
     policy.policy,
-    processes.keys,
+    keys.keys,
     processes.processes,
     processes.unresolved,
     processes.journal,
+    audit.audit,
 ):
     program.add_command(_command)

@@ -29,12 +29,14 @@ def to_row(message: Message) -> Row:
     return {
         field.name: _field_to_plain(message, field)
         for field in _fields(message)
-        if field.containing_oneof is None or message.HasField(field.name)
+        if not _is_choice(field) or message.HasField(field.name)
     }
 
 
 def from_row(row: Row, message: MessageT) -> MessageT:
     """Fill a message of numbers, truth values, texts and enums, and return it.
+
+    None leaves an optional field unset.
 
     Raises:
         UnknownName: a name that its enum does not have.
@@ -43,12 +45,21 @@ def from_row(row: Row, message: MessageT) -> MessageT:
     fields = {field.name: field for field in _fields(message)}
     for name, value in row.items():
         enum = fields[name].enum_type
-        setattr(message, name, value if enum is None else _number(enum, str(value)))
+        if enum is not None:
+            setattr(message, name, _number(enum, str(value)))
+        elif value is not None:
+            setattr(message, name, value)
     return message
 
 
 def _fields(message: Message) -> list[FieldDescriptor]:
     return cast("list[FieldDescriptor]", message.DESCRIPTOR.fields)
+
+
+def _is_choice(field: FieldDescriptor) -> bool:
+    """Return whether the field is a member of a choice; each optional one is alone in its own."""
+    choice = field.containing_oneof
+    return choice is not None and choice.name != f"_{field.name}"
 
 
 def _field_to_plain(message: Message, field: FieldDescriptor) -> Plain:

@@ -5,7 +5,7 @@ from typing import Final
 
 import click
 
-__all__ = ["ServerAddress"]
+__all__ = ["ServerAddress", "with_port"]
 
 _ADDRESS: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):(?P<port>[0-9]{1,5})")
 _PORT_MAX: Final = 65535
@@ -20,5 +20,11 @@ class ServerAddress(click.ParamType[str]):
         """Return the address, or fail."""
         found = _ADDRESS.fullmatch(value)
         if found is None or not 1 <= int(found["port"]) <= _PORT_MAX:
-            self.fail("Write HOST:PORT, for example 127.0.0.1:7421.", param, ctx)
+            self.fail("Write HOST:PORT, for example 127.0.0.1:7420.", param, ctx)
         return value
+
+
+def with_port(address: str, port: int) -> str:
+    """Return the address of another port on the same host."""
+    host, _, _ = address.rpartition(":")
+    return f"{host}:{port}"

@@ -1,13 +1,14 @@
 """The lists of the OperatorService, page by page, as plain rows."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Final, Protocol, TypeVar
 
+from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 
 from tallymark.v1 import operator_service_pb2 as contract
 from tallymark.v1.operator_service_pb2_grpc import OperatorServiceStub
-from tallymark_admin.calls import Calls, Method
+from tallymark_admin.calls import Method, call
 from tallymark_admin.plain import Row, to_row
 
 __all__ = ["PAGE_ITEMS", "ServerLists"]
@@ -39,10 +40,14 @@ class ServerLists:
     The methods raise `Refused` and `UnknownOutcome` like those of the connection.
     """
 
-    def __init__(self, stub: OperatorServiceStub, *, calls: Calls) -> None:
-        """Take the stub and the way to call it."""
+    def __init__(self, stub: OperatorServiceStub) -> None:
+        """Take the stub."""
         self._stub = stub
-        self._calls = calls
+
+    def operators(self) -> AsyncIterator[Row]:
+        """List operators by id."""
+        method, question = self._stub.ListOperators, contract.ListOperatorsRequest
+        return self._pages(method, question, lambda answer: answer.operators)
 
     def merchants(self) -> AsyncIterator[Row]:
         """List merchants by id."""
@@ -84,6 +89,12 @@ class ServerLists:
         method, question = self._stub.ListCustomers, contract.ListCustomersRequest
         return self._pages(method, question, lambda answer: answer.customers)
 
+    async def devices(self, login_name: str) -> AsyncIterator[Row]:
+        """List the devices of a customer."""
+        request = contract.ListDevicesRequest(login_name=login_name)
+        for device in (await call(self._stub.ListDevices, request)).devices:
+            yield to_row(device)
+
     def processes(self) -> AsyncIterator[Row]:
         """List processes, newest first."""
         method, question = self._stub.ListProcesses, contract.OperatorServiceListProcessesRequest
@@ -95,22 +106,43 @@ class ServerLists:
         question = contract.ListUnresolvedProcessesRequest
         return self._pages(method, question, lambda answer: answer.processes)
 
-    async def keys(self) -> AsyncIterator[Row]:
-        """List the keys that verify codes, each with the epoch that is signed with them."""
-        answer = await self._calls.call(self._stub.ListKeys, contract.ListKeysRequest())
-        for key in answer.keys:
-            yield {**to_row(key), "epoch": answer.epoch}
+    async def server_keys(self) -> AsyncIterator[Row]:
+        """List the server's keys by kind and number; those that sign codes with their public key.
+
+        That has the epoch beside it, which is part of what is signed.
+        """
+        answer = await call(self._stub.ListKeys, contract.ListKeysRequest())
+        public_keys = {key.key_id: to_row(key.public_key) for key in answer.keys}
+        for key in answer.server_keys:
+            is_public = key.kind == contract.KEY_KIND_SIGNING
+            yield {
+                **to_row(key),
+                "public_key": public_keys.get(key.key_id) if is_public else None,
+                "epoch": answer.epoch if is_public else None,
+            }
 
     async def journal(self, *, after_sequence: int) -> AsyncIterator[Row]:
         """List the journal after an entry, oldest first."""
+        async for page in self._journal(after_sequence):
+            for entry in page:
+                yield to_row(entry)
+
+    async def journal_lines(self, *, after_sequence: int) -> AsyncIterator[list[bytes]]:
+        """List the journal after an entry, oldest first, page by page: a line of JSON per entry.
+
+        It is the contract's own JSON, which `journal_messages.entry_of` reads.
+        """
+        async for page in self._journal(after_sequence):
+            yield [MessageToJson(entry, indent=None).encode() for entry in page]
+
+    async def _journal(self, after_sequence: int) -> AsyncIterator[Sequence[contract.JournalEntry]]:
         while True:
             question = contract.ListJournalRequest(after_sequence=after_sequence, size=PAGE_ITEMS)
-            answer = await self._calls.call(self._stub.ListJournal, question)
-            for entry in answer.entries:
-                yield to_row(entry)
-                after_sequence = entry.sequence
+            answer = await call(self._stub.ListJournal, question)
             if not answer.entries:
                 return
+            yield answer.entries
+            after_sequence = answer.entries[-1].sequence
 
     async def _pages(
         self,
@@ -121,7 +153,7 @@ class ServerLists:
         token = ""
         while True:
             page = contract.PageRequest(size=PAGE_ITEMS, token=token)
-            answer = await self._calls.call(method, question(page=page))
+            answer = await call(method, question(page=page))
             for item in items(answer):
                 yield to_row(item)
             token = answer.next_page_token

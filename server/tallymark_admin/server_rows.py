@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 from tallymark.v1 import money_pb2, registration_pb2
 from tallymark.v1 import operator_service_pb2 as contract
 from tallymark.v1.operator_service_pb2_grpc import OperatorServiceStub
-from tallymark_admin.calls import BATCH_DEADLINE_SECONDS, Calls
+from tallymark_admin.calls import BATCH_DEADLINE_SECONDS, call
 from tallymark_admin.rows import BillRow, PointsGrantRow, RowOutcome, RowResult, TicketRow
 from tallymark_protocol.errors import Refused
 from tallymark_protocol.reasons import Reason
@@ -33,17 +33,16 @@ class ServerRows:
     outcome the same rows may be added again: those that are there are UNCHANGED.
     """
 
-    def __init__(self, stub: OperatorServiceStub, *, calls: Calls) -> None:
-        """Take the stub and the way to call it."""
+    def __init__(self, stub: OperatorServiceStub) -> None:
+        """Take the stub."""
         self._stub = stub
-        self._calls = calls
 
     async def add_bills(self, rows: Sequence[BillRow]) -> list[RowOutcome]:
         """Add bills."""
 
         async def add(bills: Sequence[registration_pb2.Bill]) -> Iterable[contract.RowOutcome]:
             request = contract.AddBillsRequest(bills=bills)
-            answer = await self._calls.call(
+            answer = await call(
                 self._stub.AddBills, request, deadline_seconds=BATCH_DEADLINE_SECONDS
             )
             return answer.outcomes
@@ -55,7 +54,7 @@ class ServerRows:
 
         async def add(tickets: Sequence[registration_pb2.Ticket]) -> Iterable[contract.RowOutcome]:
             request = contract.AddTicketsRequest(tickets=tickets)
-            answer = await self._calls.call(
+            answer = await call(
                 self._stub.AddTickets, request, deadline_seconds=BATCH_DEADLINE_SECONDS
             )
             return answer.outcomes
@@ -67,7 +66,7 @@ class ServerRows:
 
         async def add(grants: Sequence[contract.PointsGrant]) -> Iterable[contract.RowOutcome]:
             request = contract.AddPointsRequest(grants=grants)
-            answer = await self._calls.call(
+            answer = await call(
                 self._stub.AddPoints, request, deadline_seconds=BATCH_DEADLINE_SECONDS
             )
             return answer.outcomes

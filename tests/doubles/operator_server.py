@@ -1,4 +1,4 @@
-"""Serves the double of the OperatorService over real gRPC, on a port that the system chooses."""
+"""Serves the double of the OperatorService over real mutual TLS, on free ports."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -10,12 +10,13 @@ import protovalidate
 from google.protobuf.message import Message
 from grpc_status import rpc_status
 
+from tallymark.v1 import operator_service_pb2 as contract
 from tallymark.v1.operator_service_pb2_grpc import add_OperatorServiceServicer_to_server
 from tallymark_protocol.errors import Refused, TallymarkError, to_status
 from tallymark_protocol.reasons import Reason
 
 from .background import in_background
-from .operator_service import SECRET_MARK, OperatorServiceDouble
+from .operator_service import OperatorServiceDouble
 
 
 class Lost:
@@ -23,13 +24,14 @@ class Lost:
 
 
 class Guard(grpc.aio.ServerInterceptor):
-    """Checks credentials and the rules of the contract, and turns errors into statuses.
+    """Checks who calls and the rules of the contract, and turns errors into statuses.
 
     A test decides what becomes of the next calls by `fates`, one for each: an error instead of an
     answer, an answer that gets lost after the work was done, or None for the usual.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, service: OperatorServiceDouble) -> None:
+        self._service = service
         self.fates: list[TallymarkError | Lost | None] = []
         self.calls = 0
 
@@ -44,8 +46,7 @@ class Guard(grpc.aio.ServerInterceptor):
         if handler is None or handler.unary_unary is None:
             return handler
         handle: Callable[[Message, Any], Awaitable[Message]] = handler.unary_unary
-        metadata = dict(handler_call_details.invocation_metadata or ())
-        needs_secret = not handler_call_details.method.endswith("/EnrollOperator")
+        is_open = handler_call_details.method.endswith("/EnrollOperator")
 
         async def guarded(
             request: Message, context: "grpc.aio.ServicerContext[Any, Any]"
@@ -53,8 +54,8 @@ class Guard(grpc.aio.ServerInterceptor):
             self.calls += 1
             fate = self.fates.pop(0) if self.fates else None
             try:
-                if needs_secret:
-                    _check_secret(metadata.get("authorization"))
+                if not is_open:
+                    self._service.owner_of(context)
                 _check_contract(request)
                 if isinstance(fate, TallymarkError):
                     raise fate
@@ -73,35 +74,60 @@ class Guard(grpc.aio.ServerInterceptor):
 class ServedOperatorService:
     """A double that can be called."""
 
-    def __init__(self, *, service: OperatorServiceDouble, guard: Guard, address: str) -> None:
+    def __init__(
+        self, *, service: OperatorServiceDouble, guard: Guard, port: int, operator_port: int
+    ) -> None:
         self.service = service
         self.guard = guard
-        self.address = address
+        self.address = f"127.0.0.1:{port}"
+        """Where operators enrol."""
+        self.operator_address = f"127.0.0.1:{operator_port}"
 
 
 @contextmanager
-def served(service: OperatorServiceDouble) -> Iterator[ServedOperatorService]:
-    """Serve the double until the end of the block."""
-    with in_background(_serving(service)) as background:
+def served(
+    service: OperatorServiceDouble, *, host: str = "127.0.0.1"
+) -> Iterator[ServedOperatorService]:
+    """Serve the double, with certificates for a host, until the end of the block."""
+    with in_background(_serving(service, host)) as background:
         yield background.server
 
 
 @asynccontextmanager
-async def _serving(service: OperatorServiceDouble) -> AsyncIterator[ServedOperatorService]:
-    guard = Guard()
+async def _serving(
+    service: OperatorServiceDouble, host: str
+) -> AsyncIterator[ServedOperatorService]:
+    guard = Guard(service)
+    open_server = grpc.aio.server(interceptors=[guard])
+    open_server.add_generic_rpc_handlers((_enrolment_alone(service),))
     server = grpc.aio.server(interceptors=[guard])
     add_OperatorServiceServicer_to_server(service, server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    open_credentials, credentials = (
+        service.authority.server_credentials(demands_certificate=demands, hosts=[host])
+        for demands in (False, True)
+    )
+    port = open_server.add_secure_port("127.0.0.1:0", open_credentials)
+    operator_port = server.add_secure_port("127.0.0.1:0", credentials)
+    service.operator_port = operator_port
+    await open_server.start()
     await server.start()
-    yield ServedOperatorService(service=service, guard=guard, address=f"127.0.0.1:{port}")
+    yield ServedOperatorService(
+        service=service, guard=guard, port=port, operator_port=operator_port
+    )
+    await open_server.stop(None)
     await server.stop(None)
 
 
-def _check_secret(authorization: object) -> None:
-    if authorization is None:
-        raise Refused(Reason.CREDENTIALS_MISSING)
-    if not str(authorization).startswith(f"Bearer {SECRET_MARK}"):
-        raise Refused(Reason.CREDENTIALS_INVALID)
+def _enrolment_alone(service: OperatorServiceDouble) -> grpc.GenericRpcHandler:
+    """Return what serves the one call that needs no certificate, as the server does."""
+    handler = grpc.unary_unary_rpc_method_handler(
+        service.EnrollOperator,
+        request_deserializer=contract.EnrollOperatorRequest.FromString,
+        response_serializer=contract.EnrollOperatorResponse.SerializeToString,
+    )
+    return grpc.method_handlers_generic_handler(
+        "tallymark.v1.OperatorService", {"EnrollOperator": handler}
+    )
 
 
 def _check_contract(request: Message) -> None:

@@ -12,12 +12,10 @@ from google.protobuf.message import Message
 
 from tallymark.v1 import merchant_pb2, policy_pb2, process_pb2, registration_pb2
 from tallymark.v1 import operator_service_pb2 as contract
-from tallymark.v1.operator_service_pb2_grpc import OperatorServiceServicer
 from tallymark_protocol.errors import Refused
 from tallymark_protocol.reasons import DESCRIPTIONS, Reason
 
-FIRST_ENROLMENT_CODE = "first-code-of-the-server"
-SECRET_MARK = "operator-secret-of-"
+from .operator_access import AccessDouble
 
 DEFAULT_POLICY = policy_pb2.Policy(
     version=1,
@@ -31,6 +29,12 @@ DEFAULT_POLICY = policy_pb2.Policy(
     confirm_points_from=1000,
     password_rule=policy_pb2.PASSWORD_RULE_NEVER,
     session_life_seconds=2_592_000,
+    unconfirmed_count_max=10,
+    unconfirmed_sum_max=15_000,
+    new_terminal_days=30,
+    new_terminal_count_max=100,
+    new_terminal_sum_max=100_000,
+    tag_life_seconds=60,
 )
 
 MessageT = TypeVar("MessageT", bound=Message)
@@ -38,12 +42,11 @@ Key = tuple[str, ...]
 Context = Any
 
 
-class OperatorServiceDouble(OperatorServiceServicer):
+class OperatorServiceDouble(AccessDouble):
     """Holds what the calls leave behind, in fields that tests may read and fill."""
 
     def __init__(self, *, customers: Iterable[str] = ()) -> None:
-        self.enrolment_codes = {"operator/first": FIRST_ENROLMENT_CODE}
-        self.secrets: dict[tuple[str, str], str] = {}
+        super().__init__(customers=set(customers))
         self.merchants: dict[Key, merchant_pb2.Merchant] = {}
         self.terminals: dict[Key, merchant_pb2.Terminal] = {}
         self.events: dict[Key, registration_pb2.Event] = {}
@@ -51,35 +54,16 @@ class OperatorServiceDouble(OperatorServiceServicer):
         self.bills: dict[Key, registration_pb2.Bill] = {}
         self.tickets: dict[Key, registration_pb2.Ticket] = {}
         self.grants: dict[Key, contract.PointsGrant] = {}
-        self.customers = set(customers)
         self.policy = DEFAULT_POLICY
         self.processes: dict[Key, process_pb2.Process] = {}
         self.unresolved: set[str] = set()
-        self.journal: list[contract.JournalEntry] = []
-        self.keys = contract.ListKeysResponse()
         self.rows_per_call: list[int] = []
 
-    async def EnrollOperator(
-        self, request: contract.EnrollOperatorRequest, _: Context
-    ) -> contract.EnrollOperatorResponse:
-        known = (request.request_id, request.enrolment_code)
-        owners = [o for o, code in self.enrolment_codes.items() if code == request.enrolment_code]
-        if known not in self.secrets:
-            if not owners:
-                raise Refused(Reason.ENROLMENT_CODE_INVALID)
-            self.enrolment_codes[owners[0]] = ""
-            self.secrets[known] = owners[0].removeprefix("operator/")
-        operator_id = self.secrets[known]
-        return contract.EnrollOperatorResponse(
-            operator_id=operator_id, operator_secret=SECRET_MARK + operator_id
-        )
-
-    async def CreateOperator(
-        self, request: contract.CreateOperatorRequest, _: Context
-    ) -> contract.CreateOperatorResponse:
-        return contract.CreateOperatorResponse(
-            enrolment_code=self._enrolment_code(f"operator/{request.operator_id}")
-        )
+    async def ListOperators(
+        self, request: contract.ListOperatorsRequest, _: Context
+    ) -> contract.ListOperatorsResponse:
+        page, token = _page(request.page, self.operators)
+        return contract.ListOperatorsResponse(operators=page, next_page_token=token)
 
     async def CreateMerchant(
         self, request: contract.CreateMerchantRequest, _: Context
@@ -107,7 +91,7 @@ class OperatorServiceDouble(OperatorServiceServicer):
             state=merchant_pb2.TERMINAL_STATE_CREATED,
         )
         _create(self.terminals, (request.terminal_id,), terminal)
-        code = self._enrolment_code(f"terminal/{request.terminal_id}")
+        code = self.enrolment_code(f"terminal/{request.terminal_id}")
         return contract.CreateTerminalResponse(terminal=terminal, enrolment_code=code)
 
     async def RevokeTerminal(
@@ -118,6 +102,17 @@ class OperatorServiceDouble(OperatorServiceServicer):
             raise Refused(Reason.TERMINAL_NOT_FOUND)
         terminal.state = merchant_pb2.TERMINAL_STATE_REVOKED
         return contract.RevokeTerminalResponse(terminal=terminal)
+
+    async def ReenrollTerminal(
+        self, request: contract.ReenrollTerminalRequest, _: Context
+    ) -> contract.ReenrollTerminalResponse:
+        terminal = self.terminals.get((request.terminal_id,))
+        if terminal is None:
+            raise Refused(Reason.TERMINAL_NOT_FOUND)
+        terminal.state = merchant_pb2.TERMINAL_STATE_CREATED
+        code = f"second-code-of-terminal/{request.terminal_id}"
+        self.enrolment_codes[f"terminal/{request.terminal_id}"] = code
+        return contract.ReenrollTerminalResponse(terminal=terminal, enrolment_code=code)
 
     async def ListTerminals(
         self, request: contract.ListTerminalsRequest, _: Context
@@ -255,11 +250,6 @@ class OperatorServiceDouble(OperatorServiceServicer):
             self.policy = wanted
         return contract.SetPolicyResponse(policy=self.policy)
 
-    async def ListKeys(
-        self, request: contract.ListKeysRequest, _: Context
-    ) -> contract.ListKeysResponse:
-        return self.keys
-
     async def ListProcesses(
         self, request: contract.OperatorServiceListProcessesRequest, _: Context
     ) -> contract.OperatorServiceListProcessesResponse:
@@ -288,15 +278,6 @@ class OperatorServiceDouble(OperatorServiceServicer):
             contract.PROCESS_SETTLEMENT_NOT_EXECUTED: process_pb2.PROCESS_STATE_RELEASED,
         }[request.settlement]
         return contract.SettleProcessResponse(process=process)
-
-    async def ListJournal(
-        self, request: contract.ListJournalRequest, _: Context
-    ) -> contract.ListJournalResponse:
-        later = [entry for entry in self.journal if entry.sequence > request.after_sequence]
-        return contract.ListJournalResponse(entries=later[: request.size or 200])
-
-    def _enrolment_code(self, owner: str) -> str:
-        return self.enrolment_codes.setdefault(owner, f"one-time-code-of-{owner}")
 
     def _add_row(
         self, rows: dict[Key, MessageT], key: Key, row: MessageT, *, missing: Sequence[Reason]

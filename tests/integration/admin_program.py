@@ -7,26 +7,27 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from tallymark_admin.main import program
+from tallymark_protocol.enrolment_file import EnrolmentFile
+from tests.doubles.operator_access import FIRST_ENROLMENT_CODE
 from tests.doubles.operator_server import ServedOperatorService
-from tests.doubles.operator_service import FIRST_ENROLMENT_CODE
 
 
 class AdminProgram:
     """Runs commands with a home folder of their own against one server."""
 
-    def __init__(self, folder: Path, *, address: str, enrolment_code: str) -> None:
+    def __init__(self, folder: Path, *, address: str, enrolment: EnrolmentFile) -> None:
         self.folder = folder
         self.address = address
         self.home = folder / "home"
         self.code_file = folder / "operator-enrolment-code"
-        self.code_file.write_text(f"{enrolment_code}\n")
+        self.code_file.write_text(f"{enrolment.to_text()}\n")
 
-    def run(self, *arguments: str | Path) -> Result:
-        """Run a command; no command ever prints the operator's secret or ends in a traceback."""
+    def run(self, *arguments: str | Path, typed: str | None = None) -> Result:
+        """Run a command; none ever prints a private key or ends in a traceback."""
         options = ["--home", str(self.home), *map(str, arguments)]
-        result = CliRunner().invoke(program, options, prog_name="tallymark-admin")
-        assert result.exception is None or isinstance(result.exception, SystemExit)
-        assert self._secret() not in result.output
+        result = CliRunner().invoke(program, options, prog_name="tallymark-admin", input=typed)
+        assert result.exception is None or isinstance(result.exception, SystemExit), result
+        assert not any(line in result.output for line in self._lines_of_keys())
         return result
 
     def succeed(self, *arguments: str | Path) -> str:
@@ -61,14 +62,21 @@ class AdminProgram:
         path.write_text("".join(f"{line}\n" for line in lines))
         return path
 
-    def _secret(self) -> str:
-        path = self.home / "operator.json"
-        return json.loads(path.read_text())["operator_secret"] if path.exists() else "\0"
+    def _lines_of_keys(self) -> list[str]:
+        """Return the lines of every private key in the folder that tell something of it."""
+        keys = [
+            path.read_text().splitlines()[1:-1] for path in self.home.glob("identity-*/key.pem")
+        ]
+        return [line for lines in keys for line in lines]
 
 
 class AdminOfDouble(AdminProgram):
     """Runs commands against the double, whose inside a test can reach."""
 
     def __init__(self, folder: Path, server: ServedOperatorService) -> None:
-        super().__init__(folder, address=server.address, enrolment_code=FIRST_ENROLMENT_CODE)
+        enrolment = EnrolmentFile(
+            enrolment_code=FIRST_ENROLMENT_CODE,
+            ca_certificates_pem=server.service.authority.certificate_pem,
+        )
+        super().__init__(folder, address=server.address, enrolment=enrolment)
         self.server = server

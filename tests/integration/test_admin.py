@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from tallymark.v1 import key_pb2, process_pb2
 from tallymark.v1 import operator_service_pb2 as contract
+from tallymark.v1 import process_pb2
 from tests.doubles.operator_server import served
 from tests.doubles.operator_service import OperatorServiceDouble
 
@@ -13,6 +13,7 @@ from .admin_program import AdminOfDouble
 PROCESS_ID = "00" + "1f" * 16
 
 LISTS = (
+    "operators",
     "merchants",
     "terminals",
     "events",
@@ -52,7 +53,6 @@ def fill(shop: AdminOfDouble) -> None:
         *("points", "add", "--programme-id", "stamps", "--login-name", "anna"),
         *("--grant-reference", "welcome", "--points", "100"),
     )
-    service.keys = contract.ListKeysResponse(keys=[key_pb2.VerificationKey(key_id=1)], epoch=9)
     overdue = process_pb2.Process(process_id=PROCESS_ID, state=process_pb2.PROCESS_STATE_OVERDUE)
     service.processes[PROCESS_ID,] = overdue
     service.unresolved.add(PROCESS_ID)
@@ -73,7 +73,7 @@ def test_each_list_is_a_table_and_json(shop: AdminOfDouble, name: str) -> None:
     assert len(table.splitlines()) > len(rows)
 
 
-@pytest.mark.parametrize("name", ["bills", "tickets", "points", "processes", "keys"])
+@pytest.mark.parametrize("name", ["bills", "tickets", "points", "processes", "journal"])
 def test_an_empty_list_says_so_and_is_still_json(shop: AdminOfDouble, name: str) -> None:
     result = shop.run(name, "list")
 
@@ -137,42 +137,6 @@ def test_options_of_a_single_row_follow_the_rules_of_a_file(shop: AdminOfDouble)
 
     assert result.exit_code == 2
     assert "--amount: Write the amount with digits and a point" in result.stderr
-
-
-def test_a_policy_is_changed_where_asked(shop: AdminOfDouble) -> None:
-    printed = shop.succeed(
-        "policy", "set", "code_life_seconds=3", "password_rule=always", "confirm_admission=yes"
-    )
-
-    assert printed.splitlines() == [
-        "code_life_seconds: 60 -> 3",
-        "confirm_admission: no -> yes",
-        "password_rule: NEVER -> ALWAYS",
-        "Policy version 2 is in force.",
-    ]
-    policy = shop.rows("policy", "show")
-    assert (policy["version"], policy["code_life_seconds"]) == (2, 3)
-    assert policy["execute_within_seconds"] == 60
-    assert "code_life_seconds         3\n" in shop.succeed("policy", "show")
-
-
-@pytest.mark.parametrize(
-    ("change", "advice"),
-    [
-        ("code_life=3", "one of these keys"),
-        ("version=3", "one of these keys"),
-        ("code_life_seconds", "Write KEY=VALUE"),
-        ("code_life_seconds=soon", "is a whole number"),
-        ("confirm_admission=perhaps", "is yes or no"),
-        ("password_rule=sometimes", "NEVER, GENERAL_CODES, ALWAYS"),
-    ],
-)
-def test_a_wrong_policy_is_not_sent(shop: AdminOfDouble, change: str, advice: str) -> None:
-    result = shop.run("policy", "set", "execute_within_seconds=90", change)
-
-    assert result.exit_code == 2
-    assert advice in result.stderr
-    assert shop.rows("policy", "show")["version"] == 1
 
 
 def test_a_process_is_settled_by_a_person(shop: AdminOfDouble) -> None:

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from tallymark_admin.calls import open_channel
+from tallymark_admin.home import Home
 from tallymark_admin.rows import BillRow, RowResult
 from tallymark_admin.server_connection import OperatorConnection
 from tests.doubles.operator_server import Lost, served
-from tests.doubles.operator_service import SECRET_MARK, OperatorServiceDouble
+from tests.doubles.operator_service import OperatorServiceDouble
 
 from .admin_program import AdminOfDouble
 
@@ -195,9 +196,14 @@ async def test_rows_that_break_the_contract_are_taken_out_and_the_others_added(
         for number, merchant_id in enumerate(["shop", "Not an id", "shop", ""])
     ]
 
-    async with open_channel(shop.address) as channel:
-        connection = OperatorConnection(channel, operator_secret=SECRET_MARK + "first")
-        outcomes = await connection.rows.add_bills(rows)
+    home = Home(shop.home)
+    identity = home.identity(home.operator())
+    async with open_channel(
+        shop.server.operator_address,
+        ca_certificates_pem=identity.ca_certificates_pem,
+        client=identity.client,
+    ) as channel:
+        outcomes = await OperatorConnection(channel).rows.add_bills(rows)
 
     assert [outcome.result for outcome in outcomes] == [
         RowResult.ADDED,

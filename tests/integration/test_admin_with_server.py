@@ -1,3 +1,5 @@
+import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -6,10 +8,12 @@ import pytest
 
 from tallymark.v1 import action_pb2
 from tallymark.v1 import operator_service_pb2 as contract
+from tallymark_protocol.device_key import DevicePrivateKey
+from tallymark_protocol.enrolment_file import EnrolmentFile
 from tallymark_server.keyring import Keyring
 from tallymark_server.storage.sqlite import SqliteStore
 from tests.doubles.background import Background, in_background
-from tests.world.world import World, world
+from tests.world.world import World, add_device_request, world
 
 from .admin_program import AdminProgram
 from .test_admin_imports import BAD_BILLS, thousand_lines_with_seven_bad
@@ -33,15 +37,19 @@ def background(tmp_path: Path) -> Iterator[Background[World]]:
 
 @pytest.fixture
 def shop(background: Background[World], tmp_path: Path) -> AdminProgram:
+    made = background.server
+
     async def prepare() -> str:
         for login_name in ("anna", "bert", "cora"):
-            await background.server.add_phone(login_name)
+            await made.add_phone(login_name)
         request = contract.CreateOperatorRequest(operator_id="second")
-        answer = await background.server.operator.call("CreateOperator", request)
+        answer = await made.operator.call("CreateOperator", request)
         return str(answer.enrolment_code)
 
-    address = f"127.0.0.1:{background.server.app.operator_port}"
-    admin = AdminProgram(tmp_path, address=address, enrolment_code=background.run(prepare()))
+    enrolment = EnrolmentFile(
+        enrolment_code=background.run(prepare()), ca_certificates_pem=made.ca_pem
+    )
+    admin = AdminProgram(tmp_path, address=f"127.0.0.1:{made.app.port}", enrolment=enrolment)
     admin.set_up_shop()
     return admin
 
@@ -103,7 +111,6 @@ def test_each_list_is_json_and_what_is_created_twice_is_there_once(shop: AdminPr
     assert "stamps" in {row["programme_id"] for row in shop.rows("programmes", "list")}
     names = {row["login_name"] for row in shop.rows("customers", "list")}
     assert names == {"anna", "bert", "cora"}
-    assert [row["public_key"]["algorithm"] for row in shop.rows("keys", "list")] == ["ED25519"]
     assert shop.rows("processes", "list") == shop.rows("unresolved", "list") == []
     sequences = [row["sequence"] for row in shop.rows("journal", "list", "--limit", "0")]
     assert sequences == list(range(1, len(sequences) + 1))
@@ -112,7 +119,7 @@ def test_each_list_is_json_and_what_is_created_twice_is_there_once(shop: AdminPr
 def test_refusals_of_the_server_are_told_in_its_words(shop: AdminProgram) -> None:
     other = shop.run("merchants", "create", "shop", "--name", "Another shop")
     missing = shop.run("events", "create", "fair", "--merchant", "nobody", "--name", "Fair")
-    out_of_bounds = shop.run("policy", "set", "code_life_seconds=0")
+    out_of_bounds = shop.run("policy", "set", "--code-life-seconds", "0")
 
     assert [each.exit_code for each in (other, missing, out_of_bounds)] == [1, 1, 1]
     assert "other content" in other.stderr
@@ -121,10 +128,16 @@ def test_refusals_of_the_server_are_told_in_its_words(shop: AdminProgram) -> Non
 
 
 def test_a_policy_that_is_set_is_in_force(shop: AdminProgram) -> None:
-    shop.succeed("policy", "set", "code_life_seconds=3", "password_rule=always")
+    shop.succeed(
+        *("policy", "set", "--code-life-seconds", "3", "--password-rule", "always"),
+        *("--bind-money-from", "0", "--new-terminal-sum-max", "0"),
+    )
 
     policy = shop.rows("policy", "show")
     assert (policy["code_life_seconds"], policy["password_rule"]) == (3, "ALWAYS")
+    assert (policy["bind_money_from"], policy["new_terminal_sum_max"]) == (0, 0)
+    shop.succeed("policy", "set", "--bind-money-from", "none")
+    assert shop.rows("policy", "show")["bind_money_from"] is None
 
 
 @pytest.mark.parametrize(
@@ -150,3 +163,114 @@ def test_a_process_that_nobody_reported_is_settled_by_a_person(
     shop.succeed("unresolved", "settle", process_id, settlement, "--note", "The till roll says so.")
     assert shop.rows("unresolved", "list") == []
     assert [row["state"] for row in shop.rows("processes", "list")] == [state]
+
+
+def test_a_certificate_is_renewed_and_both_keys_may_call(shop: AdminProgram) -> None:
+    path = shop.home / "operator.json"
+    before = path.read_text()
+    shop.succeed("status")
+    path.write_text(re.sub('"renew_at": "20..', '"renew_at": "1999', before))
+
+    row = shop.rows("status")
+
+    assert row["is_accepted"]
+    assert json.loads(path.read_text())["identity"] != json.loads(before)["identity"]
+    path.write_text(before)
+    assert shop.rows("status")["is_accepted"]
+
+
+def test_an_operator_is_shut_out_by_another_and_let_in_under_another_id(
+    background: Background[World], shop: AdminProgram
+) -> None:
+    async def revoke() -> None:
+        request = contract.RevokeOperatorRequest(operator_id="second")
+        await background.server.operator.call("RevokeOperator", request)
+
+    shop.code_file = shop.folder / "third.code"
+    shop.succeed("operators", "create", "third", "--code-file", shop.code_file)
+    background.run(revoke())
+    shut_out = shop.run("merchants", "list")
+    let_in = shop.run(
+        *("init", "--server", shop.address, "--enrolment-code-file", shop.code_file, "--replace")
+    )
+
+    assert shut_out.exit_code == 1
+    assert "you were revoked" in shut_out.stderr
+    assert "You are operator third" in let_in.stdout
+    rows = shop.rows("operators", "list")
+    assert {row["operator_id"]: row["revoked"] for row in rows} == {
+        "first": False,
+        "second": True,
+        "third": False,
+    }
+    assert "cannot revoke yourself" in shop.run("operators", "revoke", "third").stderr
+
+
+def test_a_terminal_is_revoked_and_enrols_once_more(
+    background: Background[World], shop: AdminProgram
+) -> None:
+    terminal = background.run(background.server.add_terminal("till-2", "shop"))
+    shop.succeed("terminals", "revoke", "till-2")
+    path = shop.folder / "till-2.code"
+
+    shop.succeed("terminals", "reenroll", "till-2", "--code-file", path)
+
+    enrolment = EnrolmentFile.parse(path.read_text())
+    assert enrolment.enrolment_code == shop.succeed("terminals", "reenroll", "till-2").strip()
+    assert enrolment.ca_certificates_pem == background.server.ca_pem.strip()
+    again = background.run(background.server.enrol_terminal(enrolment.enrolment_code))
+    assert again.identity != terminal.identity
+    assert [row["state"] for row in shop.rows("terminals", "list")] == ["ENROLLED"]
+
+
+def test_a_lost_phone_is_cut_off_and_another_one_invited(
+    background: Background[World], shop: AdminProgram
+) -> None:
+    (phone,) = shop.rows("customers", "devices", "anna")
+
+    shop.succeed("customers", "revoke-device", "anna", phone["device_id"])
+    invitation = shop.succeed("customers", "invite", "anna").strip()
+
+    async def add_phone() -> str:
+        request = add_device_request("anna", DevicePrivateKey.generate(), invitation=invitation)
+        someone = await background.server.add_phone("dora")
+        return str((await someone.call("AddDevice", request)).device_id)
+
+    device_id = background.run(add_phone())
+    assert [row["device_id"] for row in shop.rows("customers", "devices", "anna")] == [device_id]
+    assert shop.succeed("customers", "unlock", "anna").startswith("0 wrong passwords")
+
+
+def test_the_keys_are_followed_and_given_up(shop: AdminProgram) -> None:
+    before = shop.rows("keys", "list")
+    assert {row["kind"] for row in before} == {"SIGNING", "CELLS", "TLS"}
+    (signing,) = (row for row in before if row["kind"] == "SIGNING")
+    assert signing["public_key"]["algorithm"] == "ED25519"
+
+    for kind in ("signing", "cells", "tls"):
+        assert f"of kind {kind} is in use" in shop.succeed("keys", "rotate", kind)
+    shop.succeed("keys", "revoke", str(signing["key_id"]), "--note", "The backup was stolen.")
+
+    after = shop.rows("keys", "list")
+    in_use = [(row["kind"], row["key_id"]) for row in after if row["in_use"]]
+    assert len(in_use) == 3
+    assert ("SIGNING", signing["key_id"]) not in in_use
+
+
+def test_the_journal_is_exported_and_verified_with_a_checkpoint(shop: AdminProgram) -> None:
+    checkpoint, journal = shop.folder / "kept.checkpoint", shop.folder / "journal.jsonl"
+    shop.succeed("audit", "checkpoint", "--out", checkpoint)
+    shop.succeed("merchants", "create", "other-shop", "--name", "Another shop")
+
+    shop.succeed("audit", "export", journal)
+
+    sources: tuple[tuple[str | Path, ...], ...] = ((), ("--journal", journal))
+    for source in sources:
+        assert "They fit all 1 checkpoints" in shop.succeed(
+            "audit", "verify", *source, "--checkpoint", checkpoint
+        )
+    lines = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join([*lines[:3], lines[3].replace("operator", "terminal"), *lines[4:]]))
+    changed = shop.run("audit", "verify", "--journal", journal, "--checkpoint", checkpoint)
+    assert changed.exit_code == 1
+    assert "entry 4: edited" in changed.stdout

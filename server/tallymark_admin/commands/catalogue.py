@@ -73,14 +73,28 @@ def create_terminal(
             terminal_id=terminal_id, merchant_id=merchant_id
         )
     )
-    hand_out_code(code, owner=f"terminal {terminal_id}", code_file=code_file)
+    hand_out_code(admin, code, owner=f"terminal {terminal_id}", code_file=code_file)
+
+
+@terminals.command("reenroll", epilog=example("terminals reenroll till-1 --code-file till-1.code"))
+@click.argument("terminal_id", type=Identifier())
+@code_file_option
+@pass_admin
+def reenrol_terminal(admin: Admin, terminal_id: str, code_file: Path | None) -> None:
+    """Let a terminal enrol once more that lost its key, expired or was revoked.
+
+    The keys that it had are shut out at once, and it counts as new again. Until the code is used,
+    the same command hands out the same code.
+    """
+    code = admin.ask(lambda connection: connection.reenrol_terminal(terminal_id))
+    hand_out_code(admin, code, owner=f"terminal {terminal_id}", code_file=code_file)
 
 
 @terminals.command("revoke", epilog=example("terminals revoke till-1"))
 @click.argument("terminal_id", type=Identifier())
 @pass_admin
 def revoke_terminal(admin: Admin, terminal_id: str) -> None:
-    """Refuse every later call of a terminal, for good."""
+    """Refuse every later call of a terminal, until it is let enrol once more."""
     admin.ask(lambda connection: connection.revoke_terminal(terminal_id))
     click.echo(f"Terminal {terminal_id} is revoked.")
 

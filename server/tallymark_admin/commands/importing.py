@@ -1,7 +1,6 @@
 """Runs an import from the command line: its progress, its bad lines and its result."""
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,8 +10,6 @@ from pathlib import Path
 from typing import Final, Generic, TypeVar
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from tallymark_admin import exit_codes
@@ -20,6 +17,7 @@ from tallymark_admin.app import Admin
 from tallymark_admin.errors_file import ErrorsFile
 from tallymark_admin.forms import Form
 from tallymark_admin.imports import BadLine, Counts, read_lines, run_import
+from tallymark_admin.progress import progress_bar
 from tallymark_admin.rows import RowOutcome
 from tallymark_admin.server_rows import ServerRows
 from tallymark_admin.sheets import Sheet, WrongSheet, read_sheet
@@ -70,7 +68,7 @@ class ImportCommand(Generic[RowT]):
             errors_file = None
             if self.errors_path is not None:
                 errors_file = stack.enter_context(ErrorsFile(self.errors_path, sheet=sheet))
-            progress = stack.enter_context(_progress())
+            progress = stack.enter_context(progress_bar())
             task = progress.add_task(f"Importing {self.path.name}", total=len(sheet.lines))
 
             def report(bad_lines: Sequence[BadLine]) -> None:
@@ -112,19 +110,6 @@ class ImportCommand(Generic[RowT]):
             " Run it again for the rest; what was added stays as it is."
         )
         click.echo(message, err=True)
-
-
-def _progress() -> Progress:
-    console = Console(file=sys.stderr, highlight=False)
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
 
 
 def _told(bad: BadLine, sheet: Sheet) -> str:

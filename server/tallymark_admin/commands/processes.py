@@ -6,36 +6,10 @@ from tallymark_admin import listings
 from tallymark_admin.app import Admin, pass_admin
 from tallymark_admin.commands.shared import example, list_options
 
-__all__ = ["customers", "journal", "keys", "processes", "unresolved"]
+__all__ = ["journal", "processes", "unresolved"]
 
 NEWEST_SHOWN = 100
 """Rows that a list which grows with every sale shows unless asked for more."""
-
-
-@click.group()
-def customers() -> None:
-    """List people who registered themselves with a phone."""
-
-
-@customers.command("list", epilog=example("customers list"))
-@list_options()
-@pass_admin
-def list_customers(admin: Admin, *, as_json: bool, limit: int) -> None:
-    """List customers by id."""
-    admin.show(listings.CUSTOMERS, lambda lists: lists.customers(), as_json=as_json, limit=limit)
-
-
-@click.group()
-def keys() -> None:
-    """List the keys that verify codes."""
-
-
-@keys.command("list", epilog=example("keys list"))
-@list_options()
-@pass_admin
-def list_keys(admin: Admin, *, as_json: bool, limit: int) -> None:
-    """List the public keys, with the epoch that is part of what they sign."""
-    admin.show(listings.KEYS, lambda lists: lists.keys(), as_json=as_json, limit=limit)
 
 
 @click.group()

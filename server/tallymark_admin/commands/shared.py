@@ -1,4 +1,4 @@
-"""What commands share: examples, options of lists, and how a one-time code is handed out."""
+"""What commands share: examples, options of lists, and how what is good once is handed out."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,16 +7,20 @@ from typing import Any, TypeVar
 import click
 
 from tallymark_admin import exit_codes
+from tallymark_admin.app import Admin
 from tallymark_admin.cells import BadCell, Cells
 from tallymark_admin.private_files import create_private_file
+from tallymark_protocol.enrolment_file import EnrolmentFile
 
 __all__ = [
     "Identifier",
+    "LoginName",
     "code_file_option",
     "example",
+    "hand_out",
     "hand_out_code",
     "list_options",
-    "refuse_taken_file",
+    "new_file_option",
 ]
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
@@ -58,17 +62,39 @@ class Identifier(click.ParamType[str]):
             self.fail(error.advice, param, ctx)
 
 
+class LoginName(click.ParamType[str]):
+    """The login name that a customer chose."""
+
+    name = "LOGIN_NAME"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name, or fail."""
+        try:
+            return Cells({"login_name": value}, zone=None).login_name("login_name")
+        except BadCell as error:
+            self.fail(error.advice, param, ctx)
+
+
+def new_file_option(name: str, *, text: str) -> Callable[[CommandT], CommandT]:
+    """Add an option that names a file which is not there yet."""
+    return click.option(
+        name,
+        type=click.Path(path_type=Path, dir_okay=False),
+        callback=_refuse_taken_file,
+        help=text,
+    )
+
+
 def code_file_option(command: CommandT) -> CommandT:
     """Add --code-file."""
-    return click.option(
+    return new_file_option(
         "--code-file",
-        type=click.Path(path_type=Path, dir_okay=False),
-        callback=refuse_taken_file,
-        help="Write the one-time code to this new file, readable by you alone, and not to stdout.",
+        text="Write the one-time code and the certificate of the server's authority to this new"
+        " file, readable by you alone, and nothing to stdout.",
     )(command)
 
 
-def refuse_taken_file(
+def _refuse_taken_file(
     _context: click.Context, _parameter: click.Parameter, path: Path | None
 ) -> Path | None:
     """Refuse a file that exists, before the server is asked for anything."""
@@ -78,14 +104,25 @@ def refuse_taken_file(
     return path
 
 
-def hand_out_code(code: str, *, owner: str, code_file: Path | None) -> None:
-    """Print the one-time code alone to stdout, or write it to a new file."""
+def hand_out_code(admin: Admin, code: str, *, owner: str, code_file: Path | None) -> None:
+    """Print the one-time code alone to stdout, or write it to a new file.
+
+    The file also holds whom to trust: with it alone somebody can enrol.
+    """
     if not code:
         click.echo(f"{owner} has used its one-time code already; there is no other.", err=True)
         click.get_current_context().exit(exit_codes.REFUSED)
-    if code_file is None:
-        click.echo(f"One-time enrolment code of {owner}:", err=True)
-        click.echo(code)
-        return
-    create_private_file(code_file, f"{code}\n")
-    click.echo(f"The one-time enrolment code of {owner} is in {code_file}.", err=True)
+    content = EnrolmentFile(
+        enrolment_code=code, ca_certificates_pem=admin.ca_certificates() if code_file else ""
+    )
+    hand_out(content.to_text(), what=f"The one-time enrolment code of {owner}", path=code_file)
+
+
+def hand_out(secret: str, *, what: str, path: Path | None) -> None:
+    """Print a secret that is meant for somebody else alone to stdout, or write it to a new file."""
+    if path is None:
+        click.echo(f"{what}:", err=True)
+        click.echo(secret)
+    else:
+        create_private_file(path, f"{secret}\n")
+        click.echo(f"{what} is in {path}.", err=True)
