@@ -235,7 +235,7 @@ class Story:
         self._result("Stolen picture", "thief: exit 1, Ana at the till: exit 0", got)
 
     def _expired(self) -> None:
-        self._stage.must("admin", "policy", "set", f"code_life_seconds={CODE_LIFE_SECONDS}")
+        self._stage.must("admin", "policy", "set", "--code-life-seconds", str(CODE_LIFE_SECONDS))
         self._tell.say(
             f"The policy now gives codes {CODE_LIFE_SECONDS} s to live. "
             "Somebody shows a picture of one, later:"
