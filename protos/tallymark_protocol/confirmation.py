@@ -1,9 +1,9 @@
 """What a customer's device signs to answer a process: the statement of all that was seen.
 
-The statement is deterministic CBOR, an array of thirteen places:
+The statement is deterministic CBOR, an array of fourteen places:
 
     ["tallymark confirmation", 1, decision, state, process id, merchant id, merchant name,
-     terminal id, [action, ...], sale total, card total, confirm by, digits]
+     terminal id, [action, ...], sale total, card total, confirm by, digits, process version]
 
     action    [kind, standing, amount, bill reference, funding, event id, ticket id, direction,
                programme id, points]
@@ -12,6 +12,9 @@ The statement is deterministic CBOR, an array of thirteen places:
 Every place is always there; what does not apply is null for an amount, "" for a text, 0 for a
 number. So two statements differ wherever two answers do, and none can be read in two ways. Kinds,
 states and the like are called as in the contracts.
+
+A process may be contested, approved and contested again, with nothing else about it different: the
+version is what keeps the first yes from counting a second time.
 
 This links the answer to amount and payee, as article 5 of the RTS on strong customer authentication
 (Commission Delegated Regulation (EU) 2018/389) asks: a change of either makes the signature
@@ -105,6 +108,9 @@ class Confirmation:
     digits: str = ""
     """The two digits that the terminal showed and the customer entered, else empty."""
 
+    process_version: int = 0
+    """Number of the process's changes until then, so that no answer counts twice."""
+
     def __post_init__(self) -> None:
         """Refuse every value that no answer has, whoever built it."""
         for text in (self.process_id, self.merchant_id, self.merchant_name, self.terminal_id):
@@ -112,6 +118,7 @@ class Confirmation:
             demand(bool(text), "process, merchant and terminal have names")
         demand(len(self.actions) > 0, "a process has actions")
         demand_number(self.confirm_by)
+        demand_number(self.process_version)
         demand_text(self.digits)
         demand(_DIGITS.fullmatch(self.digits) is not None, "the digits are two, or none")
         is_decided = self.is_granted or self.is_refused
@@ -152,6 +159,7 @@ class Confirmation:
                 amount_to_list(self.card_total),
                 self.confirm_by,
                 self.digits,
+                self.process_version,
             ]
         )
 
@@ -176,9 +184,9 @@ def read_confirmation(statement: bytes) -> Confirmation:
 
 def _from_list(value: object) -> Confirmation:
     """Take what is understood; context and version are left to the comparison."""
-    _, _, decision, state, process, merchant, name, terminal, actions, sale, card, by, digits = (
-        list_of(value, 13)
-    )
+    parts = list_of(value, 14)
+    _, _, decision, state, process, merchant, name, terminal = parts[:8]
+    actions, sale, card, by, digits, version = parts[8:]
     demand(isinstance(actions, list), "the actions are a list")
     return Confirmation(
         decision=one_of(Decision, decision),
@@ -192,4 +200,5 @@ def _from_list(value: object) -> Confirmation:
         card_total=amount_from_list(card),
         confirm_by=by,
         digits=digits,
+        process_version=version,
     )

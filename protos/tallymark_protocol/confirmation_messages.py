@@ -47,6 +47,7 @@ def confirmation_of(
         card_total=total_of(process, "card_total"),
         confirm_by=to_milliseconds(process.confirm_by),
         digits=digits,
+        process_version=process.version,
     )
 
 

@@ -34,12 +34,13 @@ PURCHASE: Final = (
     EUR_1130,
     1_790_000_045_000,
     "",
+    1,
 )
 
 
 def confirmations() -> dict[str, Any]:
     """Return statements with what they say and a signature each, and bytes that are none."""
-    contested = _changed((3, "CONTESTED"), (2, "DECLINE"), (11, 0))
+    contested = _changed((3, "CONTESTED"), (2, "DECLINE"), (11, 0), (13, 4))
     by_telephone = _changed((8, [BILL]), (9, None), (10, None), (12, "42"))
     gate = _changed((8, [ADMIT, READ]), (9, None), (10, None))
     refused = _changed((8, [NO_TICKET, REST]), (10, None))
@@ -76,7 +77,7 @@ def _valid(
 def _told(parts: tuple[Any, ...]) -> dict[str, Any]:
     names = (
         *("decision", "state", "process_id", "merchant_id", "merchant_name", "terminal_id"),
-        *("actions", "sale_total", "card_total", "confirm_by", "digits"),
+        *("actions", "sale_total", "card_total", "confirm_by", "digits", "process_version"),
     )
     told = dict(zip(names, parts[2:], strict=True))
     return told | {
@@ -133,18 +134,20 @@ def _invalid() -> Iterator[tuple[str, bytes]]:
         ("one digit", 12, "4"),
         ("three digits", 12, "421"),
         ("digits as a number", 12, 42),
+        ("a negative version", 13, -1),
+        ("a version as a text", 13, "1"),
     ):
         yield name, cbor2.dumps(_changed((place, value)))
     for name, change in _WRONG_ACTIONS:
         action = list(CHARGE)
         change(action)
         yield name, cbor2.dumps(_changed((8, [action])))
-    yield "twelve places", cbor2.dumps(PURCHASE[:-1])
-    yield "fourteen places", cbor2.dumps((*PURCHASE, ""))
+    yield "thirteen places", cbor2.dumps(PURCHASE[:-1])
+    yield "fifteen places", cbor2.dumps((*PURCHASE, ""))
     yield "empty", b""
     yield "cut off", good[:-1]
     yield "a byte after the end", good + b"\x00"
-    yield "an array head not the shortest", b"\x98\x0d" + good[1:]
+    yield "an array head not the shortest", b"\x98\x0e" + good[1:]
     yield "an indefinite array", b"\x9f" + good[1:] + b"\xff"
     yield "tagged", b"\xd9\xd9\xf7" + good
     yield "a number not the shortest", good.replace(b"\x19\x04\xce", b"\x1a\x00\x00\x04\xce")

@@ -241,6 +241,7 @@ ALTERATIONS: Mapping[str, Alteration] = {
     "no time limit": _shown_as(_no_time_limit),
     "no sale total": _shown_as(_no_sale_total),
     "state": _shown_as(_contested),
+    "version": _number(_ITSELF, "version"),
     "decision flipped": _decision_flipped,
     "swapped with another sale": _swapped_with_another_sale,
     "digits added": _digits_added,

@@ -1,6 +1,7 @@
 """G13: what is shown is what is signed, and nothing else is done."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
@@ -111,7 +112,7 @@ async def test_no_altered_confirmation_is_executed_and_the_honest_ones_go_throug
     ground = await Ground.prepare(in_memory)
     before = await rows_in(in_memory.store)
 
-    toll = await attack(ground, proof, trials=proof.trials(ci=1_012, campaign=20_240))
+    toll = await attack(ground, proof, trials=proof.trials(ci=1_032, campaign=20_640))
 
     await in_memory.settle()
     assert await rows_in(in_memory.store) == before, "nothing at all was changed"
@@ -147,31 +148,55 @@ async def test_the_attack_finds_a_server_that_signs_too_little(
 async def test_what_was_signed_before_the_process_changed_is_not_executed_after(
     in_memory: World, proof: Proof
 ) -> None:
+    """Neither a yes to the question at first, nor one to what was contested, counts again."""
     trials = proof.trials(ci=20, campaign=400)
     ana = await in_memory.add_phone()
     await ana.add_card()
     till = await in_memory.add_terminal()
+    replayed: Counter[str] = Counter()
     executed = 0
 
     for _ in range(trials):
         process_id = (
             await till.resolve(await ana.issue(), charge(6_000), wait_milliseconds=1)
         ).process_id
-        first = await _shown(ana, process_id)
-        stale = signature_over(ana, first)
-        await ana.confirm(process_id)
-        await in_memory.settle()
-        dispute = DisputeProcessRequest(request_id=new_id(), process_id=process_id)
-        await ana.call("DisputeProcess", dispute)
-        second = await _shown(ana, process_id)
-        replayed = await ana.confirm_request(process_id)
-        replayed.signature = stale
-        executed += await ana.reason("ConfirmProcess", replayed) != WRONG
-        assert second.state == p.PROCESS_STATE_CONTESTED
-        assert await _shown(ana, process_id) == second, "it waits on"
+        stale = []
+        for kind in ("asked", "contested"):
+            stale.append(await ana.confirm_request(process_id))
+            await ana.call("ConfirmProcess", stale[-1])
+            await in_memory.settle()
+            dispute = DisputeProcessRequest(request_id=new_id(), process_id=process_id)
+            await ana.call("DisputeProcess", dispute)
+            before = await _shown(ana, process_id)
+            for request in stale:
+                request.request_id = new_id()
+                executed += await ana.reason("ConfirmProcess", request) != WRONG
+                replayed[kind] += 1
+            assert await _shown(ana, process_id) == before, "it waits on"
         await ana.confirm(process_id, approve=False)
 
-    proof.record("G13 stale confirmations", trials=trials, failures=executed)
+    proof.record(
+        "G13 stale confirmations",
+        trials=replayed.total(),
+        failures=executed,
+        faults_fired=dict(replayed),
+        mutants_killed=("the version of the process is not signed",),
+    )
+
+
+async def test_a_yes_that_counts_twice_would_be_noticed(
+    in_memory: World, proof: Proof, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The planted bug: what was contested, approved and contested again looks the same."""
+    whole = Confirmation.to_bytes
+    monkeypatch.setattr(
+        Confirmation, "to_bytes", lambda stated: whole(replace(stated, process_version=0))
+    )
+
+    with pytest.raises(AssertionError):
+        await test_what_was_signed_before_the_process_changed_is_not_executed_after(
+            in_memory, proof
+        )
 
 
 async def _shown(phone: Phone, process_id: str) -> p.Process:

@@ -77,6 +77,9 @@ FORGERIES: dict[str, Forgery] = {
     "another merchant": _over(lambda stated: replace(stated, merchant_id="bar")),
     "another name of the merchant": _over(lambda stated: replace(stated, merchant_name="Bar")),
     "another terminal": _over(lambda stated: replace(stated, terminal_id="till-9")),
+    "another version of the process": _over(
+        lambda stated: replace(stated, process_version=stated.process_version + 1)
+    ),
     "another time limit": _over(lambda stated: replace(stated, confirm_by=stated.confirm_by + 1)),
     "one action more": _over(
         lambda stated: replace(stated, actions=(*stated.actions, stated.actions[0]))

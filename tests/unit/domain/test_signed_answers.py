@@ -96,18 +96,22 @@ def test_a_no_is_kept_too_and_does_not_push_out_a_yes_before_it() -> None:
     assert not read_confirmation(after.signed_no.statement).authorises
 
 
-def test_a_second_yes_needs_a_signature_of_its_own() -> None:
+@pytest.mark.parametrize("ask", [awaiting, contested])
+def test_a_second_yes_needs_a_signature_of_its_own(
+    ask: Callable[[SmallWorld], Process],
+) -> None:
     world = SmallWorld()
-    process = awaiting(world)
+    process = ask(world)
     first = world.signed(process)
     world.confirm(process)
     world.authorised(world.again(process))
     world.dispute(process)
 
-    answer = world.answer(process, first)
+    replayed = world.answer(process, first)
+    answered_anew = world.confirm(process)
 
-    assert reason_of(answer) == Reason.CONFIRMATION_SIGNATURE_WRONG
-    assert world.again(process).state is ProcessState.CONTESTED
+    assert reason_of(replayed) == Reason.CONFIRMATION_SIGNATURE_WRONG
+    assert reason_of(answered_anew) == "OK"
 
 
 def test_what_was_signed_before_the_process_changed_is_worth_nothing() -> None:

@@ -44,6 +44,7 @@ PURCHASE: Final = Confirmation(
     sale_total=Amount(currency_code="EUR", minor_units=1230),
     card_total=Amount(currency_code="EUR", minor_units=1130),
     confirm_by=1_790_000_045_000,
+    process_version=1,
     digits="42",
 )
 
@@ -151,5 +152,6 @@ def confirmations(draw: st.DrawFn) -> Confirmation:
         sale_total=draw(st.none() | amounts),
         card_total=draw(st.none() | amounts),
         confirm_by=draw(st.just(0) | numbers),
+        process_version=draw(numbers),
         digits=draw(st.sampled_from(("", "00", "42"))),
     )

@@ -60,6 +60,7 @@ OTHER_PURCHASES: Final = {
     ),
     "time limit": replace(PURCHASE, confirm_by=PURCHASE.confirm_by + 1),
     "no time limit": replace(PURCHASE, confirm_by=0),
+    "version of the process": replace(PURCHASE, process_version=2),
     "digits": replace(PURCHASE, digits="24"),
     "no digits": replace(PURCHASE, digits=""),
 }
@@ -84,6 +85,7 @@ def test_statement_is_the_cbor_of_the_specification() -> None:
             ["EUR", 1130],
             1_790_000_045_000,
             "42",
+            1,
         ]
     )
 
@@ -214,6 +216,8 @@ def test_another_form_of_the_same_statement_is_refused(statement: bytes) -> None
         {"terminal_id": ""},
         {"terminal_id": b"till-1"},
         {"actions": ()},
+        {"process_version": -1},
+        {"process_version": True},
         {"confirm_by": -1},
         {"confirm_by": 2**63},
         {"confirm_by": 1.0},

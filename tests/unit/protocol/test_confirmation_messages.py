@@ -329,6 +329,7 @@ def test_two_messages_that_look_different_have_two_statements() -> None:
     whole = purchase()
     changes = [
         purchase(process_id="01" * 17),
+        purchase(version=2),
         purchase(merchant_name="Corner Bar"),
         purchase(terminal_id="till-2"),
         purchase(sale_total=EUR),

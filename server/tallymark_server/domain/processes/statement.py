@@ -60,6 +60,7 @@ def statement_of(process: Process, *, approve: bool, digits: str) -> bytes:
         card_total=_amount(process.card_total),
         confirm_by=process.confirm_by,
         digits=digits,
+        process_version=process.version,
     ).to_bytes()
 
 
