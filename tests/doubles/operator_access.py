@@ -183,13 +183,11 @@ class AccessDouble(OperatorServiceServicer):
     async def RevokeKey(
         self, request: contract.RevokeKeyRequest, _: Context
     ) -> contract.RevokeKeyResponse:
-        key = self.server_keys.get((contract.KEY_KIND_SIGNING, request.key_id))
+        key = self.server_keys.pop((contract.KEY_KIND_SIGNING, request.key_id), None)
         if key is None:
             raise Refused(Reason.KEY_NOT_FOUND)
         if key.in_use:
-            key.in_use = False
             self.use_key(contract.KEY_KIND_SIGNING, request.key_id + 1)
-        key.valid_until.CopyFrom(to_timestamp(SIGNED_AT))
         return contract.RevokeKeyResponse(key=self._key_in_use(contract.KEY_KIND_SIGNING))
 
     async def ListJournal(
