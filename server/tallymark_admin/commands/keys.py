@@ -86,9 +86,7 @@ def revoke(admin: Admin, key_id: int, note: str) -> None:
         after = admin.ask(lambda connection: connection.revoke_key(key_id=key_id, note=note))
     except Refused as error:
         if error.reason is Reason.KEY_NOT_FOUND:
-            error.add_note(
-                "If it was given up before, that is done. See `keys list`."
-            )
+            error.add_note("If it was given up before, that is done. See `keys list`.")
         raise
     click.echo(f"Key {key_id} is given up. Codes are signed with key {after['key_id']}.")
 
