@@ -141,11 +141,15 @@ async def server(folder: Path, institution_port: int, *more: str, code: str = SE
 
 @asynccontextmanager
 async def town(
-    folder: Path, institution_port: int = 1, *, code: str = SERVER
+    folder: Path,
+    institution_port: int = 1,
+    *,
+    code: str = SERVER,
+    options: tuple[str, ...] = (),
 ) -> AsyncIterator[Town]:
     """Run a server; at its first start also enrol the operator and furnish it."""
     async with AsyncExitStack() as stack:
-        program = await server(folder, institution_port, code=code)
+        program = await server(folder, institution_port, *options, code=code)
         stack.push_async_callback(program.kill)
         await program.says("serving on port")
         assert program.process.returncode is None, program.output

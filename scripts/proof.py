@@ -1,0 +1,94 @@
+"""Write docs/proof/README.md, and the ladder in docs/security.md, from the reports of two runs.
+
+`make test` leaves build/reports/guarantees.json, `make attack` build/reports/attack.json. Nothing
+in the tables is written by hand. `--check` only says whether each guarantee that the last `make
+test` tried has a row.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).parent.parent
+REPORTS: Final = ROOT / "build" / "reports"
+PROOF: Final = ROOT / "docs" / "proof" / "README.md"
+SECURITY: Final = ROOT / "docs" / "security.md"
+
+Report = dict[str, dict[str, Any]]
+
+_LEVELS: Final = {
+    "L0": "G12 baseline L0 bearer code",
+    "L1": "G12 L1 claim and signed confirmation",
+    "L2": "G12 L2 bound to the terminal",
+}
+_DELAYS: Final = ("0", "0.5", "1", "3", "10", "60")
+
+
+def main() -> int:
+    """Write the tables, or check them."""
+    in_ci, campaign = _read("guarantees"), _read("attack")
+    if "--check" in sys.argv:
+        missing = [name for name in in_ci if f"| {name} |" not in PROOF.read_text()]
+        print(*(f"docs/proof/README.md has no row of: {name}" for name in missing), sep="\n")
+        return 1 if missing else 0
+    _replace(PROOF, "rows", _rows(in_ci, campaign))
+    _replace(SECURITY, "ladder", _ladder(campaign))
+    return 0
+
+
+def _read(name: str) -> Report:
+    path = REPORTS / f"{name}.json"
+    if not path.exists():
+        sys.exit(
+            f"{path} is missing: run make {'test' if name == 'guarantees' else 'attack'} first"
+        )
+    return {line["name"]: line for line in json.loads(path.read_text())}
+
+
+def _rows(in_ci: Report, campaign: Report) -> Iterable[str]:
+    yield "| promise | N in CI | s | N in `make attack` | s | broken | planted bugs found |"
+    yield "|---|--:|--:|--:|--:|--:|---|"
+    for name in sorted({*in_ci, *campaign}, key=_order):
+        small, large = in_ci.get(name), campaign.get(name)
+        broken = sum(line["failures"] for line in (small, large) if line)
+        bugs = ", ".join((large or small or {}).get("mutants_killed", ()))
+        yield f"| {name} | {_counts(small)} | {_counts(large)} | {broken} | {bugs} |"
+
+
+def _counts(line: Mapping[str, Any] | None) -> str:
+    return f"{line['trials']:,} | {line['seconds']:.1f}" if line else "- | -"
+
+
+def _order(name: str) -> tuple[int, str]:
+    number = re.match(r"G(\d+)", name)
+    return int(number[1]) if number else 0, name
+
+
+def _ladder(campaign: Report) -> Iterable[str]:
+    yield "| level | | " + " | ".join(f"d = {delay} s" for delay in _DELAYS) + " |"
+    yield "|---|---|" + "--:|" * len(_DELAYS)
+    for level, name in _LEVELS.items():
+        lines = [campaign[f"{name}, stolen after {delay} s"] for delay in _DELAYS]
+        stolen = [line["figures"].get("stolen", line["failures"]) for line in lines]
+        spoilt = [line["figures"]["honest_failures"] for line in lines]
+        yield f"| {level} | stolen | " + " | ".join(map(str, stolen)) + " |"
+        yield "| | spoilt | " + " | ".join(map(str, spoilt)) + " |"
+
+
+def _replace(path: Path, name: str, lines: Iterable[str]) -> None:
+    """Put the lines between the marks of this name."""
+    marks = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
+    table = "\n".join(lines)
+    text, count = re.subn(
+        marks, lambda found: f"{found[1]}{table}\n{found[2]}", path.read_text(), flags=re.DOTALL
+    )
+    if count != 1:
+        sys.exit(f"{path} has no place for {name}")
+    path.write_text(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
