@@ -44,8 +44,9 @@ async def _add_device(stage: Stage) -> contract.AddDeviceRequest:
 
 
 async def _change_password(_: Stage) -> contract.ChangePasswordRequest:
+    """Set the same password again: the other samples need it."""
     return contract.ChangePasswordRequest(
-        request_id=new_id(), password=PASSWORD, new_password="battery horse staple"
+        request_id=new_id(), password=PASSWORD, new_password=PASSWORD
     )
 
 
