@@ -10,7 +10,8 @@ import click
 
 from tallymark_admin.advice import add_advice
 from tallymark_admin.calls import open_channel
-from tallymark_admin.home import Home, HomeInUse, Operator
+from tallymark_admin.home import Home, HomeInUse
+from tallymark_admin.identity import Operator
 from tallymark_admin.plain import Row
 from tallymark_admin.server_connection import OperatorConnection
 from tallymark_admin.server_lists import ServerLists

@@ -17,11 +17,11 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Final, NamedTuple
+from typing import IO, Final
 
+from tallymark_admin.identity import Certificate, CertificateRequest, Identity, Operator
 from tallymark_admin.private_files import (
     is_private,
     make_private_folder,
@@ -30,7 +30,7 @@ from tallymark_admin.private_files import (
 from tallymark_protocol.certificate_request import ClientKey
 from tallymark_protocol.tls import ClientIdentity
 
-__all__ = ["Certificate", "CertificateRequest", "Home", "HomeInUse", "NotEnrolled", "Operator"]
+__all__ = ["Home", "HomeInUse", "NotEnrolled"]
 
 _OPERATOR: Final = "operator.json"
 _REQUEST: Final = "request.json"
@@ -49,46 +49,6 @@ class NotEnrolled(Exception):
 
 class HomeInUse(Exception):
     """Another command is making or changing the identity in this folder."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Certificate:
-    """A certificate as the server issued it, with the authorities to trust."""
-
-    certificate_pem: str
-    ca_certificates_pem: str
-    renew_at: datetime
-    expires_at: datetime
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CertificateRequest:
-    """A request for a certificate as it is sent, byte for byte, until it is answered."""
-
-    request_id: str
-    certificate_request: bytes = field(repr=False)
-    identity: str
-    """Name of the folder with the key that it is about."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Operator:
-    """Who this user is, at which server, and until when."""
-
-    server: str
-    """HOST:PORT at which operators call."""
-    operator_id: str
-    identity: str
-    """Name of the folder with key and certificate."""
-    renew_at: datetime
-    expires_at: datetime
-
-
-class Identity(NamedTuple):
-    """What mutual TLS needs: what is presented, and whom to trust."""
-
-    client: ClientIdentity
-    ca_certificates_pem: str
 
 
 class Home:

@@ -20,7 +20,7 @@ from tallymark.v1 import (
 from tallymark.v1 import operator_service_pb2 as contract
 from tallymark.v1.operator_service_pb2_grpc import OperatorServiceStub
 from tallymark_admin.calls import call
-from tallymark_admin.home import Certificate, CertificateRequest
+from tallymark_admin.identity import Certificate, CertificateRequest
 from tallymark_admin.plain import Plain, Row, from_row, to_row
 from tallymark_admin.server_lists import ServerLists
 from tallymark_admin.server_rows import ServerRows

@@ -276,6 +276,17 @@ def test_every_change_of_a_file_is_found(
     assert (place, fault) in problems(admin, "--journal", path, "--checkpoint", checkpoint)
 
 
+@pytest.mark.parametrize(("change", "place", "fault"), CHANGES[3:])
+def test_an_auditor_who_forgets_the_checkpoints_would_be_found(
+    admin: AdminOfDouble, monkeypatch: pytest.MonkeyPatch, change: Change, place: str, fault: str
+) -> None:
+    """The planted bug: the checkpoints are read, and nothing is held against them."""
+    monkeypatch.setattr("tallymark_admin.commands.verification.read_checkpoints", lambda _: [])
+
+    with pytest.raises(AssertionError):
+        test_every_change_of_a_file_is_found(admin, change, place, fault)
+
+
 @pytest.mark.parametrize("change", [cut_off, rewritten])
 def test_a_changed_end_is_not_found_without_a_checkpoint(
     admin: AdminOfDouble, change: Change

@@ -10,7 +10,7 @@ from tallymark_admin.advice import add_advice
 from tallymark_admin.app import Admin, pass_admin
 from tallymark_admin.calls import open_channel
 from tallymark_admin.commands.shared import example
-from tallymark_admin.home import Operator
+from tallymark_admin.identity import Operator
 from tallymark_admin.plain import Row
 from tallymark_admin.server_address import ServerAddress, with_port
 from tallymark_admin.server_connection import OperatorConnection

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tallymark_admin.home import Certificate, Home, HomeInUse, NotEnrolled, Operator
+from tallymark_admin.home import Home, HomeInUse, NotEnrolled
+from tallymark_admin.identity import Certificate, Operator
 from tallymark_admin.private_files import create_private_file
 from tallymark_protocol.certificate_request import ClientKey
 

@@ -80,6 +80,18 @@ def test_a_policy_goes_back_as_it_came(name: str) -> None:
     assert from_row(row, policy_pb2.Policy()) == policy
 
 
+@pytest.mark.parametrize("amount", [None, 0, 5000])
+def test_an_optional_value_goes_back_as_it_came_even_when_it_is_unset(amount: int | None) -> None:
+    policy = policy_pb2.Policy(password_rule=policy_pb2.PASSWORD_RULE_NEVER, bind_money_from=amount)
+
+    row = to_row(policy)
+
+    assert row["bind_money_from"] == amount
+    again = from_row(row, policy_pb2.Policy())
+    assert again.HasField("bind_money_from") is (amount is not None)
+    assert again == policy
+
+
 @pytest.mark.parametrize("name", ["SOMETIMES", "UNSPECIFIED", ""])
 def test_an_unknown_name_is_told_with_the_known_ones(name: str) -> None:
     with pytest.raises(UnknownName, match="NEVER, GENERAL_CODES, ALWAYS"):
