@@ -24,6 +24,7 @@ from tallymark_server.services.answering import decided, is_repeated, load_one, 
 from tallymark_server.services.callers import CALLER, customer_partition
 from tallymark_server.services.device_proofs import DeviceProofs
 from tallymark_server.services.password_guard import PasswordGuard
+from tallymark_server.services.steady_refusal import steady_refusal
 from tallymark_server.services.values_out import time_message
 from tallymark_server.storage.store import Store
 
@@ -50,10 +51,8 @@ class CustomerDevices:
         self, request: contract.SignInRequest, context: _Context
     ) -> contract.SignInResponse:
         """Open a session for a known device."""
-        customer = await self._find_customer(request.login_name)
-        device = await self._find_device(customer, request.device_id)
-        if not self._proofs.is_signed_by(device, request) or customer is None:
-            raise Refused(Reason.PASSWORD_WRONG)
+        async with steady_refusal():
+            customer = await self._proven_customer(request)
         key = request_key(self._keyring, "SignIn", request, request.request_id)
         token = self._token(customer, key)
         answer = await decided(
@@ -98,7 +97,8 @@ class CustomerDevices:
         """Add a device by an invitation and the password, and sign it in."""
         device_key = self._proofs.check_new_key(ProofPurpose.ADD, request)
         key = request_key(self._keyring, "AddDevice", request, request.request_id)
-        customer = await self._invited_customer(request, key)
+        async with steady_refusal():
+            customer = await self._invited_customer(request, key)
         token = self._token(customer, key)
         answer = await decided(
             self._lane,
@@ -160,6 +160,14 @@ class CustomerDevices:
         )
         answer = await decided(self._lane, command, Done)
         return contract.ChangePasswordResponse(sessions_ended=answer.count)
+
+    async def _proven_customer(self, request: contract.SignInRequest) -> Customer:
+        """Return the customer whose device has signed the request."""
+        customer = await self._find_customer(request.login_name)
+        device = await self._find_device(customer, request.device_id)
+        if not self._proofs.is_signed_by(device, request) or customer is None:
+            raise Refused(Reason.PASSWORD_WRONG)
+        return customer
 
     async def _invited_customer(
         self, request: contract.AddDeviceRequest, key: RequestKey

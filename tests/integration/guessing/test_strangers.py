@@ -12,6 +12,7 @@ from tallymark_protocol.device_key import DevicePrivateKey, DevicePublicKey
 from tallymark_server.domain.state import Key, Rows
 from tallymark_server.keyring import Keyring
 from tallymark_server.services.device_proofs import DeviceProofs
+from tallymark_server.services.steady_refusal import STEADY_SECONDS
 from tallymark_server.storage.sqlite import SqliteStore
 from tests.integration.guessing.ground import count_comparisons
 from tests.proof import Proof
@@ -114,6 +115,19 @@ async def test_the_steps_would_show_a_shortcut_for_unknown_names(
     ]
 
     assert known != unknown
+
+
+@pytest.mark.parametrize("ask", ASKS)
+@pytest.mark.parametrize("name", ["victim", "nobody"])
+async def test_no_refusal_goes_out_before_its_time(in_memory: World, ask: Ask, name: str) -> None:
+    stranger = await in_memory.add_phone("stranger")
+    await in_memory.add_phone("victim")
+    rpc, request = ask(stranger, name)
+
+    seconds, reason = await _timed(lambda: stranger.reason(rpc, request))
+
+    assert reason in {"PASSWORD_WRONG", "INVITATION_INVALID"}
+    assert seconds >= STEADY_SECONDS
 
 
 @pytest.mark.guarantee
