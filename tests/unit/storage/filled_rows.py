@@ -37,5 +37,6 @@ def _values(kind: Any) -> st.SearchStrategy[Any]:
         bool: st.booleans(),
         int: _STORED_INTEGERS,
         str: st.text(max_size=20),
+        bytes: st.binary(max_size=20),
         types.NoneType: st.none(),
     }[kind]
