@@ -166,7 +166,9 @@ class Home:
             OSError: the folder cannot be written.
 
         """
-        before = self.operator().identity if self.has_operator else ""
+        before = ""
+        with contextlib.suppress(NotEnrolled):  # nobody yet, or a damaged file that is replaced
+            before = self.operator().identity
         folder = self.path / request.identity
         replace_private_file(folder / _CERTIFICATE, certificate.certificate_pem)
         replace_private_file(folder / _CA, certificate.ca_certificates_pem)

@@ -21,8 +21,9 @@ class _WholeNumber(click.ParamType[str]):
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the number as it was written, or fail."""
-        is_number = value.isascii() and value.isdecimal()
-        if not is_number and not (self._is_optional and value == UNSET):
+        if self._is_optional and value.lower() == UNSET:
+            return UNSET
+        if not value.isascii() or not value.isdecimal():
             advice = f", or {UNSET}" if self._is_optional else ""
             self.fail(f"Write a whole number, digits only{advice}.", param, ctx)
         return value

@@ -1,6 +1,6 @@
 """The connection to a server's OperatorService.
 
-Messages of the contract stop here, in server_lists.py and in server_rows.py.
+Messages of the contract stop here, in server_lists.py, server_rows.py and checkpoints.py.
 """
 
 from collections.abc import Mapping

@@ -48,7 +48,7 @@ def list_merchants(admin: Admin, *, as_json: bool, limit: int) -> None:
 
 @click.group()
 def terminals() -> None:
-    """Create, list and revoke tills, gates and kiosks of merchants."""
+    """Create, list, revoke and reenroll tills, gates and kiosks of merchants."""
 
 
 @terminals.command(

@@ -48,12 +48,14 @@ def list_keys(admin: Admin, *, as_json: bool, limit: int) -> None:
 )
 @pass_admin
 def rotate(admin: Admin, kind: str, *, waits: bool) -> None:
-    r"""Make a new key and use it from now on.
+    """Make a new key and use it from now on.
 
-    \b
-    signing  signs codes and tags; codes of the key before stay good for their life
-    cells    seals what the store keeps of customers; all of it is sealed anew in the background
-    tls      stands in the server's own certificate; shown to new connections
+    signing: signs codes and tags. Codes of the key before stay good for their life, at most an
+    hour.
+
+    cells: seals what the store keeps of customers. All of it is sealed anew in the background.
+
+    tls: stands in the server's own certificate, which new connections see.
 
     Nobody has to do anything: phones and terminals hear of the new key by themselves.
     """

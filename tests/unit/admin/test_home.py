@@ -122,6 +122,17 @@ def test_a_damaged_operator_is_told(home: Home, content: str) -> None:
         home.operator()
 
 
+def test_a_damaged_operator_is_replaced_by_another_enrolment(home: Home) -> None:
+    enrol(home)
+    (home.path / "operator.json").write_text("{")
+
+    again = home.adopt(
+        home.request_for("another"), CERTIFICATE, server="127.0.0.1:7421", operator_id="second"
+    )
+
+    assert home.operator() == again
+
+
 def test_the_identity_before_is_kept_and_older_ones_go(home: Home) -> None:
     names = []
     for occasion in ("enrolment", "renewal one", "renewal two"):
