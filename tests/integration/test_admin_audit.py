@@ -198,7 +198,7 @@ def test_a_journal_as_it_was_written_is_good(admin: AdminOfDouble) -> None:
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.splitlines() == [
         "450 entries, without a gap, each tied to the one before.",
-        "They fit all 1 checkpoints, the last of which is of entry 450.",
+        "They fit the checkpoint of entry 450.",
         f"They end with {short_of(admin)}.",
     ]
 
@@ -361,9 +361,11 @@ def test_short_checkpoints_of_receipts_may_stand_in_a_file(admin: AdminOfDouble)
     path = admin.write("receipts", *(str(checkpoint_at(entries, number)) for number in (7, 90)))
 
     found = verdict(admin, "--checkpoint", path)
+    told = admin.succeed("audit", "verify", "--checkpoint", path)
 
     assert found["is_good"]
     assert len(found["checkpoints"]) == 2
+    assert "They fit all 2 checkpoints, up to that of entry 90." in told
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def status(admin: Admin, *, as_json: bool) -> None:
         "server": admin.server or operator.server,
         "certificate_renewed_from": f"{operator.renew_at:%Y-%m-%dT%H:%M:%SZ}",
         "certificate_expires_at": f"{operator.expires_at:%Y-%m-%dT%H:%M:%SZ}",
-        "home": str(admin.home.path),
+        "home": str(admin.home.path.absolute()),
         "is_accepted": is_accepted,
     }
     print_pairs(row, as_json=as_json)

@@ -134,9 +134,12 @@ def _print_words(checked: CheckedJournal, evidence: _Evidence, problems: Sequenc
         click.echo(f"{checked.entries} entries were read. The journal is NOT as it was written.")
         return
     click.echo(f"{checked.entries} entries, without a gap, each tied to the one before.")
-    if evidence.checkpoints:
-        last = max(checkpoint.sequence for checkpoint in evidence.checkpoints)
-        count = len(evidence.checkpoints)
-        click.echo(f"They fit all {count} checkpoints, the last of which is of entry {last}.")
+    sequences = sorted(checkpoint.sequence for checkpoint in evidence.checkpoints)
+    if len(sequences) == 1:
+        click.echo(f"They fit the checkpoint of entry {sequences[0]}.")
+    elif sequences:
+        click.echo(
+            f"They fit all {len(sequences)} checkpoints, up to that of entry {sequences[-1]}."
+        )
     if checked.end is not None:
         click.echo(f"They end with {checked.end}.")
