@@ -1,11 +1,13 @@
-"""How every call is made: credentials, deadline, repetition, and errors as exceptions."""
+"""How every call is made: TLS, credentials, deadline, repetition, and errors as exceptions."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from typing import Final, TypeVar
 
 import grpc
 
 from tallymark_phone.repetition import NEVER, Repetition
+from tallymark_phone.trust import Trust
+from tallymark_protocol import tls
 from tallymark_protocol.errors import (
     RETRY_PUSHBACK_KEY,
     TallymarkError,
@@ -13,13 +15,16 @@ from tallymark_protocol.errors import (
     from_call,
 )
 
-__all__ = ["Calls", "open_channel"]
+__all__ = ["CHECKPOINT_KEY", "Calls"]
 
 DEADLINE_SECONDS: Final = 5.0
 """Longest time for one attempt of a call; most take a few milliseconds."""
 
 STREAM_SECONDS: Final = 600.0
 """Life of one stream; then it is opened again where it stopped."""
+
+CHECKPOINT_KEY: Final = "tallymark-checkpoint"
+"""Trailing metadata with the short checkpoint of the server's journal."""
 
 _CHANNEL_OPTIONS: Final = (
     # A phone changes networks: notice a dead connection while a confirmation still has time.
@@ -31,22 +36,41 @@ _CHANNEL_OPTIONS: Final = (
     ("grpc.max_reconnect_backoff_ms", 5_000),
 )
 
+_Trailing = Iterable[tuple[str, str | bytes]] | None
+
 Request = TypeVar("Request")
 Response = TypeVar("Response")
-
-
-def open_channel(server: str) -> grpc.aio.Channel:
-    """Return a channel to HOST:PORT; the first call connects it."""
-    return grpc.aio.insecure_channel(server, options=_CHANNEL_OPTIONS)
 
 
 class Calls:
     """Makes calls as one device. `session_token` is sent with each one, once there is one."""
 
-    def __init__(self, *, session_token: str, repetition: Repetition) -> None:
-        """Take the session token, "" before there is one, and the bounds of repetition."""
+    def __init__(
+        self,
+        *,
+        server: str,
+        trust: Trust,
+        session_token: str,
+        repetition: Repetition,
+        on_checkpoint: Callable[[str], None],
+    ) -> None:
+        """Take the server's HOST:PORT and whom to trust, the session token, "" before there is one.
+
+        `on_checkpoint` gets what answers carry under CHECKPOINT_KEY, as it came.
+        """
         self.session_token = session_token
+        self._server = server
+        self._trust = trust
         self._repetition = repetition
+        self._on_checkpoint = on_checkpoint
+
+    def open_channel(self) -> grpc.aio.Channel:
+        """Return a channel to the server; the first call connects it."""
+        return tls.open_channel(
+            self._server,
+            ca_certificates_pem=self._trust.ca_certificates_pem,
+            options=_CHANNEL_OPTIONS,
+        )
 
     async def ask(
         self,
@@ -63,10 +87,13 @@ class Calls:
         """
 
         async def attempt() -> Response:
+            call = method(request, timeout=deadline_seconds, metadata=self._metadata())
             try:
-                return await method(request, timeout=deadline_seconds, metadata=self._metadata())
+                response = await call
             except grpc.aio.AioRpcError as failed:
-                raise _error_of(failed) from None
+                raise self._error_of(failed) from None
+            self._note_checkpoint(await call.trailing_metadata())
+            return response
 
         return await self._repetition.run(attempt)
 
@@ -94,9 +121,9 @@ class Calls:
                     losses = 0
                     yield message
             except grpc.aio.AioRpcError as failed:
+                error = self._error_of(failed)
                 if failed.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
                     continue  # STREAM_SECONDS are over
-                error = _error_of(failed)
                 if not isinstance(error, UnknownOutcome):
                     raise error from None
                 lost = error
@@ -120,15 +147,23 @@ class Calls:
             return ()
         return (("authorization", f"Bearer {self.session_token}"),)
 
+    def _note_checkpoint(self, trailing: _Trailing) -> None:
+        for key, value in trailing or ():
+            if key == CHECKPOINT_KEY:
+                self._on_checkpoint(str(value))
 
-def _error_of(failed: grpc.aio.AioRpcError) -> TallymarkError:
-    """Return the exception for a failed call, with the server's wish for a pause in it."""
-    error = from_call(failed)
-    if error.reason is None and isinstance(error, UnknownOutcome):
-        error = UnknownOutcome(None, message=f"The server does not answer: {error.message}")
-    for key, value in failed.trailing_metadata() or ():
-        if key == RETRY_PUSHBACK_KEY:
-            # A negative number, or none at all, means: do not repeat (gRFC A6).
-            text = str(value)
-            error.retry_after_seconds = int(text) / 1000 if text.isdecimal() else NEVER
-    return error
+    def _error_of(self, failed: grpc.aio.AioRpcError) -> TallymarkError:
+        """Return the exception for a failed call, with the server's wish for a pause in it."""
+        self._note_checkpoint(failed.trailing_metadata())
+        error = from_call(failed)
+        if error.reason is None and isinstance(error, UnknownOutcome):
+            if sentence := self._trust.explain(self._server, error.message):
+                # Trying again cannot help.
+                return UnknownOutcome(None, message=sentence, retry_after_seconds=NEVER)
+            error = UnknownOutcome(None, message=f"The server does not answer: {error.message}")
+        for key, value in failed.trailing_metadata() or ():
+            if key == RETRY_PUSHBACK_KEY:
+                # A negative number, or none at all, means: do not repeat (gRFC A6).
+                text = str(value)
+                error.retry_after_seconds = int(text) / 1000 if text.isdecimal() else NEVER
+        return error

@@ -1,4 +1,4 @@
-"""Turn the contract's processes and receipts into values. Only server_connection.py uses this."""
+"""Turn the contract's processes into values. Only server_connection.py and its parts use this."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -12,14 +12,14 @@ from tallymark_phone.processes import (
     Action,
     ActionKind,
     Money,
-    PointsPosting,
     Process,
     ProcessState,
-    Receipt,
     Refusal,
 )
+from tallymark_protocol.confirmation import Confirmation, Decision
+from tallymark_protocol.confirmation_messages import confirmation_of
 
-__all__ = ["enum_name", "to_money", "to_process", "to_receipt", "to_time"]
+__all__ = ["enum_name", "to_actions", "to_money", "to_process", "to_time"]
 
 
 def enum_name(enum: EnumDescriptor, number: int) -> str:
@@ -55,7 +55,7 @@ def to_process(message: process_pb2.Process) -> Process:
         merchant_id=message.merchant_id,
         merchant_name=message.merchant_name,
         terminal_id=message.terminal_id,
-        actions=_to_actions(message.actions, card_total=to_money(message.card_total)),
+        actions=to_actions(message.actions, card_total=to_money(message.card_total)),
         created_at=to_time(message.created_at),
         confirm_by=to_time(message.confirm_by),
         ended_at=to_time(message.ended_at),
@@ -68,33 +68,23 @@ def to_process(message: process_pb2.Process) -> Process:
         reverses_process_id=message.reverses_process_id,
         reversed_by_process_id=message.reversed_by_process_id,
         points_debt=message.points_debt,
+        answer_form=_answer_form(message),
     )
 
 
-def to_receipt(message: process_pb2.Receipt) -> Receipt:
-    """Return the receipt."""
-    return Receipt(
-        receipt_number=message.receipt_number,
-        merchant_id=message.merchant_id,
-        merchant_name=message.merchant_name,
-        terminal_id=message.terminal_id,
-        actions=_to_actions(message.actions, card_total=to_money(message.card_total)),
-        postings=tuple(
-            PointsPosting(
-                programme_id=posting.programme_id,
-                points=posting.points,
-                balance_after=posting.balance_after,
-            )
-            for posting in message.postings
-        ),
-        completed_at=to_time(message.completed_at),
-        sale_total=to_money(message.sale_total),
-        card_total=to_money(message.card_total),
-        paid_at_terminal=to_money(message.paid_at_terminal),
-        is_confirmed_by_customer=message.confirmed_by_customer,
-        reverses_process_id=message.reverses_process_id,
-        reversed_by_process_id=message.reversed_by_process_id,
-    )
+def to_actions(
+    outcomes: Iterable[action_pb2.ActionOutcome], *, card_total: Money | None
+) -> tuple[Action, ...]:
+    """Return the actions; a charge of what is left has the amount that the card pays."""
+    return tuple(_to_action(outcome, card_total) for outcome in outcomes)
+
+
+def _answer_form(message: process_pb2.Process) -> Confirmation | None:
+    """Return the no to the process as this message tells it, None if it cannot be answered."""
+    try:
+        return confirmation_of(message, Decision.DECLINE)
+    except ValueError:
+        return None
 
 
 def _to_state(number: process_pb2.ProcessState.ValueType) -> ProcessState:
@@ -114,12 +104,6 @@ def _to_refusal(message: action_pb2.Refusal) -> Refusal | None:
         valid_from=to_time(message.valid_from),
         valid_until=to_time(message.valid_until),
     )
-
-
-def _to_actions(
-    outcomes: Iterable[action_pb2.ActionOutcome], *, card_total: Money | None
-) -> tuple[Action, ...]:
-    return tuple(_to_action(outcome, card_total) for outcome in outcomes)
 
 
 def _to_action(outcome: action_pb2.ActionOutcome, card_total: Money | None) -> Action:
@@ -186,6 +170,7 @@ def _instructed(instruction: action_pb2.Instruction) -> Action:
             return Action(
                 kind=ActionKind.ADMIT,
                 reference=admit.event_id,
+                ticket_id=admit.ticket_id,
                 description=", ".join(filter(None, (admit.event_name, admit.place))),
                 way=_direction(admit.direction),
             )

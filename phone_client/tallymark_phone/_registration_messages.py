@@ -44,7 +44,7 @@ def from_choice(
         request_id=request_id,
         purpose=PURPOSES[choice.purpose],
         card_id=choice.card_id,
-        audience=choice.for_terminal_id,
+        terminal_tag=choice.terminal_tag,
         password=password,
     )
     if choice.bill:
@@ -63,6 +63,8 @@ def to_code(message: customer_service_pb2.IssueCodeResponse) -> Code:
         issued_at=_time(message.issued_at),
         expires_at=_time(message.expires_at),
         next_at=_time(message.next_at),
+        bound_terminal_id=message.bound_terminal_id,
+        bound_merchant_name=message.bound_merchant_name,
     )
 
 

@@ -1,29 +1,35 @@
-"""Commands about whose phone this is and what is registered."""
+"""Commands about whose phone this is: registration, session, password, telephone number."""
 
 import asyncio
 
 import click
 
 from tallymark_phone.app import Phone
-from tallymark_phone.display import as_json, plain, wallet_tables
-from tallymark_phone.registrations import Holdings, Session
-from tallymark_phone.secret_input import CARD_NUMBER, NUMBER_CODE, PASSWORD
+from tallymark_phone.command_options import (
+    ca_file_option,
+    device_name_option,
+    examples,
+    server_option,
+)
+from tallymark_phone.display import local_time, plain
+from tallymark_phone.registrations import SentNumberCode, Session
+from tallymark_phone.secret_input import NEW_PASSWORD, NUMBER_CODE, PASSWORD
+from tallymark_phone.trust import Trust
 from tallymark_phone.wallet import Account
 
 __all__ = ["COMMANDS"]
 
-_server = click.option(
-    "--server", required=True, envvar="TALLYMARK_SERVER", metavar="HOST:PORT", help="The server."
-)
-_device_name = click.option(
-    "--device-name", default="My phone", show_default=True, help="Name of this phone for lists."
-)
 
-
-@click.command()
+@click.command(
+    epilog=examples(
+        "register ana --server shop.example:7420",
+        "register ana --server 127.0.0.1:7420 --ca-file ca.pem --telephone-number +4930123456",
+    )
+)
 @click.argument("login_name")
-@_server
-@_device_name
+@server_option
+@ca_file_option
+@device_name_option
 @click.option("--telephone-number", default="", help="In E.164 form, for example +4930123456.")
 @PASSWORD.file_option
 @click.pass_obj
@@ -32,18 +38,21 @@ def register(  # noqa: PLR0913 - one for each option
     *,
     login_name: str,
     server: str,
+    trust: Trust | None,
     device_name: str,
     telephone_number: str,
-    secret_file: str | None,
+    password_file: str | None,
 ) -> None:
-    """Register a new customer, LOGIN_NAME, with this phone."""
+    """Register a new customer, LOGIN_NAME, with this phone, and make the phone's own key."""
     phone.check_is_nobodys()
-    password = PASSWORD.read(secret_file, is_new=True)
+    password = PASSWORD.read(password_file, is_new=True)
+    trust = trust or Trust()
 
     async def run() -> bool:
         what = (server, login_name, device_name, telephone_number)
-        with phone.wallet.pending.request("RegisterCustomer", *what) as request_id:
-            async with phone.connect(server) as connection:
+        pending = phone.wallet.pending.request_with_key("RegisterCustomer", *what)
+        with pending as (request_id, device_key):
+            async with phone.connect(server, trust=trust, device_key=device_key) as connection:
                 customer = await connection.register_customer(
                     login_name=login_name,
                     password=password,
@@ -57,7 +66,9 @@ def register(  # noqa: PLR0913 - one for each option
                 device_id=customer.device_id,
                 device_name=device_name,
             )
-            _keep(phone, account, customer.session)
+            phone.wallet.begin(
+                account, session=customer.session, device_key=device_key, trust=trust
+            )
         return customer.is_number_code_sent
 
     is_number_code_sent = asyncio.run(run())
@@ -66,27 +77,15 @@ def register(  # noqa: PLR0913 - one for each option
         phone.console.print("A code was sent to your number. Enter it with `verify-number`.")
 
 
-@click.command()
-@NUMBER_CODE.file_option
-@click.pass_obj
-def verify_number(phone: Phone, secret_file: str | None) -> None:
-    """Prove that the telephone number is yours, by the code that was sent to it."""
-    number_code = NUMBER_CODE.read(secret_file)
-
-    async def run() -> str:
-        with phone.wallet.pending.request("VerifyNumber") as request_id:
-            async with phone.connect_signed_in() as connection:
-                return await connection.verify_number(number_code, request_id=request_id)
-
-    phone.console.print(f"{asyncio.run(run())} is verified.")
-
-
-@click.command()
+@click.command(epilog=examples("sign-in", "sign-in --server new.example:7420 --ca-file ca.pem"))
 @click.option("--server", envvar="TALLYMARK_SERVER", metavar="HOST:PORT", help="If it has moved.")
+@ca_file_option
 @PASSWORD.file_option
 @click.pass_obj
-def sign_in(phone: Phone, server: str | None, secret_file: str | None) -> None:
-    """Open a new session for this phone."""
+def sign_in(
+    phone: Phone, *, server: str | None, trust: Trust | None, password_file: str | None
+) -> None:
+    """Open a new session for this phone, by the password and the phone's key."""
     known = phone.account()
     account = Account(
         server=server or known.server,
@@ -94,139 +93,86 @@ def sign_in(phone: Phone, server: str | None, secret_file: str | None) -> None:
         device_id=known.device_id,
         device_name=known.device_name,
     )
-    password = PASSWORD.read(secret_file)
+    trust = trust or phone.wallet.trust()
+    device_key = phone.device_key()
+    password = PASSWORD.read(password_file)
 
     async def run() -> Session:
-        async with phone.connect(account.server) as connection:
+        connection = phone.connect(account.server, trust=trust, device_key=device_key)
+        async with connection:
             return await connection.sign_in(
                 login_name=account.login_name, password=password, device_id=account.device_id
             )
 
     session = asyncio.run(run())
-    _keep(phone, account, session)
-    phone.console.print(f"Signed in until {session.expires_at.astimezone():%Y-%m-%d %H:%M}.")
-
-
-@click.command()
-@click.argument("login_name")
-@_server
-@_device_name
-@PASSWORD.file_option
-@click.pass_obj
-def add_device(
-    phone: Phone, login_name: str, server: str, device_name: str, secret_file: str | None
-) -> None:
-    """Make this phone a further one of the customer LOGIN_NAME."""
-    phone.check_is_nobodys()
-    password = PASSWORD.read(secret_file)
-
-    async def run() -> None:
-        what = (server, login_name, device_name)
-        with phone.wallet.pending.request("AddDevice", *what) as request_id:
-            async with phone.connect(server) as connection:
-                added = await connection.add_device(
-                    login_name=login_name,
-                    password=password,
-                    device_name=device_name,
-                    request_id=request_id,
-                )
-            account = Account(
-                server=server,
-                login_name=login_name,
-                device_id=added.device_id,
-                device_name=device_name,
-            )
-            _keep(phone, account, added.session)
-
-    asyncio.run(run())
-    phone.console.print(f"This phone is {plain(login_name)}'s too.")
-
-
-@click.command()
-@click.argument("device_id")
-@click.pass_obj
-def remove_device(phone: Phone, device_id: str) -> None:
-    """Remove a phone by its id (see `wallet`): its sessions and codes end."""
-
-    async def run() -> None:
-        with phone.wallet.pending.request("RemoveDevice", device_id) as request_id:
-            async with phone.connect_signed_in() as connection:
-                await connection.remove_device(device_id, request_id=request_id)
-
-    asyncio.run(run())
-    if device_id == phone.account().device_id:
-        phone.wallet.forget()
-    phone.console.print("The phone is removed.")
-
-
-@click.command()
-@click.option("--expires", required=True, metavar="YYYY-MM", help="Last month of validity.")
-@click.option("--default", "is_default", is_flag=True, help="Use it when no card is named.")
-@CARD_NUMBER.file_option
-@click.pass_obj
-def add_card(phone: Phone, expires: str, *, is_default: bool, secret_file: str | None) -> None:
-    """Register a payment card. Its number is not kept, here or on the server."""
-    card_number = CARD_NUMBER.read(secret_file).replace(" ", "").replace("-", "")
-
-    async def run() -> str:
-        with phone.wallet.pending.request("RegisterCard", expires, str(is_default)) as request_id:
-            async with phone.connect_signed_in() as connection:
-                card = await connection.register_card(
-                    card_number=card_number,
-                    expires_on=expires,
-                    is_default=is_default,
-                    request_id=request_id,
-                )
-        return f"{card.brand} {card.last_four} is registered. Its id is {card.card_id}."
-
-    phone.console.print(plain(asyncio.run(run())), soft_wrap=True)
-
-
-@click.command()
-@click.argument("card_id")
-@click.pass_obj
-def remove_card(phone: Phone, card_id: str) -> None:
-    """Remove a card by its id (see `wallet`)."""
-
-    async def run() -> None:
-        with phone.wallet.pending.request("RemoveCard", card_id) as request_id:
-            async with phone.connect_signed_in() as connection:
-                await connection.remove_card(card_id, request_id=request_id)
-
-    asyncio.run(run())
-    phone.console.print("The card is removed.")
-
-
-@click.command()
-@click.option("--json", "is_json", is_flag=True, help="Print JSON.")
-@click.pass_obj
-def wallet(phone: Phone, *, is_json: bool) -> None:
-    """List cards, bills, tickets, points and phones."""
-
-    async def run() -> Holdings:
-        async with phone.connect_signed_in() as connection:
-            return await connection.get_wallet()
-
-    holdings = asyncio.run(run())
-    if is_json:
-        click.echo(as_json(holdings))
-    else:
-        phone.console.print(wallet_tables(holdings))
-
-
-def _keep(phone: Phone, account: Account, session: Session) -> None:
-    """Keep the session first: without an account nobody looks at it."""
+    phone.wallet.save_trust(trust)
     phone.wallet.save_session(session)
     phone.wallet.save_account(account)
+    phone.console.print(f"Signed in until {local_time(session.expires_at)}.")
 
 
-COMMANDS = (
-    register,
-    verify_number,
-    sign_in,
-    add_device,
-    remove_device,
-    add_card,
-    remove_card,
-    wallet,
+@click.command(
+    epilog=examples(
+        "change-password", "change-password --password-file old --new-password-file new"
+    )
 )
+@PASSWORD.file_option
+@NEW_PASSWORD.file_option
+@click.pass_obj
+def change_password(
+    phone: Phone, *, password_file: str | None, new_password_file: str | None
+) -> None:
+    """Change the password. Everybody else who is signed in with your name is signed out."""
+    phone.account()
+    password = PASSWORD.read(password_file)
+    new_password = NEW_PASSWORD.read(new_password_file, is_new=True)
+
+    async def run() -> int:
+        with phone.wallet.pending.request("ChangePassword") as request_id:
+            async with phone.connect_signed_in() as connection:
+                return await connection.change_password(
+                    password=password, new_password=new_password, request_id=request_id
+                )
+
+    ended = asyncio.run(run())
+    phone.console.print(f"The password is changed. Other sessions that ended: {ended}")
+
+
+@click.command(
+    epilog=examples("send-number-code", "send-number-code --telephone-number +4930123456")
+)
+@click.option(
+    "--telephone-number",
+    default="",
+    metavar="NUMBER",
+    help="Another number to verify, in E.164 form. [default: the one that waits for it]",
+)
+@click.pass_obj
+def send_number_code(phone: Phone, telephone_number: str) -> None:
+    """Have a verification code sent to your telephone number, at most 5 a day."""
+
+    async def run() -> SentNumberCode:
+        with phone.wallet.pending.request("SendNumberCode", telephone_number) as request_id:
+            async with phone.connect_signed_in() as connection:
+                return await connection.send_number_code(telephone_number, request_id=request_id)
+
+    until = local_time(asyncio.run(run()).expires_at)
+    phone.console.print(f"A code was sent. Enter it with `verify-number` until {until}.")
+
+
+@click.command(epilog=examples("verify-number", "verify-number --code-file code"))
+@NUMBER_CODE.file_option
+@click.pass_obj
+def verify_number(phone: Phone, code_file: str | None) -> None:
+    """Prove that the telephone number is yours, by the code that was sent to it."""
+    number_code = NUMBER_CODE.read(code_file)
+
+    async def run() -> str:
+        with phone.wallet.pending.request("VerifyNumber") as request_id:
+            async with phone.connect_signed_in() as connection:
+                return await connection.verify_number(number_code, request_id=request_id)
+
+    phone.console.print(plain(f"{asyncio.run(run())} is verified."))
+
+
+COMMANDS = (register, sign_in, change_password, send_number_code, verify_number)

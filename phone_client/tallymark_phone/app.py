@@ -1,16 +1,22 @@
 """Builds the phone: READ FIRST to see what there is and what it is given."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 
 import platformdirs
 from rich.console import Console
 
-from tallymark_phone.clock import Clock, PhoneClock
+from tallymark_phone.checkpoint_book import CheckpointsDamaged
+from tallymark_phone.clock import Clock, PhoneClock, wall_time
 from tallymark_phone.repetition import Repetition
 from tallymark_phone.server_connection import PhoneConnection
+from tallymark_phone.trust import Trust
 from tallymark_phone.wallet import Account, Wallet
+from tallymark_protocol.device_key import DevicePrivateKey
 
 __all__ = ["HOME_VARIABLE", "OtherCustomersPhone", "Phone", "PhoneIsNobodys"]
 
@@ -34,6 +40,7 @@ class Phone:
     console: Console
     clock: Clock
     repetition: Repetition
+    wall_time: Callable[[], datetime] = wall_time
 
     @classmethod
     def build(cls, home: Path | None) -> Self:
@@ -66,9 +73,29 @@ class Phone:
             )
             raise OtherCustomersPhone(message)
 
-    def connect(self, server: str) -> PhoneConnection:
-        """Return a connection without a session, for opening one."""
-        return PhoneConnection(server, repetition=self.repetition)
+    def device_key(self) -> DevicePrivateKey:
+        """Return the key of this phone; raises PhoneIsNobodys, WalletDamaged."""
+        device_key = self.wallet.device_key()
+        if device_key is None:
+            message = (
+                "The key of this phone is gone, so it is nobody's. Remove account.json, and use"
+                " `add-device` with an invitation."
+            )
+            raise PhoneIsNobodys(message)
+        return device_key
+
+    def connect(
+        self, server: str, *, trust: Trust, device_key: DevicePrivateKey, session_token: str = ""
+    ) -> PhoneConnection:
+        """Return a connection, without a session for opening one."""
+        return PhoneConnection(
+            server,
+            device_key=device_key,
+            session_token=session_token,
+            trust=trust,
+            repetition=self.repetition,
+            on_checkpoint=self._note_checkpoint,
+        )
 
     def connect_signed_in(self) -> PhoneConnection:
         """Return a connection that speaks for the customer.
@@ -81,6 +108,14 @@ class Phone:
         if session is None:
             message = "This phone is signed out. Use `sign-in` first."
             raise PhoneIsNobodys(message)
-        return PhoneConnection(
-            account.server, session_token=session.token, repetition=self.repetition
+        return self.connect(
+            account.server,
+            trust=self.wallet.trust(),
+            device_key=self.device_key(),
+            session_token=session.token,
         )
+
+    def _note_checkpoint(self, text: str) -> None:
+        """Note a checkpoint; a call does not fail because of a note, `checkpoints` tells why."""
+        with suppress(CheckpointsDamaged, OSError):
+            self.wallet.checkpoints.note(text, seen_at=self.wall_time())

@@ -1,10 +1,11 @@
-"""Time for countdowns, passed in so that tests own it."""
+"""Time for countdowns and dates, passed in so that tests own it."""
 
 import asyncio
 import time
+from datetime import UTC, datetime
 from typing import Protocol
 
-__all__ = ["Clock", "PhoneClock"]
+__all__ = ["Clock", "PhoneClock", "wall_time"]
 
 
 class Clock(Protocol):
@@ -32,3 +33,8 @@ class PhoneClock:
     async def sleep(self, seconds: float) -> None:
         """Wait."""
         await asyncio.sleep(seconds)
+
+
+def wall_time() -> datetime:
+    """Return the date and time that this computer believes in: for notes, not for deciding."""
+    return datetime.now(UTC)

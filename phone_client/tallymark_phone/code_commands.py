@@ -2,28 +2,28 @@
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import click
-from rich.live import Live
 
 from tallymark_phone.app import Phone
-from tallymark_phone.code_display import code_screen, picture_text
+from tallymark_phone.code_display import bound_line, picture_text
+from tallymark_phone.command_options import examples
+from tallymark_phone.display import local_time
 from tallymark_phone.private_files import write_private_file
 from tallymark_phone.qr_picture import QrPicture
-from tallymark_phone.qr_screen import QrScreen
+from tallymark_phone.questions import TerminalQuestions
 from tallymark_phone.registrations import BillChoice, Code, CodeChoice, Purpose, TicketChoice
 from tallymark_phone.secret_input import PASSWORD
 from tallymark_phone.server_connection import PhoneConnection
-from tallymark_protocol.errors import Refused, TallymarkError
+from tallymark_phone.showing import CodeShow
+from tallymark_protocol.errors import Refused
 from tallymark_protocol.reasons import Reason
 
 __all__ = ["COMMANDS"]
-
-LEAVE_SECONDS_MAX: Final = 2.0
-"""Longest time that taking the codes back may hold up the end of `show`."""
 
 Result = TypeVar("Result")
 
@@ -31,13 +31,32 @@ _purposes = click.Choice([purpose.value for purpose in Purpose])
 _file = click.Path(dir_okay=False, path_type=Path)
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "show",
+        "show --tag-file tag.txt",
+        "show --event summer --png ticket.png",
+        "show --purpose points --once",
+    )
+)
 @click.option("--purpose", type=_purposes, help="What the code is good for. [default: general]")
 @click.option("--card", "card_id", default="", metavar="ID", help="Card to charge.")
 @click.option("--bill", metavar="MERCHANT/REF", help="Bill to pay if the terminal names none.")
 @click.option("--event", "event_id", help="Event to enter; the code is good for nothing else.")
 @click.option("--ticket", "ticket_id", help="Ticket for it, if you have several.")
-@click.option("--for-terminal", "terminal_id", default="", help="Terminal that alone may use it.")
+@click.option(
+    "--tag",
+    default="",
+    metavar="TEXT",
+    help='Tag of the terminal that alone may use the code: "TT1:" and more, as'
+    " `tallymark-terminal tag` prints it.",
+)
+@click.option(
+    "--tag-file",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+    help="File with the tag in its first line; - is standard input.",
+)
 @click.option("--png", type=_file, help="Write one code to this file and end.")
 @click.option("--svg", type=_file, help="Write one code to this file and end.")
 @click.option("--once", "is_once", is_flag=True, help="Print one code and end.")
@@ -51,13 +70,18 @@ def show(  # noqa: PLR0913 - one for each option
     bill: str | None,
     event_id: str | None,
     ticket_id: str | None,
-    terminal_id: str,
+    tag: str,
+    tag_file: str | None,
     png: Path | None,
     svg: Path | None,
     is_once: bool,
-    secret_file: str | None,
+    password_file: str | None,
 ) -> None:
-    """Show a code that renews itself, until Ctrl-C; then take the unused ones back."""
+    """Show a code that renews itself until a terminal takes it, and tell what it is taken for.
+
+    If the terminal wants a yes, it is asked for at once. Then Enter shows another code, and Ctrl-C
+    ends; unused codes are taken back.
+    """
     chosen = Purpose(purpose) if purpose else Purpose.TICKET if event_id else Purpose.GENERAL
     if (chosen is Purpose.TICKET) != bool(event_id) or (ticket_id and not event_id):
         message = "A ticket's code needs --event, and only such a code has one."
@@ -66,6 +90,7 @@ def show(  # noqa: PLR0913 - one for each option
     if is_live and not phone.console.is_terminal:
         message = "Showing codes needs a terminal. Use --once, --png or --svg."
         raise click.UsageError(message)
+    terminal_tag = _read_tag(tag, tag_file)
 
     async def run() -> None:
         async with phone.connect_signed_in() as connection:
@@ -74,24 +99,25 @@ def show(  # noqa: PLR0913 - one for each option
                 card_id=card_id,
                 bill=_bill_choice(bill) if bill else None,
                 ticket=await _ticket_choice(connection, event_id, ticket_id) if event_id else None,
-                for_terminal_id=terminal_id,
+                terminal_tag=terminal_tag,
             )
             if is_live:
                 await _with_password(
-                    secret_file, lambda password: _show_live(phone, connection, choice, password)
+                    password_file, lambda password: _show(phone, connection, choice, password)
                 )
                 return
             code = await _with_password(
-                secret_file, lambda password: connection.issue_code(choice, password=password)
+                password_file, lambda password: connection.issue_code(choice, password=password)
             )
         _put_out(phone, code, png=png, svg=svg, is_once=is_once)
 
     # Ctrl-C is how a customer leaves the screen.
-    with contextlib.suppress(KeyboardInterrupt) if is_live else contextlib.nullcontext():
+    leaving = contextlib.suppress(KeyboardInterrupt, EOFError)
+    with leaving if is_live else contextlib.nullcontext():
         asyncio.run(run())
 
 
-@click.command()
+@click.command(epilog=examples("revoke", "revoke --purpose points"))
 @click.option("--purpose", type=_purposes, help="Only codes for this. [default: all]")
 @click.pass_obj
 def revoke(phone: Phone, purpose: str | None) -> None:
@@ -105,7 +131,7 @@ def revoke(phone: Phone, purpose: str | None) -> None:
 
 
 async def _with_password(
-    secret_file: str | None, get: Callable[[str], Awaitable[Result]]
+    password_file: str | None, get: Callable[[str], Awaitable[Result]]
 ) -> Result:
     """Get without the password first: the policy seldom asks for it."""
     try:
@@ -113,25 +139,22 @@ async def _with_password(
     except Refused as refused:
         if refused.reason is not Reason.PASSWORD_REQUIRED:
             raise
-    return await get(PASSWORD.read(secret_file))
+    return await get(PASSWORD.read(password_file))
 
 
-async def _show_live(
+async def _show(
     phone: Phone, connection: PhoneConnection, choice: CodeChoice, password: str
 ) -> None:
-    """Show codes until cancelled, then take the unused ones back."""
-    with Live(console=phone.console, screen=True, auto_refresh=False) as live:
-        screen = QrScreen(
-            issue=lambda: connection.issue_code(choice, password=password),
-            draw=lambda frame: live.update(code_screen(phone.console, frame), refresh=True),
-            clock=phone.clock,
-        )
-        try:
-            await screen.run()
-        finally:
-            with contextlib.suppress(TallymarkError, TimeoutError):
-                async with asyncio.timeout(LEAVE_SECONDS_MAX):
-                    await connection.revoke_codes(choice.purpose)
+    code_show = CodeShow(
+        connection=connection,
+        wallet=phone.wallet,
+        console=phone.console,
+        clock=phone.clock,
+        choice=choice,
+        password=password,
+        questions=TerminalQuestions(phone.console) if sys.stdin.isatty() else None,
+    )
+    await code_show.run()
 
 
 def _put_out(
@@ -144,8 +167,21 @@ def _put_out(
         write_private_file(svg, picture.svg())
     if is_once:
         phone.console.print(picture_text(phone.console, picture), soft_wrap=True)
-    until = code.expires_at.astimezone()
-    phone.console.print(f"Good until {until:%Y-%m-%d %H:%M:%S} ({int(code.life_seconds)} s), once.")
+    if code.bound_to:
+        phone.console.print(bound_line(code.bound_to), soft_wrap=True)
+    until = local_time(code.expires_at)
+    phone.console.print(f"Good until {until} ({int(code.life_seconds)} s), once.")
+
+
+def _read_tag(tag: str, tag_file: str | None) -> str:
+    if not tag_file:
+        return tag
+    if tag:
+        message = "Give the tag once: by --tag or by --tag-file."
+        raise click.UsageError(message)
+    with click.open_file(tag_file, encoding="utf-8") as file:
+        # Not stripped further: a tag may end in a space.
+        return str(file.readline()).rstrip("\r\n")
 
 
 def _bill_choice(text: str) -> BillChoice:

@@ -1,5 +1,6 @@
 """The code as the customer sees it on a terminal: black on white, and whole."""
 
+from collections.abc import Iterator
 from typing import Final
 
 from rich.console import Console, Group, RenderableType
@@ -9,13 +10,13 @@ from tallymark_phone.display import plain
 from tallymark_phone.qr_picture import QrPicture
 from tallymark_phone.qr_screen import Frame
 
-__all__ = ["WindowTooSmall", "code_screen", "picture_text"]
+__all__ = ["WindowTooSmall", "bound_line", "code_screen", "picture_text"]
 
 # The two of the 256 colours that no colour scheme changes: black on white, whatever is around it.
 _QR_STYLE: Final = "color(16) on color(231)"
 
-_TEXT_ROWS: Final = 3
-"""Lines below the picture on the whole screen."""
+_MORE_ROWS: Final = 2
+"""Room for what is less important than the picture."""
 
 
 class WindowTooSmall(Exception):
@@ -39,18 +40,33 @@ def picture_text(console: Console, picture: QrPicture) -> Text:
     return Text("\n".join(picture.lines()), style=_QR_STYLE, no_wrap=True)
 
 
-def code_screen(console: Console, frame: Frame) -> RenderableType:
-    """Return the whole screen for a moment: the code, its countdown, and trouble if there is."""
-    lines: list[RenderableType] = []
+def bound_line(bound_to: str) -> Text:
+    """Return the line that the customer compares with where they stand."""
+    return Text(f"Only for {plain(bound_to)} - is that where you are?", style="bold")
+
+
+def code_screen(console: Console, frame: Frame, *, news: Text | None = None) -> RenderableType:
+    """Return the whole screen for a moment: the code, its countdown, and trouble if there is.
+
+    `news` is a line about what an earlier code has done.
+    """
+    more = list(_less_important(frame, news))
     if frame.picture is None:
-        lines.append(Text("There is no code that is good just now.", style="bold"))
-    elif console.height < frame.picture.rows + _TEXT_ROWS or console.width < frame.picture.columns:
-        too_small = WindowTooSmall(frame.picture, extra_rows=_TEXT_ROWS)
-        lines.append(Text(str(too_small), style="bold yellow"))
-    else:
-        lines.append(picture_text(console, frame.picture))
-        lines.append(Text(f"good for {frame.seconds_left} s, renews itself"))
+        return Group(Text("There is no code that is good just now.", style="bold"), *more)
+    needed = [Text(f"good for {frame.seconds_left} s, renews itself")]
+    if frame.bound_to:
+        needed.insert(0, bound_line(frame.bound_to))
+    needed_rows = sum(len(line.wrap(console, console.width)) for line in needed)
+    if console.height < frame.picture.rows + needed_rows or console.width < frame.picture.columns:
+        too_small = WindowTooSmall(frame.picture, extra_rows=needed_rows + _MORE_ROWS)
+        return Group(Text(str(too_small), style="bold yellow"), *needed, *more)
+    return Group(picture_text(console, frame.picture), *needed, *more)
+
+
+def _less_important(frame: Frame, news: Text | None) -> Iterator[Text]:
+    """Yield the lines that a small window may cut off rather than the picture."""
     if frame.trouble:
-        lines.append(Text(f"no new code: {plain(frame.trouble)}", style="yellow"))
-    lines.append(Text("Ctrl-C ends", style="dim"))
-    return Group(*lines)
+        yield Text(f"no new code: {plain(frame.trouble)}", style="yellow")
+    if news:
+        yield news
+    yield Text("Ctrl-C ends", style="dim")

@@ -10,11 +10,21 @@ from typing import Any, Final
 
 import click
 
-from tallymark_phone import account_commands, code_commands, process_commands
+from tallymark_phone import (
+    account_commands,
+    code_commands,
+    device_commands,
+    process_commands,
+    wallet_commands,
+)
 from tallymark_phone.app import HOME_VARIABLE, OtherCustomersPhone, Phone, PhoneIsNobodys
+from tallymark_phone.checkpoint_book import CheckpointsDamaged
 from tallymark_phone.code_display import WindowTooSmall
+from tallymark_phone.device_signatures import CannotAnswer
 from tallymark_phone.display import plain
+from tallymark_phone.plain_words import explain_failure
 from tallymark_phone.private_files import FolderTooOpen
+from tallymark_phone.trust import NoCertificates
 from tallymark_phone.wallet import WalletDamaged
 from tallymark_protocol.errors import Refused, TallymarkError
 
@@ -25,7 +35,10 @@ EXIT_USAGE: Final = 2
 EXIT_UNKNOWN: Final = 3
 
 _NOT_SET_UP: Final = (
+    CannotAnswer,
+    CheckpointsDamaged,
     FolderTooOpen,
+    NoCertificates,
     OSError,
     OtherCustomersPhone,
     PhoneIsNobodys,
@@ -80,16 +93,14 @@ def commands(context: click.Context, home: Path | None) -> None:
 
 
 def _failure(error: TallymarkError) -> click.ClickException:
-    lines = [f"{error.reason}: {error.message}" if error.reason else error.message]
-    lines += [f"  {field}: {text}" for field, text in error.violations]
-    if isinstance(error, Refused):
-        return _Refusal("\n".join(map(plain, lines)))
-    lines.append("There was no clear answer. The same command again repeats the same request.")
-    return _NoClearAnswer("\n".join(map(plain, lines)))
+    text = "\n".join(map(plain, explain_failure(error).splitlines()))
+    return _Refusal(text) if isinstance(error, Refused) else _NoClearAnswer(text)
 
 
 for _command in (
     *account_commands.COMMANDS,
+    *device_commands.COMMANDS,
+    *wallet_commands.COMMANDS,
     *code_commands.COMMANDS,
     *process_commands.COMMANDS,
 ):

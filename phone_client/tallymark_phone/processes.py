@@ -1,14 +1,16 @@
 """Processes and receipts as the customer sees them: what one scan sets off, and how it ended."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from tallymark_protocol.confirmation import Confirmation
 from tallymark_protocol.money import format_money
 
 __all__ = [
     "Action",
     "ActionKind",
+    "ConfirmedBy",
     "Decision",
     "Money",
     "PointsPosting",
@@ -17,6 +19,7 @@ __all__ = [
     "ProcessState",
     "Receipt",
     "Refusal",
+    "SignedAnswer",
 ]
 
 
@@ -116,6 +119,9 @@ class Action:
     reference: str = ""
     """Bill, event or points programme."""
 
+    ticket_id: str = ""
+    """Ticket that is used."""
+
     description: str = ""
     """What the bill is for, the event and place, or the card."""
 
@@ -149,6 +155,19 @@ class Process:
     reverses_process_id: str = ""
     reversed_by_process_id: str = ""
     points_debt: int = 0
+    answer_form: Confirmation | None = field(default=None, repr=False)
+    """What the phone signs to say no to this very process as it is told here, and with another
+    decision to say yes. None if it waits for no answer, or for one that this phone cannot give."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SignedAnswer:
+    """A customer's answer to one process, signed by the phone."""
+
+    process_id: str
+    decision: Decision
+    digits: str = ""
+    signature: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -169,6 +188,19 @@ class PointsPosting:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ConfirmedBy:
+    """Which phone said yes, and when the server took it."""
+
+    device_id: str
+    """As the server says."""
+
+    device_key_hash: str
+    """Of the key that came with the signature; "" if that is none."""
+
+    confirmed_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Receipt:
     """The one account of a completed process that customer and merchant share."""
 
@@ -183,5 +215,14 @@ class Receipt:
     card_total: Money | None = None
     paid_at_terminal: Money | None = None
     is_confirmed_by_customer: bool = False
+    confirmed_by: ConfirmedBy | None = None
     reverses_process_id: str = ""
     reversed_by_process_id: str = ""
+    checkpoint: str = ""
+    """Short checkpoint of the journal that came with it; it covers the completion."""
+
+    problems: tuple[str, ...] = ()
+    """What is wrong with its signatures, or with what was signed; empty if all is well."""
+
+    document: str = field(default="", repr=False)
+    """The receipt in the contract's own JSON, with its checkpoint: what tallymark-verify reads."""

@@ -1,4 +1,4 @@
-"""Draw a code as a QR symbol: on a terminal, as PNG, as SVG. The text itself never appears."""
+"""Draw a text as a QR symbol: on a terminal, as PNG, as SVG. The text itself never appears."""
 
 import io
 from collections.abc import Iterator
@@ -18,11 +18,14 @@ _INK_BY_HALVES: Final = {(0, 0): " ", (0, 1): "▄", (1, 0): "▀", (1, 1): "█
 
 
 class QrPicture:
-    """The QR symbol of one code, in alphanumeric mode at level M."""
+    """The QR symbol of one text, in the smallest mode that holds it, at level M.
+
+    For a code, all of whose characters it has, that is the alphanumeric mode.
+    """
 
     def __init__(self, text: str) -> None:
-        """Take the text of the code; raises ValueError if no symbol can hold it."""
-        self._symbol = segno.make_qr(text, error="m", mode="alphanumeric", boost_error=False)
+        """Take the text; raises ValueError if no symbol can hold it."""
+        self._symbol = segno.make_qr(text, error="m", boost_error=False)
         self.columns = len(self._symbol.matrix) + 2 * QUIET_MODULES
         self.rows = (self.columns + 1) // 2
 

@@ -11,6 +11,7 @@ from math import ceil, inf
 from typing import Final
 
 from tallymark_phone.clock import Clock
+from tallymark_phone.plain_words import explain_failure
 from tallymark_phone.qr_picture import QrPicture
 from tallymark_phone.registrations import Code
 from tallymark_protocol.errors import Refused, TallymarkError, UnknownOutcome
@@ -32,6 +33,9 @@ class Frame:
     """None while there is no code that is good."""
 
     seconds_left: int = 0
+    bound_to: str = ""
+    """Merchant and terminal that alone may use the code; empty: any."""
+
     trouble: str = ""
     """Why there is no newer code; empty when all is well."""
 
@@ -46,6 +50,7 @@ class CodeRenewal:
     def __init__(self) -> None:
         """Start with nothing to show."""
         self._picture: QrPicture | None = None
+        self._bound_to = ""
         self._dies_at = -inf
         self._ask_at = -inf
         self._trouble = ""
@@ -68,13 +73,14 @@ class CodeRenewal:
             self._ask_at = now_seconds + ASK_AGAIN_SECONDS
             return
         self._picture = QrPicture(code.text)
+        self._bound_to = code.bound_to
         self._dies_at = dies_at
         self._ask_at = asked_at_seconds + code.next_after_seconds
         self._trouble = ""
 
     def failed(self, error: TallymarkError, *, now_seconds: float) -> None:
         """Take note that there is no next code yet, or that there will be none."""
-        self._trouble = error.message
+        self._trouble = explain_failure(error).partition("\n")[0]
         self._ask_at = now_seconds + ASK_AGAIN_SECONDS
         if isinstance(error, Refused):
             self.refusal = error
@@ -84,7 +90,12 @@ class CodeRenewal:
         seconds_left = self._dies_at - now_seconds
         if seconds_left <= 0:
             return Frame(picture=None, trouble=self._trouble)
-        return Frame(picture=self._picture, seconds_left=ceil(seconds_left), trouble=self._trouble)
+        return Frame(
+            picture=self._picture,
+            seconds_left=ceil(seconds_left),
+            bound_to=self._bound_to,
+            trouble=self._trouble,
+        )
 
 
 class QrScreen:

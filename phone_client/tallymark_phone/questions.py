@@ -31,6 +31,10 @@ class Answer:
 class QuestionSource(Protocol):
     """Whoever answers for the customer."""
 
+    @property
+    def looks_again(self) -> bool:
+        """Whether a process that turned out otherwise than it was shown is looked at again."""
+
     async def ask(self, process: Process) -> Answer:
         """Return the answer; may be cancelled when it is no longer needed."""
 
@@ -40,6 +44,11 @@ class FixedAnswer:
     """Gives the same answer each time: for scripts and tests."""
 
     answer: Answer
+
+    @property
+    def looks_again(self) -> bool:
+        """Nobody looks at all."""
+        return False
 
     async def ask(self, process: Process) -> Answer:  # noqa: ARG002 - the same for each
         """Return the answer."""
@@ -52,6 +61,11 @@ class TerminalQuestions:
     def __init__(self, console: Console) -> None:
         """Take the console to ask on."""
         self._console = console
+
+    @property
+    def looks_again(self) -> bool:
+        """The customer does."""
+        return True
 
     async def ask(self, process: Process) -> Answer:
         """Ask until there is an answer that can be understood; raises EOFError."""
@@ -68,9 +82,18 @@ class TerminalQuestions:
             digits = await self._line("The two digits that the terminal shows: ")
         return Answer(decision=decision, digits=digits)
 
+    async def wait_for_enter(self, prompt: str) -> None:
+        """Wait until the customer has pressed Enter; raises EOFError."""
+        await self._line(prompt)
+
     async def _line(self, question: str) -> str:
         self._console.print(question, end="")
-        line = await _read_line()
+        try:
+            line = await _read_line()
+        except asyncio.CancelledError:
+            # What comes instead begins on a line of its own.
+            self._console.print()
+            raise
         if not line:
             raise EOFError
         return line.strip()

@@ -15,9 +15,11 @@ __all__ = [
     "CodeChoice",
     "Device",
     "Holdings",
+    "Invitation",
     "PointsAccount",
     "Purpose",
     "RegisteredCustomer",
+    "SentNumberCode",
     "Session",
     "Ticket",
     "TicketChoice",
@@ -56,6 +58,21 @@ class RegisteredCustomer:
     device_id: str
     session: Session
     is_number_code_sent: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Invitation:
+    """What adds another phone of the customer, once."""
+
+    text: str = field(repr=False)
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SentNumberCode:
+    """A verification code that was sent to a telephone number."""
+
+    expires_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -154,8 +171,8 @@ class CodeChoice:
     card_id: str = ""
     bill: BillChoice | None = None
     ticket: TicketChoice | None = None
-    for_terminal_id: str = ""
-    """Terminal that alone may use the code; empty: any."""
+    terminal_tag: str = ""
+    """Tag of the terminal that alone may use the code ("TT1:"); empty: any terminal."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -170,6 +187,19 @@ class Code:
     issued_at: datetime
     expires_at: datetime
     next_at: datetime
+
+    bound_terminal_id: str = ""
+    """Terminal that alone may use it; empty: any."""
+
+    bound_merchant_name: str = ""
+    """Name of that terminal's merchant, for the customer to compare."""
+
+    @property
+    def bound_to(self) -> str:
+        """Whose terminal alone may use it, for the customer to compare; empty: any."""
+        if not self.bound_terminal_id:
+            return ""
+        return f"{self.bound_merchant_name} ({self.bound_terminal_id})"
 
     @property
     def life_seconds(self) -> float:

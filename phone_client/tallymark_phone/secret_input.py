@@ -11,7 +11,14 @@ from typing import Any, Final, TypeVar
 
 import click
 
-__all__ = ["CARD_NUMBER", "NUMBER_CODE", "PASSWORD", "SecretSource"]
+__all__ = [
+    "CARD_NUMBER",
+    "INVITATION",
+    "NEW_PASSWORD",
+    "NUMBER_CODE",
+    "PASSWORD",
+    "SecretSource",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -25,10 +32,12 @@ class SecretSource:
     variable: str
 
     def file_option(self, command: Command) -> Command:
-        """Add the option that names the secret's file to a command."""
+        """Add the option that names the secret's file to a command.
+
+        The command gets it as a parameter of the option's name, such as `password_file`.
+        """
         add_option = click.option(
             self.option,
-            "secret_file",
             metavar="FILE",
             type=click.Path(exists=True, dir_okay=False, allow_dash=True),
             help=f"File with the {self.prompt.lower()} in its first line; - is standard input."
@@ -38,7 +47,7 @@ class SecretSource:
         return decorated
 
     def read(self, secret_file: str | None, *, is_new: bool = False) -> str:
-        """Return the secret; a new one is asked for twice.
+        """Return the secret; a new one is asked for twice. Two from standard input are two lines.
 
         Raises:
             click.UsageError: there is none, and nobody to ask.
@@ -57,6 +66,12 @@ class SecretSource:
 
 PASSWORD: Final = SecretSource(
     prompt="Password", option="--password-file", variable="TALLYMARK_PASSWORD"
+)
+NEW_PASSWORD: Final = SecretSource(
+    prompt="New password", option="--new-password-file", variable="TALLYMARK_NEW_PASSWORD"
+)
+INVITATION: Final = SecretSource(
+    prompt="Invitation", option="--invitation-file", variable="TALLYMARK_INVITATION"
 )
 NUMBER_CODE: Final = SecretSource(
     prompt="Verification code", option="--code-file", variable="TALLYMARK_NUMBER_CODE"

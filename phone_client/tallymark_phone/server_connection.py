@@ -1,6 +1,6 @@
-"""The phone's calls to the server. No message of the contract leaves this module.
+"""The phone's calls to the server. No message of the contract leaves this module and its parts.
 
-    async with PhoneConnection("shop.example:7000", session_token=token) as server:
+    async with PhoneConnection("shop.example:7420", device_key=key, session_token=token) as server:
         code = await server.issue_code(CodeChoice(purpose=Purpose.POINTS))
         async for event in server.watch_processes():
             ...
@@ -12,37 +12,24 @@ Refused. To repeat a request after a restart, write its request_id down and give
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from types import TracebackType
-from typing import Final, Self
-
-from google.protobuf.timestamp_pb2 import Timestamp
+from typing import Final
 
 from tallymark.v1 import customer_service_pb2 as pb
-from tallymark.v1.customer_service_pb2_grpc import CustomerServiceStub
-from tallymark_phone._calls import Calls, open_channel
-from tallymark_phone._process_messages import to_process, to_receipt
+from tallymark_phone._account_calls import AccountCalls
+from tallymark_phone._process_messages import to_process
+from tallymark_phone._receipt_messages import to_receipt
 from tallymark_phone._registration_messages import (
     PURPOSES,
     from_choice,
     to_card,
     to_code,
     to_holdings,
-    to_session,
 )
-from tallymark_phone.processes import Decision, Process, ProcessEvent, Receipt
-from tallymark_phone.registrations import (
-    AddedDevice,
-    Card,
-    Code,
-    CodeChoice,
-    Holdings,
-    Purpose,
-    RegisteredCustomer,
-    Session,
-)
-from tallymark_phone.repetition import Repetition
+from tallymark_phone.device_signatures import sign_answer
+from tallymark_phone.processes import Decision, Process, ProcessEvent, Receipt, SignedAnswer
+from tallymark_phone.registrations import Card, Code, CodeChoice, Holdings, Purpose
 from tallymark_phone.request_ids import new_request_id
-from tallymark_protocol.errors import UnknownOutcome
+from tallymark_protocol.errors import Refused, UnknownOutcome
 
 __all__ = ["PAGE_SIZE", "PhoneConnection"]
 
@@ -58,105 +45,12 @@ _DECISIONS: Final = {
 }
 
 
-class PhoneConnection:
+class PhoneConnection(AccountCalls):
     """A connection to one server, as one device of one customer. Use it as a context manager.
 
     Every method can raise TallymarkError: `Refused`, or `UnknownOutcome` after the last repeat.
     Methods that change something take a `request_id`; without one they make their own.
     """
-
-    def __init__(
-        self, server: str, *, session_token: str = "", repetition: Repetition | None = None
-    ) -> None:
-        """Take the server's HOST:PORT, and the session token of a device that has one."""
-        self._server = server
-        self._calls = Calls(session_token=session_token, repetition=repetition or Repetition())
-
-    async def __aenter__(self) -> Self:
-        """Prepare the connection; the first call opens it."""
-        self._channel = open_channel(self._server)
-        self._stub = CustomerServiceStub(self._channel)
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End every open call."""
-        await self._channel.close()
-
-    # Customer and devices. The three that open a session use it in all later calls.
-
-    async def register_customer(
-        self,
-        *,
-        login_name: str,
-        password: str,
-        device_name: str,
-        telephone_number: str = "",
-        request_id: str | None = None,
-    ) -> RegisteredCustomer:
-        """Register a customer with this device; refused if the name is taken."""
-        request = pb.RegisterCustomerRequest(
-            request_id=request_id or new_request_id(),
-            login_name=login_name,
-            password=password,
-            device_name=device_name,
-            telephone_number=telephone_number,
-        )
-        response = await self._calls.ask(self._stub.RegisterCustomer, request)
-        return RegisteredCustomer(
-            customer_id=response.customer_id,
-            device_id=response.device_id,
-            session=self._opened(response.session_token, response.session_expires_at),
-            is_number_code_sent=response.number_code_sent,
-        )
-
-    async def verify_number(self, number_code: str, *, request_id: str | None = None) -> str:
-        """Prove that the telephone number is the customer's; returns the number."""
-        request = pb.VerifyNumberRequest(
-            request_id=request_id or new_request_id(), number_code=number_code
-        )
-        response = await self._calls.ask(self._stub.VerifyNumber, request)
-        return response.telephone_number
-
-    async def sign_in(
-        self, *, login_name: str, password: str, device_id: str, request_id: str | None = None
-    ) -> Session:
-        """Open a session for a known device."""
-        request = pb.SignInRequest(
-            request_id=request_id or new_request_id(),
-            login_name=login_name,
-            password=password,
-            device_id=device_id,
-        )
-        response = await self._calls.ask(self._stub.SignIn, request)
-        return self._opened(response.session_token, response.session_expires_at)
-
-    async def add_device(
-        self, *, login_name: str, password: str, device_name: str, request_id: str | None = None
-    ) -> AddedDevice:
-        """Make this phone another device of a customer."""
-        request = pb.AddDeviceRequest(
-            request_id=request_id or new_request_id(),
-            login_name=login_name,
-            password=password,
-            device_name=device_name,
-        )
-        response = await self._calls.ask(self._stub.AddDevice, request)
-        return AddedDevice(
-            device_id=response.device_id,
-            session=self._opened(response.session_token, response.session_expires_at),
-        )
-
-    async def remove_device(self, device_id: str, *, request_id: str | None = None) -> None:
-        """End a device's sessions and codes; it may be this one."""
-        request = pb.RemoveDeviceRequest(
-            request_id=request_id or new_request_id(), device_id=device_id
-        )
-        await self._calls.ask(self._stub.RemoveDevice, request)
 
     # What is registered.
 
@@ -194,9 +88,16 @@ class PhoneConnection:
     async def issue_code(
         self, choice: CodeChoice, *, password: str = "", request_id: str | None = None
     ) -> Code:
-        """Return a new code; give the password when it was refused with PASSWORD_REQUIRED."""
+        """Return a new code; give the password when it was refused with PASSWORD_REQUIRED.
+
+        Refused is also a code that was to be for one terminal and is good at any.
+        """
         request = from_choice(choice, request_id=request_id or new_request_id(), password=password)
-        return to_code(await self._calls.ask(self._stub.IssueCode, request))
+        code = to_code(await self._calls.ask(self._stub.IssueCode, request))
+        if choice.terminal_tag and not code.bound_to:
+            message = "The server has not bound the code to that terminal, so it is not shown."
+            raise Refused(None, message=message)
+        return code
 
     async def revoke_codes(
         self, purpose: Purpose | None = None, *, request_id: str | None = None
@@ -210,20 +111,28 @@ class PhoneConnection:
 
     # Processes.
 
+    def sign_answer(
+        self, process: Process, decision: Decision, *, digits: str = ""
+    ) -> SignedAnswer:
+        """Sign an answer to exactly what this value tells of a process; nothing is sent.
+
+        Raises:
+            CannotAnswer: nobody can say what the answer would mean.
+            ValueError: the digits are not two digits.
+
+        """
+        return sign_answer(process, decision, digits=digits, device_key=self._device_key)
+
     async def confirm_process(
-        self,
-        process_id: str,
-        decision: Decision,
-        *,
-        digits: str = "",
-        request_id: str | None = None,
+        self, answer: SignedAnswer, *, request_id: str | None = None
     ) -> Process:
         """Approve or decline a process that waits for the customer."""
         request = pb.ConfirmProcessRequest(
             request_id=request_id or new_request_id(),
-            process_id=process_id,
-            decision=_DECISIONS[decision],
-            confirmation_digits=digits,
+            process_id=answer.process_id,
+            decision=_DECISIONS[answer.decision],
+            confirmation_digits=answer.digits,
+            signature=answer.signature,
         )
         return to_process((await self._calls.ask(self._stub.ConfirmProcess, request)).process)
 
@@ -251,7 +160,7 @@ class PhoneConnection:
     async def get_receipt(self, process_id: str) -> Receipt:
         """Return the receipt of a completed process."""
         request = pb.GetReceiptRequest(process_id=process_id)
-        return to_receipt((await self._calls.ask(self._stub.GetReceipt, request)).receipt)
+        return to_receipt(await self._calls.ask(self._stub.GetReceipt, request))
 
     async def watch_processes(
         self, *, after_event: int = 0, on_lost: Callable[[UnknownOutcome], None] | None = None
@@ -273,8 +182,3 @@ class PhoneConnection:
                 # Without a process it is a sign of life.
                 if message.HasField("process"):
                     yield ProcessEvent(event=message.event, process=to_process(message.process))
-
-    def _opened(self, token: str, expires_at: Timestamp) -> Session:
-        """Return the session, which all later calls use."""
-        self._calls.session_token = token
-        return to_session(token, expires_at)

@@ -1,9 +1,12 @@
-"""What a phone keeps between two runs: whose it is, its session, and its unanswered requests.
+"""What a phone keeps between two runs: whose it is, its key and session, and what is unanswered.
 
-    account.json    server, customer and device; no secret
-    session.json    the session token; a secret
-    watched.json    number of the last event that needs no more attention
-    pending/        requests without an answer
+    account.json      server, customer and device; no secret
+    device-key.pem    the private key of this phone; a secret that never leaves it
+    session.json      the session token; a secret
+    ca.pem            authorities to trust for this server, if they are not the system's
+    watched.json      number of the last event that needs no more attention
+    checkpoints.json  what the server's journal has shown
+    pending/          requests without an answer
 
 The folder has mode 0700, the files 0600.
 """
@@ -14,9 +17,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from tallymark_phone.checkpoint_book import CheckpointBook
 from tallymark_phone.pending_requests import PendingRequests
 from tallymark_phone.private_files import make_private_folder, write_private_file
 from tallymark_phone.registrations import Session
+from tallymark_phone.trust import Trust
+from tallymark_protocol.device_key import DevicePrivateKey, NotADeviceKey
 
 __all__ = ["Account", "Wallet", "WalletDamaged"]
 
@@ -24,6 +30,8 @@ __all__ = ["Account", "Wallet", "WalletDamaged"]
 _ACCOUNT: Final = "account.json"
 _SESSION: Final = "session.json"
 _WATCHED: Final = "watched.json"
+_DEVICE_KEY: Final = "device-key.pem"
+_AUTHORITIES: Final = "ca.pem"
 
 
 class WalletDamaged(Exception):
@@ -49,6 +57,7 @@ class Wallet:
         """Take the folder, which need not exist yet."""
         self._folder = folder
         self.pending = PendingRequests(folder / "pending")
+        self.checkpoints = CheckpointBook(folder / "checkpoints.json")
 
     def prepare(self) -> None:
         """Make the folder and close it to others; raises FolderTooOpen."""
@@ -64,9 +73,40 @@ class Wallet:
         except TypeError:
             raise self._damaged(_ACCOUNT) from None
 
+    def begin(
+        self, account: Account, *, session: Session, device_key: DevicePrivateKey, trust: Trust
+    ) -> None:
+        """Be somebody's phone. The account comes last: without it nobody looks at the rest."""
+        write_private_file(self._folder / _DEVICE_KEY, device_key.to_pem())
+        self.save_trust(trust)
+        self.save_session(session)
+        self.save_account(account)
+
     def save_account(self, account: Account) -> None:
         """Keep whose phone this is."""
         self._write(_ACCOUNT, asdict(account))
+
+    def device_key(self) -> DevicePrivateKey | None:
+        """Return the key of this phone, or None if it has none; raises WalletDamaged."""
+        try:
+            return DevicePrivateKey.from_pem((self._folder / _DEVICE_KEY).read_bytes())
+        except FileNotFoundError:
+            return None
+        except NotADeviceKey:
+            raise self._damaged(_DEVICE_KEY) from None
+
+    def trust(self) -> Trust:
+        """Return whom to trust for this phone's server; raises NoCertificates."""
+        path = self._folder / _AUTHORITIES
+        return Trust.from_file(path) if path.exists() else Trust()
+
+    def save_trust(self, trust: Trust) -> None:
+        """Keep whom to trust."""
+        path = self._folder / _AUTHORITIES
+        if trust.ca_certificates_pem:
+            write_private_file(path, trust.ca_certificates_pem.encode())
+        else:
+            path.unlink(missing_ok=True)
 
     def session(self) -> Session | None:
         """Return the session, or None if the phone is not signed in; raises WalletDamaged."""
@@ -87,8 +127,9 @@ class Wallet:
 
     def forget(self) -> None:
         """Be nobody's phone again."""
-        for name in (_ACCOUNT, _SESSION, _WATCHED):
+        for name in (_ACCOUNT, _SESSION, _DEVICE_KEY, _AUTHORITIES, _WATCHED):
             (self._folder / name).unlink(missing_ok=True)
+        self.checkpoints.forget()
 
     def watched_event(self) -> int:
         """Return the number of the last event that needs no more attention; 0 at first."""
@@ -115,6 +156,6 @@ class Wallet:
 
     def _damaged(self, name: str) -> WalletDamaged:
         return WalletDamaged(
-            f"{self._folder / name} is damaged. Remove it and sign in again; if it is account.json,"
-            f" add this phone as a new device."
+            f"{self._folder / name} is damaged. Remove it and sign in again; if it is {_ACCOUNT} or"
+            f" {_DEVICE_KEY}, add this phone as a new device."
         )

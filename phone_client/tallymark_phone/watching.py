@@ -4,24 +4,17 @@ import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 
+from tallymark_phone.answering import answer_process, find_process
+from tallymark_phone.device_signatures import CannotAnswer
+from tallymark_phone.plain_words import explain_failure
 from tallymark_phone.processes import Decision, Process, ProcessEvent
 from tallymark_phone.questions import Answer, QuestionSource
 from tallymark_phone.server_connection import PhoneConnection
 from tallymark_phone.wallet import Wallet
 from tallymark_protocol.errors import Refused, TallymarkError
+from tallymark_protocol.reasons import Reason
 
-__all__ = ["ProcessWatch", "confirm"]
-
-
-async def confirm(
-    connection: PhoneConnection, wallet: Wallet, process_id: str, answer: Answer
-) -> Process:
-    """Send the customer's answer and return the process after it."""
-    what = (process_id, answer.decision.value, answer.digits)
-    with wallet.pending.request("ConfirmProcess", *what) as request_id:
-        return await connection.confirm_process(
-            process_id, answer.decision, digits=answer.digits, request_id=request_id
-        )
+__all__ = ["ProcessWatch"]
 
 
 class ProcessWatch:
@@ -134,15 +127,36 @@ class ProcessWatch:
         if self._asked is not process:
             return False  # the process has changed since
         self._question = self._asked = None
-        del self._waiting[process.process_id]
+        event = self._waiting.pop(process.process_id).event
         if process.is_digits_needed and answer.decision is Decision.APPROVE and not answer.digits:
             # Without them it would count as wrong digits, and be declined.
             self._warn(f"{process.process_id} needs the two digits that the terminal shows.")
             return False
         try:
-            after = await confirm(self._connection, self._wallet, process.process_id, answer)
+            after = await answer_process(self._connection, self._wallet, process, answer)
+        except CannotAnswer as cannot:
+            self._warn(str(cannot))
+            return False
         except Refused as refused:
-            self._warn(refused.message)
+            if refused.reason is Reason.CONFIRMATION_SIGNATURE_WRONG:
+                await self._look_again(process, event, refused)
+            else:
+                self._warn(explain_failure(refused))
             return False
         self._show(after)
         return True
+
+    async def _look_again(self, process: Process, event: int, refused: Refused) -> None:
+        """Show a process that is not what was signed as it is now, and ask anew.
+
+        Raises:
+            Refused: nobody looks, so the answer would be signed blindly.
+
+        """
+        if not (self._questions and self._questions.looks_again):
+            raise refused
+        self._warn(explain_failure(refused))
+        now = await find_process(self._connection, process.process_id)
+        self._show(now)
+        if now.state.needs_customer:
+            self._waiting[now.process_id] = ProcessEvent(event=event, process=now)

@@ -1,13 +1,14 @@
 """A double of the CustomerService for the tests of the phone.
 
-It checks every request against the contract, remembers answers by request_id as the server does,
-and can lose answers, refuse, be busy and end streams at a test's wish. It decides nothing.
+It speaks TLS, checks every request against the contract and every signature against the keys that
+it was told, remembers answers by request_id as the server does, and can lose answers, refuse, be
+busy and end streams at a test's wish. It decides nothing.
 """
 
 import asyncio
 import copy
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn, TypeAlias, TypeVar
@@ -26,6 +27,8 @@ from tallymark.v1.customer_service_pb2_grpc import (
 )
 from tallymark_protocol.errors import RETRY_PUSHBACK_KEY, Refused, TallymarkError, to_status
 from tallymark_protocol.reasons import Reason
+from tests.doubles.authority import Authority
+from tests.doubles.known_devices import KnownDevices
 
 __all__ = ["CustomerServiceDouble", "code_text", "stamp"]
 
@@ -35,10 +38,20 @@ Response = TypeVar("Response", bound=Message)
 NOW = datetime(2030, 5, 1, 12, 0, tzinfo=UTC)
 """What the server's clock says; it is far from this computer's on purpose."""
 
+TEN_MINUTES = timedelta(minutes=10)
+
 DEVICE_ID = "00" + "d1" * 16
+SECOND_DEVICE_ID = "00" + "d2" * 16
 TOKEN = "session-token-that-is-secret"
 PASSWORD = "correct horse battery"
 WRONG_PASSWORD = "wrong"
+CHECKPOINT = "tmc1:0:17:" + "ab" * 16
+CHECKPOINT_KEY = "tallymark-checkpoint"
+
+_ANSWERABLE = {
+    process_pb2.PROCESS_STATE_AWAITING_CUSTOMER,
+    process_pb2.PROCESS_STATE_CONTESTED,
+}
 
 
 def stamp(time: datetime) -> Timestamp:
@@ -58,6 +71,10 @@ class CustomerServiceDouble(CustomerServiceServicer):
 
     def __init__(self) -> None:
         """Start with an empty wallet and all well."""
+        self.authority = Authority()
+        self.devices = KnownDevices()
+        self.checkpoint = CHECKPOINT
+        """What each answer carries; "" for nothing."""
         self.calls: list[Message] = []
         self.done: Counter[str] = Counter()
         """How often each kind of request had its effect."""
@@ -69,10 +86,14 @@ class CustomerServiceDouble(CustomerServiceServicer):
         """Errors for the next calls, in order, instead of answers."""
         self.pushback_milliseconds: int | None = None
         self.is_password_needed = False
+        self.bound_to = ("till-1", "Corner Café")
+        """Terminal and merchant that every tag is of; ("", "") to ignore tags."""
+        self.on_call: Callable[[Message], None] = lambda _: None
+        """What a test does when a call arrives, before anything comes of it."""
         self.code_life = timedelta(seconds=60)
         self.wallet = pb.GetWalletResponse(customer_id="c1", login_name="ana")
         self.processes: list[process_pb2.Process] = []
-        self.receipts: dict[str, process_pb2.Receipt] = {}
+        self.receipts: dict[str, pb.GetReceiptResponse] = {}
         self.events: list[pb.WatchProcessesResponse] = []
         self.watched_from: list[int] = []
         self.end_streams = 0
@@ -81,11 +102,14 @@ class CustomerServiceDouble(CustomerServiceServicer):
         self._changed = asyncio.Condition()
 
     @asynccontextmanager
-    async def served(self, address: str = "127.0.0.1:0") -> AsyncIterator[str]:
-        """Serve on a free port and give the address."""
+    async def served(
+        self, address: str = "127.0.0.1:0", *, hosts: Sequence[str] = ("127.0.0.1",)
+    ) -> AsyncIterator[str]:
+        """Serve on a free port, with a certificate for these hosts, and give the address."""
         server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
         add_CustomerServiceServicer_to_server(self, server)
-        port = server.add_insecure_port(address)
+        credentials = self.authority.server_credentials(demands_certificate=False, hosts=hosts)
+        port = server.add_secure_port(address, credentials)
         await server.start()
         try:
             yield f"127.0.0.1:{port}"
@@ -102,17 +126,17 @@ class CustomerServiceDouble(CustomerServiceServicer):
     async def RegisterCustomer(
         self, request: pb.RegisterCustomerRequest, context: Context
     ) -> pb.RegisterCustomerResponse:
-        return await self._do(
-            request,
-            context,
-            lambda: pb.RegisterCustomerResponse(
+        def register() -> pb.RegisterCustomerResponse:
+            self.devices.register(request, DEVICE_ID)
+            return pb.RegisterCustomerResponse(
                 customer_id="c1",
                 device_id=DEVICE_ID,
                 session_token=TOKEN,
                 session_expires_at=stamp(NOW + timedelta(days=30)),
                 number_code_sent=bool(request.telephone_number),
-            ),
-        )
+            )
+
+        return await self._do(request, context, register)
 
     async def VerifyNumber(
         self, request: pb.VerifyNumberRequest, context: Context
@@ -123,6 +147,7 @@ class CustomerServiceDouble(CustomerServiceServicer):
 
     async def SignIn(self, request: pb.SignInRequest, context: Context) -> pb.SignInResponse:
         def sign_in() -> pb.SignInResponse:
+            self.devices.check_sign_in(request)
             if request.password == WRONG_PASSWORD:
                 raise Refused(Reason.PASSWORD_WRONG)
             return pb.SignInResponse(
@@ -134,14 +159,44 @@ class CustomerServiceDouble(CustomerServiceServicer):
     async def AddDevice(
         self, request: pb.AddDeviceRequest, context: Context
     ) -> pb.AddDeviceResponse:
+        def add() -> pb.AddDeviceResponse:
+            self.devices.add(request, SECOND_DEVICE_ID)
+            return pb.AddDeviceResponse(
+                device_id=SECOND_DEVICE_ID,
+                session_token=TOKEN,
+                session_expires_at=stamp(NOW + timedelta(days=30)),
+            )
+
+        return await self._do(request, context, add)
+
+    async def InviteDevice(
+        self, request: pb.InviteDeviceRequest, context: Context
+    ) -> pb.InviteDeviceResponse:
         return await self._do(
             request,
             context,
-            lambda: pb.AddDeviceResponse(
-                device_id="00" + "d2" * 16,
-                session_token=TOKEN,
-                session_expires_at=stamp(NOW + timedelta(days=30)),
+            lambda: pb.InviteDeviceResponse(
+                invitation=self.devices.invite(), expires_at=stamp(NOW + TEN_MINUTES)
             ),
+        )
+
+    async def ChangePassword(
+        self, request: pb.ChangePasswordRequest, context: Context
+    ) -> pb.ChangePasswordResponse:
+        def change() -> pb.ChangePasswordResponse:
+            if request.password == WRONG_PASSWORD:
+                raise Refused(Reason.PASSWORD_WRONG)
+            return pb.ChangePasswordResponse(sessions_ended=2)
+
+        return await self._do(request, context, change)
+
+    async def SendNumberCode(
+        self, request: pb.SendNumberCodeRequest, context: Context
+    ) -> pb.SendNumberCodeResponse:
+        return await self._do(
+            request,
+            context,
+            lambda: pb.SendNumberCodeResponse(expires_at=stamp(NOW + TEN_MINUTES)),
         )
 
     async def RemoveDevice(
@@ -183,11 +238,14 @@ class CustomerServiceDouble(CustomerServiceServicer):
             if self.is_password_needed and not request.password:
                 raise Refused(Reason.PASSWORD_REQUIRED)
             number = self.done["IssueCodeRequest"]
+            terminal_id, merchant_name = self.bound_to if request.terminal_tag else ("", "")
             return pb.IssueCodeResponse(
                 code=code_text(number),
                 issued_at=stamp(NOW),
                 expires_at=stamp(NOW + self.code_life),
                 next_at=stamp(NOW + self.code_life * 0.75),
+                bound_terminal_id=terminal_id,
+                bound_merchant_name=merchant_name,
             )
 
         return await self._do(request, context, issue)
@@ -202,9 +260,11 @@ class CustomerServiceDouble(CustomerServiceServicer):
     ) -> pb.ConfirmProcessResponse:
         def confirm() -> pb.ConfirmProcessResponse:
             process = self._find(request.process_id)
-            if process.state != process_pb2.PROCESS_STATE_AWAITING_CUSTOMER:
+            if process.state not in _ANSWERABLE:
                 state = process_pb2.ProcessState.Name(process.state)
                 raise Refused(Reason.PROCESS_NOT_AWAITING, state=state)
+            self.devices.check_confirmation(request, process)
+            process.version += 1
             is_approved = request.decision == pb.DECISION_APPROVE
             process.state = (
                 process_pb2.PROCESS_STATE_INSTRUCTED
@@ -245,7 +305,7 @@ class CustomerServiceDouble(CustomerServiceServicer):
         def find() -> pb.GetReceiptResponse:
             if request.process_id not in self.receipts:
                 raise Refused(Reason.RECEIPT_NOT_READY, state="INSTRUCTED")
-            return pb.GetReceiptResponse(receipt=self.receipts[request.process_id])
+            return self.receipts[request.process_id]
 
         return await self._do(request, context, find)
 
@@ -274,12 +334,12 @@ class CustomerServiceDouble(CustomerServiceServicer):
         request_id = str(getattr(request, "request_id", ""))
         known = self._answers.get(request_id) if request_id else None
         if known and known[0] != request:
-            await _fail(context, Refused(Reason.REQUEST_ID_REUSED))
+            await self._fail(context, Refused(Reason.REQUEST_ID_REUSED))
         if known is None:
             try:
                 response = effect()
             except TallymarkError as error:
-                await _fail(context, error)
+                await self._fail(context, error)
             self.done[type(request).__name__] += 1
             if request_id:
                 self._answers[request_id] = (request, copy.deepcopy(response))
@@ -288,10 +348,12 @@ class CustomerServiceDouble(CustomerServiceServicer):
         if self.lose_answers:
             self.lose_answers -= 1
             await context.abort(grpc.StatusCode.UNAVAILABLE, "the connection broke")
+        context.set_trailing_metadata(self._trailing())
         return response
 
     async def _note(self, request: Message, context: Context) -> None:
         self.calls.append(request)
+        self.on_call(request)
         metadata = dict(context.invocation_metadata() or ())
         self.tokens.append(str(metadata.get("authorization", "")))
         try:
@@ -302,12 +364,12 @@ class CustomerServiceDouble(CustomerServiceServicer):
                 for found in invalid.violations
                 if (path := found.proto.field)
             ]
-            await _fail(context, Refused(Reason.REQUEST_INVALID, violations=fields))
+            await self._fail(context, Refused(Reason.REQUEST_INVALID, violations=fields))
         if self.fail_next_with:
             trailing: tuple[tuple[str, str], ...] = ()
             if self.pushback_milliseconds is not None:
                 trailing = ((RETRY_PUSHBACK_KEY, str(self.pushback_milliseconds)),)
-            await _fail(context, self.fail_next_with.pop(0), *trailing)
+            await self._fail(context, self.fail_next_with.pop(0), *trailing)
 
     def _find(self, process_id: str) -> process_pb2.Process:
         for process in self.processes:
@@ -315,10 +377,16 @@ class CustomerServiceDouble(CustomerServiceServicer):
                 return process
         raise Refused(Reason.PROCESS_NOT_FOUND)
 
+    def _trailing(self) -> tuple[tuple[str, str], ...]:
+        return ((CHECKPOINT_KEY, self.checkpoint),) if self.checkpoint else ()
 
-async def _fail(context: Context, error: TallymarkError, *trailing: tuple[str, str]) -> NoReturn:
-    status = rpc_status.to_status(to_status(error))
-    await context.abort(
-        status.code, status.details, trailing_metadata=(*status.trailing_metadata, *trailing)
-    )
-    raise AssertionError
+    async def _fail(
+        self, context: Context, error: TallymarkError, *trailing: tuple[str, str]
+    ) -> NoReturn:
+        status = rpc_status.to_status(to_status(error))
+        await context.abort(
+            status.code,
+            status.details,
+            trailing_metadata=(*status.trailing_metadata, *self._trailing(), *trailing),
+        )
+        raise AssertionError

@@ -1,6 +1,7 @@
 """The phone's connection against a double of the server, over real gRPC."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -8,16 +9,30 @@ import pytest
 
 from tallymark.v1 import action_pb2, money_pb2, process_pb2
 from tallymark.v1 import customer_service_pb2 as pb
-from tallymark_phone.display import action_line
+from tallymark_phone.process_display import action_line
 from tallymark_phone.processes import ActionKind, Decision, ProcessEvent, ProcessState, Refusal
 from tallymark_phone.registrations import BillChoice, CodeChoice, Purpose, TicketChoice
 from tallymark_phone.repetition import Repetition
 from tallymark_phone.server_connection import PhoneConnection
+from tallymark_phone.trust import Trust
+from tallymark_protocol.device_key import DevicePrivateKey
 from tallymark_protocol.errors import NotDone, Refused, UnknownOutcome
 from tallymark_protocol.reasons import Reason
-from tests.doubles.customer_service import PASSWORD, TOKEN, CustomerServiceDouble, code_text
+from tests.doubles.authority import Authority
+from tests.doubles.customer_service import (
+    CHECKPOINT,
+    DEVICE_ID,
+    NOW,
+    PASSWORD,
+    TEN_MINUTES,
+    TOKEN,
+    CustomerServiceDouble,
+    code_text,
+)
+from tests.doubles.known_devices import INVITATION
 
 PROCESS_ID = "00" + "a1" * 16
+DEVICE_KEY = DevicePrivateKey.generate()
 CARD_NUMBER = "4111111111111111"
 
 
@@ -37,12 +52,35 @@ async def address(double: CustomerServiceDouble) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def phone(address: str) -> AsyncIterator[PhoneConnection]:
-    connection = PhoneConnection(
-        address, session_token=TOKEN, repetition=Repetition(sleep=no_pause)
-    )
-    async with connection:
+async def phone(double: CustomerServiceDouble, address: str) -> AsyncIterator[PhoneConnection]:
+    """Return the connection of a phone that the double knows."""
+    double.devices.keys[DEVICE_ID] = DEVICE_KEY.public()
+    async with connect(double, address, session_token=TOKEN) as connection:
         yield connection
+
+
+def connect(
+    double: CustomerServiceDouble,
+    address: str,
+    *,
+    session_token: str = "",
+    repetition: Repetition | None = None,
+    on_checkpoint: Callable[[str], None] = lambda _: None,
+) -> PhoneConnection:
+    return PhoneConnection(
+        address,
+        device_key=DEVICE_KEY,
+        session_token=session_token,
+        trust=Trust(ca_certificates_pem=double.authority.certificate_pem, source="ca.pem"),
+        repetition=repetition or Repetition(sleep=no_pause),
+        on_checkpoint=on_checkpoint,
+    )
+
+
+def connect_to_nobody() -> PhoneConnection:
+    return PhoneConnection(
+        "127.0.0.1:1", device_key=DEVICE_KEY, repetition=Repetition(sleep=no_pause)
+    )
 
 
 def process(
@@ -72,7 +110,7 @@ def process(
 async def test_registering_opens_a_session_that_later_calls_use(
     address: str, double: CustomerServiceDouble
 ) -> None:
-    async with PhoneConnection(address) as phone:
+    async with connect(double, address) as phone:
         customer = await phone.register_customer(
             login_name="ana", password=PASSWORD, device_name="Phone"
         )
@@ -108,9 +146,7 @@ async def test_what_stays_unknown_is_raised_and_never_as_a_refusal(
 
 
 async def test_a_server_that_is_not_there_is_an_unknown_outcome() -> None:
-    connection = PhoneConnection("127.0.0.1:1", repetition=Repetition(sleep=no_pause))
-
-    async with connection as phone:
+    async with connect_to_nobody() as phone:
         with pytest.raises(UnknownOutcome):
             await phone.get_wallet()
 
@@ -144,7 +180,7 @@ async def test_the_servers_wish_for_a_pause_is_obeyed(
     double.fail_next_with = [NotDone(Reason.OVERLOADED, retry_after_seconds=2.0)]
     double.pushback_milliseconds = pushback_milliseconds
 
-    async with PhoneConnection(address, repetition=Repetition(sleep=note)) as phone:
+    async with connect(double, address, repetition=Repetition(sleep=note)) as phone:
         if pauses:
             await phone.get_wallet()
         else:
@@ -160,7 +196,7 @@ async def test_a_code_is_asked_for_with_everything_that_was_chosen(
     general = CodeChoice(
         card_id="0c" * 17,
         bill=BillChoice(merchant_id="water", bill_reference="R-17"),
-        for_terminal_id="till-1",
+        terminal_tag="TT1:TAG",
     )
     ticket = CodeChoice(
         purpose=Purpose.TICKET, ticket=TicketChoice(event_id="summer", ticket_id="T1")
@@ -170,14 +206,15 @@ async def test_a_code_is_asked_for_with_everything_that_was_chosen(
     await phone.issue_code(ticket)
 
     assert code.text == code_text(0)
+    assert code.bound_to == "Corner Café (till-1)"
     assert (code.life_seconds, code.next_after_seconds) == (60, 45)
     first, second = double.calls
     assert isinstance(first, pb.IssueCodeRequest)
     assert isinstance(second, pb.IssueCodeRequest)
-    assert (first.card_id, first.bill.bill_reference, first.audience, first.password) == (
+    assert (first.card_id, first.bill.bill_reference, first.terminal_tag, first.password) == (
         "0c" * 17,
         "R-17",
-        "till-1",
+        "TT1:TAG",
         PASSWORD,
     )
     assert (second.ticket.event_id, second.ticket.ticket_id) == ("summer", "T1")
@@ -187,18 +224,31 @@ async def test_every_other_call_is_understood_by_the_server(
     phone: PhoneConnection, double: CustomerServiceDouble
 ) -> None:
     double.processes = [process()]
-    double.receipts[PROCESS_ID] = process_pb2.Receipt(receipt_number=PROCESS_ID)
+    double.receipts[PROCESS_ID] = pb.GetReceiptResponse(
+        receipt=process_pb2.Receipt(receipt_number=PROCESS_ID)
+    )
 
+    assert (await phone.send_number_code()).expires_at == NOW + TEN_MINUTES
     assert await phone.verify_number("123456") == "+4930123456"
+    assert await phone.change_password(password=PASSWORD, new_password="a longer one") == 2
     await phone.remove_device("00" * 17)
     assert await phone.revoke_codes() == 2
     assert await phone.revoke_codes(Purpose.POINTS) == 2
     disputed = await phone.dispute_process(PROCESS_ID, statement="not me")
-    confirmed = await phone.confirm_process(PROCESS_ID, Decision.APPROVE, digits="42")
+    yes = phone.sign_answer(disputed, Decision.APPROVE, digits="42")
+    confirmed = await phone.confirm_process(yes)
     receipt = await phone.get_receipt(PROCESS_ID)
-    added = await phone.add_device(login_name="ana", password=PASSWORD, device_name="Second")
+    invitation = await phone.invite_device()
+    added = await phone.add_device(
+        login_name="ana",
+        password=PASSWORD,
+        invitation=invitation.text,
+        device_name="Second",
+    )
     session = await phone.sign_in(login_name="ana", password=PASSWORD, device_id=added.device_id)
 
+    assert invitation.text == INVITATION
+    assert INVITATION not in repr(invitation)
     assert disputed.is_disputed
     assert confirmed.state is ProcessState.INSTRUCTED
     assert receipt.receipt_number == PROCESS_ID
@@ -252,7 +302,11 @@ async def test_what_is_instructed_is_shown_and_before_that_what_was_asked_for(
         ),
         action_pb2.Instruction(
             admit=action_pb2.AdmitInstruction(
-                event_id="summer", event_name="Summer", place="Row 4", direction=entry
+                event_id="summer",
+                event_name="Summer",
+                ticket_id="T1",
+                place="Row 4",
+                direction=entry,
             )
         ),
         action_pb2.Instruction(
@@ -300,10 +354,10 @@ async def test_what_is_instructed_is_shown_and_before_that_what_was_asked_for(
     assert [action_line(replace(action, refusal=None)) for action in after.actions] == [
         "charge 5.00 EUR (VISA 1111)",
         "pay bill R-17 of 5.00 EUR at the terminal (Water)",
-        "enter summer (Summer, Row 4)",
-        "tell your 40 points",
-        "give you 5 points",
-        "take 50 points worth 5.00 EUR",
+        "enter summer with ticket T1 (Summer, Row 4)",
+        "tell your 40 points of beans",
+        "give you 5 points of beans",
+        "take 50 points of beans worth 5.00 EUR",
     ]
     assert after.actions[0].refusal == Refusal(reason="BILL_IN_USE")
 
@@ -343,10 +397,9 @@ async def test_a_lost_stream_is_resumed_where_it_stopped(
 
 
 async def test_watching_ends_after_several_losses_in_a_row() -> None:
-    connection = PhoneConnection("127.0.0.1:1", repetition=Repetition(sleep=no_pause))
     losses: list[UnknownOutcome] = []
 
-    async with connection as phone:
+    async with connect_to_nobody() as phone:
         with pytest.raises(UnknownOutcome):
             async for _ in phone.watch_processes(on_lost=losses.append):
                 pass
@@ -364,3 +417,94 @@ async def test_watching_ends_at_a_refusal(
             pass
 
     assert refused.value.reason is Reason.SESSION_EXPIRED
+
+
+async def test_a_code_that_is_not_bound_as_it_was_asked_for_is_not_shown(
+    phone: PhoneConnection, double: CustomerServiceDouble
+) -> None:
+    double.bound_to = ("", "")
+
+    with pytest.raises(Refused, match="not bound"):
+        await phone.issue_code(CodeChoice(terminal_tag="TT1:TAG"))
+
+
+async def test_every_answer_brings_a_checkpoint_a_refusal_too(
+    double: CustomerServiceDouble, address: str
+) -> None:
+    seen: list[str] = []
+    double.fail_next_with = [Refused(Reason.SESSION_EXPIRED)]
+
+    async with connect(double, address, on_checkpoint=seen.append) as phone:
+        with pytest.raises(Refused):
+            await phone.get_wallet()
+        await phone.get_wallet()
+        double.checkpoint = ""
+        await phone.get_wallet()
+
+    assert seen == [CHECKPOINT, CHECKPOINT]
+
+
+async def test_a_key_that_is_not_in_the_request_proves_nothing(
+    double: CustomerServiceDouble, address: str
+) -> None:
+    other = DevicePrivateKey.generate()
+    trust = Trust(ca_certificates_pem=double.authority.certificate_pem)
+    async with connect(double, address) as phone:
+        customer = await phone.register_customer(
+            login_name="ana", password=PASSWORD, device_name="Phone"
+        )
+
+    async with PhoneConnection(address, device_key=other, trust=trust) as thief:
+        with pytest.raises(Refused) as refused:
+            await thief.sign_in(login_name="ana", password=PASSWORD, device_id=customer.device_id)
+
+    assert refused.value.reason is Reason.PASSWORD_WRONG
+
+
+@pytest.mark.parametrize(
+    ("hosts", "trusted", "sentence"),
+    [
+        (["127.0.0.1"], "another authority", "is not from an authority in other.pem"),
+        (["127.0.0.1"], "the system", "is not from an authority in what this system trusts"),
+        (["shop.example"], "the right one", "is not for the name 127.0.0.1"),
+    ],
+)
+async def test_a_server_that_nobody_vouches_for_gets_nothing_and_is_called_once(
+    double: CustomerServiceDouble, hosts: list[str], trusted: str, sentence: str
+) -> None:
+    trust = {
+        "another authority": Trust(
+            ca_certificates_pem=Authority().certificate_pem, source="other.pem"
+        ),
+        "the system": Trust(),
+        "the right one": Trust(ca_certificates_pem=double.authority.certificate_pem),
+    }[trusted]
+    pauses: list[float] = []
+
+    async def note(seconds: float) -> None:
+        pauses.append(seconds)
+
+    async with double.served(hosts=hosts) as address:
+        connection = PhoneConnection(
+            address, device_key=DEVICE_KEY, trust=trust, repetition=Repetition(sleep=note)
+        )
+        async with connection as phone:
+            with pytest.raises(UnknownOutcome, match=sentence) as failed:
+                await phone.sign_in(login_name="ana", password=PASSWORD, device_id=DEVICE_ID)
+
+    assert address in failed.value.message
+    assert not pauses
+    assert not double.calls
+
+
+async def test_a_server_without_tls_is_told_apart() -> None:
+    async def say_something(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(say_something, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, PhoneConnection(f"127.0.0.1:{port}", device_key=DEVICE_KEY) as phone:
+        with pytest.raises(UnknownOutcome, match="does not speak TLS"):
+            await phone.get_wallet()

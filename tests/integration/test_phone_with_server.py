@@ -11,15 +11,20 @@ import zxingcpp
 from PIL import Image
 
 from tallymark.v1 import identification_pb2, terminal_service_pb2
+from tallymark_phone.answering import answer_process
 from tallymark_phone.processes import ActionKind, Decision, Process, ProcessState
 from tallymark_phone.qr_picture import QrPicture
 from tallymark_phone.questions import Answer, FixedAnswer
 from tallymark_phone.registrations import CodeChoice, Purpose, TicketChoice
 from tallymark_phone.server_connection import PhoneConnection
+from tallymark_phone.trust import Trust
 from tallymark_phone.wallet import Wallet
-from tallymark_phone.watching import ProcessWatch, confirm
+from tallymark_phone.watching import ProcessWatch
+from tallymark_protocol.checkpoint import parse_checkpoint
+from tallymark_protocol.device_key import DevicePrivateKey
 from tallymark_protocol.errors import Refused
 from tallymark_protocol.reasons import Reason
+from tallymark_protocol.verified_receipt import verify_receipt
 from tests.world.actions import CHARGE_REST, burn, charge, earn
 from tests.world.world import GOOD_CARD, Terminal, World, euro, new_id
 from tests.world.world import Phone as Customer
@@ -28,9 +33,26 @@ NUMBER = "+4930123456"
 PASSWORD = "correct horse battery"
 
 
+def connect(
+    server: World, device_key: DevicePrivateKey, *, seen: list[str] | None = None
+) -> PhoneConnection:
+    """Return a connection of the phone with this key; `seen` gets the server's checkpoints."""
+    return PhoneConnection(
+        f"127.0.0.1:{server.app.port}",
+        device_key=device_key,
+        trust=Trust(ca_certificates_pem=server.ca_pem),
+        on_checkpoint=(seen if seen is not None else []).append,
+    )
+
+
 @pytest.fixture
-async def phone(in_memory: World) -> AsyncIterator[PhoneConnection]:
-    async with PhoneConnection(f"127.0.0.1:{in_memory.app.port}") as connection:
+def device_key() -> DevicePrivateKey:
+    return DevicePrivateKey.generate()
+
+
+@pytest.fixture
+async def phone(in_memory: World, device_key: DevicePrivateKey) -> AsyncIterator[PhoneConnection]:
+    async with connect(in_memory, device_key) as connection:
         await connection.register_customer(
             login_name="ana",
             password=PASSWORD,
@@ -59,8 +81,8 @@ async def scanned(phone: PhoneConnection, choice: CodeChoice | None = None) -> s
     return str(found.text)
 
 
-async def test_a_sale_is_confirmed_on_the_phone_and_ends_in_one_receipt(
-    phone: PhoneConnection, till: Terminal, wallet: Wallet
+async def test_a_sale_is_confirmed_on_the_phone_and_ends_in_one_receipt_that_can_be_verified(
+    phone: PhoneConnection, till: Terminal, wallet: Wallet, device_key: DevicePrivateKey
 ) -> None:
     shown: list[Process] = []
     await phone.register_card(card_number=GOOD_CARD, expires_on="2031-05")
@@ -83,6 +105,12 @@ async def test_a_sale_is_confirmed_on_the_phone_and_ends_in_one_receipt(
     assert [str(action.amount) for action in shown[0].actions] == ["60.00 EUR", "None"]
     assert str(receipt.card_total) == "60.00 EUR"
     assert receipt.is_confirmed_by_customer
+    assert not receipt.problems
+    key_hash = device_key.public().key_hash()
+    assert receipt.confirmed_by is not None
+    assert receipt.confirmed_by.device_key_hash == key_hash
+    assert receipt.checkpoint.startswith("tmc1:0:")
+    assert not verify_receipt(receipt.document, device_key_hash=key_hash).problems
     assert [(posting.points, posting.balance_after) for posting in receipt.postings] == [(60, 60)]
     listed = [process async for process in phone.list_processes()]
     assert [process.state for process in listed] == [ProcessState.COMPLETED]
@@ -104,7 +132,7 @@ async def test_a_customer_known_by_number_enters_the_digits_of_the_terminal(
     async with aclosing(phone.watch_processes()) as events:
         seen = (await anext(events)).process
     answer = Answer(decision=Decision.APPROVE, digits=asked.confirmation_digits)
-    after = await confirm(phone, wallet, seen.process_id, answer)
+    after = await answer_process(phone, wallet, seen, answer)
 
     assert seen.is_digits_needed
     assert after.is_confirmed_by_customer
@@ -124,7 +152,7 @@ async def test_the_customer_says_no_and_nothing_is_taken(
 
     async with aclosing(phone.watch_processes()) as events:
         seen = (await anext(events)).process
-    declined = await phone.confirm_process(seen.process_id, Decision.DECLINE)
+    declined = await phone.confirm_process(phone.sign_answer(seen, Decision.DECLINE))
     sale = await resolving
 
     assert [action.kind for action in seen.actions] == [
@@ -159,12 +187,14 @@ async def test_a_ticket_that_the_customer_has_not_gives_no_code(phone: PhoneConn
     assert refused.value.reason is Reason.TICKET_NOT_FOUND
 
 
-async def test_a_repeated_request_has_the_same_answer_and_its_secret(in_memory: World) -> None:
+async def test_a_repeated_request_has_the_same_answer_and_its_secret(
+    in_memory: World, device_key: DevicePrivateKey
+) -> None:
     tokens = set()
     request_id = new_id()
 
     for _ in range(2):
-        async with PhoneConnection(f"127.0.0.1:{in_memory.app.port}") as phone:
+        async with connect(in_memory, device_key) as phone:
             customer = await phone.register_customer(
                 login_name="cora", password=PASSWORD, device_name="Phone", request_id=request_id
             )
@@ -173,9 +203,11 @@ async def test_a_repeated_request_has_the_same_answer_and_its_secret(in_memory: 
     assert len(tokens) == 1
 
 
-async def test_another_password_under_the_same_request_is_told_apart(in_memory: World) -> None:
+async def test_another_password_under_the_same_request_is_told_apart(
+    in_memory: World, device_key: DevicePrivateKey
+) -> None:
     request_id = new_id()
-    async with PhoneConnection(f"127.0.0.1:{in_memory.app.port}") as phone:
+    async with connect(in_memory, device_key) as phone:
         await phone.register_customer(
             login_name="cora", password=PASSWORD, device_name="Phone", request_id=request_id
         )
@@ -189,3 +221,103 @@ async def test_another_password_under_the_same_request_is_told_apart(in_memory: 
             )
 
     assert refused.value.reason is Reason.REQUEST_ID_REUSED
+
+
+async def test_a_phone_signs_in_with_its_key_and_with_no_other(
+    in_memory: World, phone: PhoneConnection, device_key: DevicePrivateKey
+) -> None:
+    (device,) = (await phone.get_wallet()).devices
+    credentials = {"login_name": "ana", "password": PASSWORD, "device_id": device.device_id}
+
+    async with connect(in_memory, device_key) as again:
+        await again.sign_in(**credentials)
+        assert (await again.get_wallet()).login_name == "ana"
+    async with connect(in_memory, DevicePrivateKey.generate()) as thief:
+        with pytest.raises(Refused) as refused:
+            await thief.sign_in(**credentials)
+
+    assert refused.value.reason is Reason.PASSWORD_WRONG
+
+
+async def test_another_phone_is_added_by_an_invitation_once(
+    in_memory: World, phone: PhoneConnection
+) -> None:
+    invitation = await phone.invite_device()
+
+    async def add(name: str) -> None:
+        async with connect(in_memory, DevicePrivateKey.generate()) as other:
+            await other.add_device(
+                login_name="ana",
+                password=PASSWORD,
+                invitation=invitation.text,
+                device_name=name,
+            )
+
+    await add("Tablet")
+    with pytest.raises(Refused) as refused:
+        await add("Stranger")
+
+    assert refused.value.reason is Reason.INVITATION_INVALID
+    names = [device.name for device in (await phone.get_wallet()).devices]
+    assert names == ["Phone", "Tablet"]
+
+
+async def test_a_new_password_ends_the_other_sessions(
+    in_memory: World, phone: PhoneConnection, device_key: DevicePrivateKey
+) -> None:
+    (device,) = (await phone.get_wallet()).devices
+    async with connect(in_memory, device_key) as other:
+        await other.sign_in(login_name="ana", password=PASSWORD, device_id=device.device_id)
+
+        ended = await phone.change_password(password=PASSWORD, new_password="mule bridge candle")
+
+        with pytest.raises(Refused):
+            await other.get_wallet()
+    assert ended == 1
+    assert (await phone.get_wallet()).login_name == "ana"
+
+
+async def test_another_code_is_sent_to_the_number(phone: PhoneConnection, in_memory: World) -> None:
+    first = in_memory.numbers.codes[NUMBER]
+
+    await phone.send_number_code()
+
+    assert await phone.verify_number(in_memory.numbers.codes[NUMBER]) == NUMBER
+    assert len(first) == 6
+
+
+async def test_a_code_for_one_terminal_names_it_and_works_there_alone(
+    phone: PhoneConnection, till: Terminal, in_memory: World
+) -> None:
+    other = await in_memory.add_terminal("till-2")
+    tag = (await till.call("GetTag", terminal_service_pb2.GetTagRequest())).tag
+
+    code = await phone.issue_code(CodeChoice(terminal_tag=tag))
+    refused = await other.reason("ResolveCode", other.resolve_request(code.text, earn(1)))
+    taken = await till.reason("ResolveCode", till.resolve_request(code.text, earn(1)))
+
+    assert code.bound_terminal_id == till.terminal_id
+    assert code.bound_merchant_name
+    assert (refused, taken) == ("CODE_FOR_OTHER_TERMINAL", "OK")
+
+
+async def test_a_tag_that_the_server_did_not_sign_gives_no_code(phone: PhoneConnection) -> None:
+    with pytest.raises(Refused) as refused:
+        await phone.issue_code(CodeChoice(terminal_tag="TT1:NOT A TAG"))
+
+    assert refused.value.reason is Reason.TAG_INVALID
+
+
+async def test_answers_carry_checkpoints_that_only_grow(
+    in_memory: World, device_key: DevicePrivateKey
+) -> None:
+    seen: list[str] = []
+    async with connect(in_memory, device_key, seen=seen) as phone:
+        await phone.register_customer(login_name="dora", password=PASSWORD, device_name="Phone")
+        await phone.register_card(card_number=GOOD_CARD, expires_on="2031-05")
+        await phone.get_wallet()
+
+    sequences = [parse_checkpoint(text).sequence for text in seen]
+    assert len(sequences) == 3
+    assert sequences == sorted(sequences)
+    assert sequences[0] < sequences[-1]

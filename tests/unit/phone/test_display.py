@@ -1,22 +1,25 @@
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from rich.console import Console, RenderableType
 
 from tallymark.v1 import action_pb2
-from tallymark_phone.display import (
+from tallymark_phone.display import as_json
+from tallymark_phone.process_display import (
     action_line,
-    as_json,
+    claim_lines,
+    headline,
     process_lines,
     processes_table,
-    receipt_lines,
-    wallet_tables,
 )
 from tallymark_phone.processes import (
     Action,
     ActionKind,
+    ConfirmedBy,
     Money,
     PointsPosting,
     Process,
@@ -24,9 +27,11 @@ from tallymark_phone.processes import (
     Receipt,
     Refusal,
 )
+from tallymark_phone.receipt_display import receipt_lines
 from tallymark_phone.refusals import SENTENCES, explain
 from tallymark_phone.registrations import Bill, Card, Device, Holdings, PointsAccount, Ticket
 from tallymark_phone.request_ids import new_request_id
+from tallymark_phone.wallet_display import wallet_tables
 
 from .fakes import SERVER_TIME, code
 
@@ -141,6 +146,41 @@ def test_a_merchants_name_cannot_control_the_terminal() -> None:
         assert "\x07" not in text
 
 
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({}, "9.90 EUR"),
+        ({"card_total": None}, "14.90 EUR"),
+        (
+            {"card_total": None, "sale_total": None},
+            "charge 9.90 EUR (VISA 1111), give you 9 points of beans",
+        ),
+    ],
+)
+def test_the_headline_says_who_takes_what(changes: dict[str, Any], what: str) -> None:
+    process = replace(PROCESS, merchant_name="Café", **changes)
+
+    assert headline(process) == f"Café, till-1: {what}"
+
+
+@pytest.mark.parametrize(
+    ("process", "is_hinted_at"),
+    [
+        (replace(PROCESS, state=ProcessState.INSTRUCTED), True),
+        (replace(PROCESS, state=ProcessState.COMPLETED), True),
+        (replace(PROCESS, state=ProcessState.COMPLETED, is_disputed=True), False),
+        (replace(PROCESS, state=ProcessState.DECLINED), False),
+    ],
+)
+def test_a_claim_says_how_to_dispute_it_where_something_is_or_was_done(
+    *, process: Process, is_hinted_at: bool
+) -> None:
+    text = printed(claim_lines(process))
+
+    assert text.startswith(headline(process))
+    assert (f"Not you? tallymark-phone dispute {process.process_id}" in text) is is_hinted_at
+
+
 def test_a_receipt_shows_totals_and_points() -> None:
     receipt = Receipt(
         receipt_number="ab" * 17,
@@ -152,13 +192,24 @@ def test_a_receipt_shows_totals_and_points() -> None:
         completed_at=SERVER_TIME,
         sale_total=euros(1490),
         card_total=euros(990),
+        confirmed_by=ConfirmedBy(
+            device_id="d1" * 17, device_key_hash="ef" * 32, confirmed_at=SERVER_TIME
+        ),
         reversed_by_process_id="cd" * 17,
+        checkpoint=f"tmc1:0:17:{'ab' * 16}",
     )
 
     text = printed(receipt_lines(receipt))
 
-    for part in ("paid by card 9.90 EUR", "beans -500, balance 20", "taken back by cdcd"):
+    for part in (
+        "paid by card 9.90 EUR",
+        "beans -500, balance 20",
+        f"confirmed by phone {'d1' * 17} on 20",
+        "taken back by cdcd",
+        "checkpoint tmc1:0:17:",
+    ):
         assert part in text
+    assert "confirmed by this phone" in printed(receipt_lines(receipt, own_key_hash="ef" * 32))
 
 
 def test_the_wallet_shows_what_there_is_and_no_empty_table() -> None:
@@ -255,8 +306,8 @@ def test_a_refused_ticket_says_when_and_where_it_was_used() -> None:
     assert "at gate-2" in explain(refusal)
 
 
-def test_no_repr_shows_the_text_of_a_code() -> None:
-    assert code(7).text not in repr(code(7))
+def test_neither_a_repr_nor_json_shows_the_text_of_a_code() -> None:
+    assert code(7).text not in repr(code(7)) + as_json(code(7))
 
 
 def test_request_ids_are_uuids_of_version_7_in_the_order_of_time() -> None:
