@@ -5,8 +5,8 @@ The check has six steps, numbered alike in docs/signatures.md and here:
     1 statement there · 2 statement readable · 3 device key · 4 signature · 5 a yes that counts ·
     6 the receipt says the same
 
-What no receipt can tell is whose device key stands in it: compare its hash with that in the
-customer's wallet, or in the server's list of devices.
+What no receipt can tell is whose device key stands in it: compare its hash with that of the key in
+the customer's phone.
 """
 
 import json

@@ -22,7 +22,7 @@ def describe_receipt(verified: VerifiedReceipt, *, is_key_known: bool) -> Iterat
     if verified.device_key_hash:
         yield f"device key      {verified.device_key_hash}"
     if verified.device_key_hash and not is_key_known:
-        yield "                whose it is, no receipt can tell: compare it with the wallet"
+        yield "                whose it is, no receipt can tell: compare it with the phone's"
     if verified.confirmed_at:
         device = printable(verified.device_id)
         yield f"answered        {verified.confirmed_at} by device {device}, says the server"

@@ -134,7 +134,7 @@ def test_good_receipt_is_told_in_words(algorithm: KeyAlgorithm) -> None:
         "sale total      12.30 EUR",
         "card total      11.30 EUR",
         f"device key      {device.public().key_hash()}",
-        "                whose it is, no receipt can tell: compare it with the wallet",
+        "                whose it is, no receipt can tell: compare it with the phone's",
         f"answered        2026-09-21T14:14:00Z by device {'01' * 17}, says the server",
     ]
 
