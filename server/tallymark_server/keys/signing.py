@@ -1,6 +1,7 @@
 """The keys that sign codes: one signs, those before it are still good until their codes have ended.
 
-    signing.json       the numbers in the ring, from when to when each is good, and which one signs
+    signing.json       the numbers in the ring, from when to when each is good, which one signs, and
+                       the MAC keys of those that are gone
     signing-NNN.pem    Ed25519 private key number NNN, the one-byte kid in the header of a code
 
 A code's kid alone chooses the key; a number that is not in the ring is refused. The MAC key of
@@ -69,6 +70,7 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True):
 class _Index(msgspec.Struct, frozen=True, kw_only=True):
     signs: int
     keys: tuple[_Entry, ...]
+    gone: dict[int, str] = {}
 
 
 class _Ring(NamedTuple):
@@ -76,6 +78,8 @@ class _Ring(NamedTuple):
 
     keys: dict[int, SigningKey]
     signs: int
+    gone: dict[int, bytes]
+    """MAC keys of numbers that no key has any more."""
 
 
 class SigningRing:
@@ -95,7 +99,8 @@ class SigningRing:
                 folder.write(_file_of(_IDS[0]), new_private_key())
         index = msgspec.json.decode(folder.read_or_make(_INDEX, _first_index), type=_Index)
         keys = {entry.key_id: _read(folder, entry) for entry in index.keys}
-        self._ring = _Ring(keys, index.signs)
+        gone = {key_id: bytes.fromhex(mac_key) for key_id, mac_key in index.gone.items()}
+        self._ring = _Ring(keys, index.signs, gone)
         self._remove_other_files()
 
     @property
@@ -112,6 +117,14 @@ class SigningRing:
         """Return the key with this number if a code that it signed may be accepted now."""
         key = self._ring.keys.get(key_id)
         return key if key is not None and now < key.valid_until_seconds * 1000 else None
+
+    def gone_mac_key(self, key_id: int) -> bytes | None:
+        """Return the MAC key of a key that is gone.
+
+        With it a code of that key is recognised without looking a row up, and refused all the same;
+        only what was decided about it before is still told.
+        """
+        return self._ring.gone.get(key_id)
 
     def verification_keys(self) -> list[VerificationKey]:
         """Return the public keys, by their numbers."""
@@ -163,13 +176,13 @@ class SigningRing:
 
         """
         with self._changing:
-            keys, signs = self._ring
+            keys, signs, _ = self._ring
             if key_id not in keys:
                 raise KeyNotFound
             left = {number: key for number, key in keys.items() if number != key_id}
             if key_id == signs:
                 return self._sign_with_next(left, now)
-            self._keep(_Ring(left, signs))
+            self._keep(left, signs)
             return self.current
 
     def drop_ended(self, now: int) -> None:
@@ -177,7 +190,7 @@ class SigningRing:
         with self._changing:
             valid = self._valid_at(now)
             if len(valid) < len(self._ring.keys):
-                self._keep(_Ring(valid, self._ring.signs))
+                self._keep(valid, self._ring.signs)
 
     def _sign_with_next(self, kept: dict[int, SigningKey], now: int) -> SigningKey:
         """Write a new key, then the index that lets it sign, and only then sign with it."""
@@ -188,11 +201,14 @@ class SigningRing:
         entry = _Entry(key_id=free[0], made_at=now, valid_until_seconds=FOREVER)
         self._folder.write(_file_of(entry.key_id), new_private_key())
         key = _read(self._folder, entry)
-        self._keep(_Ring({**kept, key.key_id: key}, key.key_id))
+        self._keep({**kept, key.key_id: key}, key.key_id)
         return key
 
-    def _keep(self, ring: _Ring) -> None:
+    def _keep(self, keys: dict[int, SigningKey], signs: int) -> None:
         """Keep these keys and no others, in the index first: it decides what a restart finds."""
+        known = {**self._ring.gone, **{key.key_id: key.mac_key for key in self._ring.keys.values()}}
+        gone = {key_id: mac_key for key_id, mac_key in known.items() if key_id not in keys}
+        ring = _Ring(keys, signs, gone)
         entries = tuple(
             _Entry(
                 key_id=key.key_id,
@@ -201,7 +217,12 @@ class SigningRing:
             )
             for key in ring.keys.values()
         )
-        self._folder.write(_INDEX, msgspec.json.encode(_Index(signs=ring.signs, keys=entries)))
+        index = _Index(
+            signs=signs,
+            keys=entries,
+            gone={key_id: mac_key.hex() for key_id, mac_key in gone.items()},
+        )
+        self._folder.write(_INDEX, msgspec.json.encode(index))
         self._ring = ring
         self._remove_other_files()
 

@@ -111,16 +111,20 @@ class CodeMaker:
             raise Refused(Reason.CODE_NOT_GENUINE)
         return read
 
-    def read_unproved(self, text: str) -> ReadCode:
-        """Return where a code with this text would be stored, whoever made it.
-
-        Only for finding what was decided about it before: its key may be gone by now.
+    def read_gone(self, text: str) -> ReadCode:
+        """Return where a code is stored whose key is gone, for finding what was decided before.
 
         Raises:
-            Refused: CODE_MALFORMED.
+            Refused: CODE_MALFORMED, CODE_KEY_UNKNOWN, CODE_NOT_GENUINE; no row was looked up.
 
         """
-        return _read(text, _parsed(text).claims)
+        parsed = _parsed(text)
+        mac_key = self._keyring.signing.gone_mac_key(parsed.key_id)
+        if mac_key is None:
+            raise Refused(Reason.CODE_KEY_UNKNOWN)
+        if not check_cti_mac(parsed.claims, mac_key=mac_key, epoch=self._keyring.epoch):
+            raise Refused(Reason.CODE_NOT_GENUINE)
+        return _read(text, parsed.claims)
 
 
 def _parsed(text: str) -> ParsedCode:

@@ -113,7 +113,7 @@ class Lookup:
         except Refused as no:
             if no.reason is not Reason.CODE_KEY_UNKNOWN:
                 raise
-            read = self._codes.read_unproved(text)
+            read = self._codes.read_gone(text)
             if await self._decided(caller, read.partition, request_id) is None:
                 raise
             return read
@@ -125,7 +125,7 @@ class Lookup:
         except Refused as no:
             if no.reason is not Reason.CODE_KEY_UNKNOWN:
                 raise
-            return self._codes.read_unproved(text).partition
+            return self._codes.read_gone(text).partition
 
     async def _decided(self, caller: Caller, partition: int, request_id: str) -> Request | None:
         key = Request.key_of(partition, request_id.lower(), RESOLVE_RPC, caller.name)
