@@ -1,6 +1,6 @@
 """Messages of the contract as the terminal's values, on their way in; see server_connection.py."""
 
-from tallymark.v1 import process_pb2, terminal_service_pb2
+from tallymark.v1 import key_pb2, process_pb2, terminal_service_pb2
 from tallymark_terminal.action_messages import (
     money_value,
     named,
@@ -8,15 +8,19 @@ from tallymark_terminal.action_messages import (
     refusal_value,
     time_value,
 )
-from tallymark_terminal.processes import (
+from tallymark_terminal.answers import (
     Completion,
+    Confirmation,
+    DeviceKey,
     Knowledge,
-    Process,
-    ProcessKnowledge,
-    ProcessState,
     Receipt,
     ReceiptPosting,
     Reversal,
+)
+from tallymark_terminal.processes import (
+    Process,
+    ProcessKnowledge,
+    ProcessState,
     ReversalOutcome,
     ReversalRefusal,
     StagedBalance,
@@ -56,26 +60,34 @@ def process_value(message: process_pb2.Process) -> Process:
     )
 
 
-def knowledge_value(message: terminal_service_pb2.GetProcessResponse) -> Knowledge:
-    """Return the answer of GetProcess."""
+def knowledge_value(
+    message: terminal_service_pb2.GetProcessResponse, *, checkpoint: str
+) -> Knowledge:
+    """Return the answer of GetProcess, with the checkpoint that came with it."""
     return Knowledge(
         knowledge=named(ProcessKnowledge, terminal_service_pb2.ProcessKnowledge, message.knowledge),
         process=process_value(message.process) if message.HasField("process") else None,
         receipt=_receipt_value(message.receipt) if message.HasField("receipt") else None,
         failed_reason=message.failed_reason,
+        checkpoint=checkpoint,
     )
 
 
-def completion_value(message: terminal_service_pb2.CompleteProcessResponse) -> Completion:
-    """Return the answer of CompleteProcess."""
+def completion_value(
+    message: terminal_service_pb2.CompleteProcessResponse, *, checkpoint: str
+) -> Completion:
+    """Return the answer of CompleteProcess, with the checkpoint that came with it."""
     return Completion(
         process=process_value(message.process),
         receipt=_receipt_value(message.receipt) if message.HasField("receipt") else None,
+        checkpoint=checkpoint,
     )
 
 
-def reversal_value(message: terminal_service_pb2.ReverseProcessResponse) -> Reversal:
-    """Return the answer of ReverseProcess."""
+def reversal_value(
+    message: terminal_service_pb2.ReverseProcessResponse, *, checkpoint: str
+) -> Reversal:
+    """Return the answer of ReverseProcess, with the checkpoint that came with it."""
     outcome = named(ReversalOutcome, terminal_service_pb2.ReversalOutcome, message.outcome)
     refused = named(ReversalRefusal, terminal_service_pb2.ReversalRefusal, message.refused_because)
     return Reversal(
@@ -83,6 +95,7 @@ def reversal_value(message: terminal_service_pb2.ReverseProcessResponse) -> Reve
         refused_because=refused if outcome is ReversalOutcome.REFUSED else None,
         process=process_value(message.process) if message.HasField("process") else None,
         reversal=process_value(message.reversal) if message.HasField("reversal") else None,
+        checkpoint=checkpoint,
     )
 
 
@@ -107,4 +120,22 @@ def _receipt_value(message: process_pb2.Receipt) -> Receipt:
         confirmed_by_customer=message.confirmed_by_customer,
         reverses_process_id=message.reverses_process_id,
         reversed_by_process_id=message.reversed_by_process_id,
+        confirmation=_confirmation_value(message.confirmation)
+        if message.HasField("confirmation")
+        else None,
+    )
+
+
+def _confirmation_value(message: process_pb2.Confirmation) -> Confirmation:
+    key = message.device_key
+    is_known = key.algorithm in key_pb2.KeyAlgorithm.values()
+    return Confirmation(
+        statement=message.statement,
+        signature=message.signature,
+        device_key=DeviceKey(
+            algorithm=key_pb2.KeyAlgorithm.Name(key.algorithm) if is_known else "",
+            key_bytes=key.key_bytes,
+        ),
+        device_id=message.device_id,
+        confirmed_at=time_value(message.confirmed_at),
     )

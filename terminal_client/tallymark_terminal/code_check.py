@@ -17,8 +17,12 @@ code_format.verify.
 
 What passes may still be refused: whether a code was taken back, or used at another terminal, only
 the server knows.
+
+Step 4 refuses a code only by keys that were read after it was scanned. Whatever key the server used
+last for a code, it lists: so a change of keys refuses nobody, at whatever moment it comes.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from enum import IntEnum
@@ -41,16 +45,23 @@ from tallymark_protocol.code_format import (
 )
 from tallymark_protocol.reasons import Reason
 from tallymark_terminal.identification import CodeReference, ShownCode, reference_of
+from tallymark_terminal.key_table import KeyTable
 from tallymark_terminal.server_clock import ServerClock
-from tallymark_terminal.server_connection import KeyTable
 
-__all__ = ["KEYS_AGE_SECONDS_MAX", "CheckStep", "CodeCheck", "RefusedHere"]
+__all__ = [
+    "KEYS_AGE_SECONDS_MAX",
+    "KEYS_AGE_SECONDS_MIN",
+    "CheckStep",
+    "CodeCheck",
+    "RefusedHere",
+]
 
-KEYS_AGE_SECONDS_MAX: Final = 600.0
+KEYS_AGE_SECONDS_MAX: Final = 300.0
 """Keys and time are read again after this, so that a revoked key or a slow clock is not kept."""
 
-KEYS_AGE_SECONDS_MIN: Final = 5.0
-"""Younger keys are not read again, or forged codes could make the terminal flood the server."""
+KEYS_AGE_SECONDS_MIN: Final = 1.0
+"""Keys are not read again before they are so old: a code that needs it waits for that long. So
+forged codes take the time of whoever shows them, and cannot make the terminal flood the server."""
 
 
 class CheckStep(IntEnum):
@@ -86,13 +97,16 @@ class CodeCheck:
         clock: ServerClock,
         fetch_keys: Callable[[], Awaitable[KeyTable]],
         find_earlier_use: Callable[[CodeReference], Awaitable[datetime | None]],
+        sleep: Callable[[float], Awaitable[None]],
     ) -> None:
-        """Take who the terminal is, and whom to ask for keys and for earlier uses of a code."""
+        """Take who the terminal is, whom to ask for keys and for earlier uses, and how to wait."""
         self._terminal_id = terminal_id
         self._clock = clock
         self._fetch_keys = fetch_keys
         self._find_earlier_use = find_earlier_use
+        self._sleep = sleep
         self._table: KeyTable | None = None
+        self._reading = asyncio.Lock()
 
     async def check(self, text: str) -> ShownCode:
         """Return the code if every step passes.
@@ -130,12 +144,13 @@ class CodeCheck:
 
     async def keys(self, *, age_seconds_max: float = KEYS_AGE_SECONDS_MAX) -> KeyTable:
         """Return the keys, read again if they are older than this."""
-        if self._table is None or self._age_seconds(self._table) > age_seconds_max:
-            self._table = await self._fetch_keys()
-            self._clock.set(self._table.read_at)
-        return self._table
+        async with self._reading:
+            if self._table is None or self._age_seconds(self._table) > age_seconds_max:
+                self._table = await self._read()
+            return self._table
 
     async def _verify(self, parsed: ParsedCode) -> CodeClaims:
+        scanned_at = self._clock.steady()
         table = await self.keys()
         try:
             return self._verify_with(table, parsed)
@@ -143,10 +158,21 @@ class CodeCheck:
             # A new key, or a new epoch after a restored backup, may explain it.
             if refused.step is not CheckStep.SIGNATURE:
                 raise
-            fresh = await self.keys(age_seconds_max=KEYS_AGE_SECONDS_MIN)
-            if fresh is table:
-                raise
-        return self._verify_with(fresh, parsed)
+        return self._verify_with(await self._keys_since(scanned_at), parsed)
+
+    async def _keys_since(self, steady_seconds: float) -> KeyTable:
+        """Return keys that were asked for after this moment; wait if others were just read."""
+        async with self._reading:
+            if self._table is None or self._table.asked_at_seconds <= steady_seconds:
+                if self._table is not None:
+                    await self._sleep(KEYS_AGE_SECONDS_MIN - self._age_seconds(self._table))
+                self._table = await self._read()
+            return self._table
+
+    async def _read(self) -> KeyTable:
+        table = await self._fetch_keys()
+        self._clock.set(table.read_at)
+        return table
 
     def _verify_with(self, table: KeyTable, parsed: ParsedCode) -> CodeClaims:
         try:

@@ -1,6 +1,7 @@
 """What all commands share: the folder, the form of the output, and exit codes."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import NoReturn, TypeVar
@@ -10,6 +11,7 @@ import click
 from tallymark_terminal.earlier_sales import NoSuchSale
 from tallymark_terminal.home import Home, HomeUnusable, default_home_path
 from tallymark_terminal.journal import Journal, Stage
+from tallymark_terminal.journal_file import JournalFile
 from tallymark_terminal.sale_results import ExitCode
 from tallymark_terminal.scanner import ScannerUnavailable
 
@@ -24,14 +26,14 @@ def home_option(command: _Command) -> _Command:
         "--home",
         type=click.Path(file_okay=False, path_type=Path),
         callback=_home,
-        help="Folder with this terminal's secret and journal.",
+        help="Folder with this terminal's key and journal.",
     )(command)
 
 
 def json_option(command: _Command) -> _Command:
     """Add --json."""
     return click.option(
-        "--json", "as_json", is_flag=True, help="Print one JSON object per sale instead of words."
+        "--json", "as_json", is_flag=True, help="Print JSON, one object a line, instead of words."
     )(command)
 
 
@@ -48,7 +50,10 @@ def patience_option(command: _Command) -> _Command:
 
 
 def _home(context: click.Context, _parameter: click.Parameter, path: Path | None) -> Home:
-    return Home(path or context.find_root().params.get("home") or default_home_path())
+    of_program = context.find_root().params
+    return Home(
+        path or of_program.get("home") or default_home_path(), server=of_program.get("server")
+    )
 
 
 def run(work: Coroutine[object, object, ExitCode], *, home: Home | None = None) -> NoReturn:
@@ -73,8 +78,6 @@ def run(work: Coroutine[object, object, ExitCode], *, home: Home | None = None) 
 
 
 async def _has_unsettled(home: Home) -> bool:
-    journal = Journal(home.journal_path)
-    try:
-        return any(sale.stage is not Stage.HELD for sale in await journal.open_sales())
-    finally:
-        journal.close()
+    with contextlib.closing(JournalFile(home.journal_path)) as file:
+        sales = await Journal(file).open_sales()
+    return any(sale.stage is not Stage.HELD for sale in sales)

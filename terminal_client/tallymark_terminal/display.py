@@ -11,11 +11,12 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
+from tallymark_terminal.answers import Receipt
 from tallymark_terminal.instruction_words import headlines, instruction_lines, plain
 from tallymark_terminal.json_view import as_line, result_view
 from tallymark_terminal.large_figures import enlarge
-from tallymark_terminal.plain_words import Words, error_words
-from tallymark_terminal.processes import Process, ProcessState, Receipt
+from tallymark_terminal.plain_words import Words, error_words, unanswered_words
+from tallymark_terminal.processes import Process, ProcessState
 from tallymark_terminal.sale_results import Outcome, SaleResult
 
 __all__ = ["Display"]
@@ -32,6 +33,7 @@ _HEADLINES: Final = {
     Outcome.NOT_REVERSED: ("NOT TAKEN BACK", _BAD),
     Outcome.UNKNOWN: ("NO ANSWER", _UNSURE),
     Outcome.NOT_SENT: ("NO CONNECTION", _UNSURE),
+    Outcome.NOT_ACCEPTED: ("NOT ACCEPTED", _BAD),
 }
 
 
@@ -43,6 +45,7 @@ class Display:
     ) -> None:
         """Take where to write and in which form."""
         self.as_json = as_json
+        self.last_warning = ""
         self._console = console
         self._progress = error_console if as_json else console
         self._words = words
@@ -97,11 +100,16 @@ class Display:
         if result.outcome in _HEADLINES:
             self._large(*_HEADLINES[result.outcome])
         self._line(said, _GOOD if result.outcome is Outcome.EXECUTED else "")
+        if result.outcome is Outcome.NOT_SENT and result.message:
+            self._line(plain(result.message), "dim")
         for line in _posting_lines(result.receipt):
             self._line(line)
+        if result.checkpoint:
+            self._line(f"Checkpoint: {plain(result.checkpoint)}", "dim")
         if result.request_id is not None and result.outcome not in {
             Outcome.EXECUTED,
             Outcome.REFUSED,
+            Outcome.NOT_ACCEPTED,
         }:
             self._line(f"Request: {result.request_id}", "dim")
 
@@ -117,7 +125,7 @@ class Display:
                     "Shown, but not completed yet: run tallymark-terminal complete or reverse "
                     f"{result.request_id}."
                 )
-            case Outcome.REFUSED:
+            case Outcome.REFUSED | Outcome.NOT_ACCEPTED:
                 return self._refusal_words(result)
             case Outcome.GIVEN_UP | Outcome.REVERSED | Outcome.NOT_REVERSED if (
                 result.reversal is not None
@@ -131,7 +139,7 @@ class Display:
             case Outcome.NO_CODE:
                 return result.message
             case Outcome.NOT_SENT:
-                return f"The server does not answer; nothing was sent. {result.message}".strip()
+                return f"Nothing was sent. {unanswered_words(result.reason)}"
             case Outcome.UNKNOWN:
                 because = f" {error_words(result.reason)}" if result.reason else ""
                 return (
@@ -147,12 +155,17 @@ class Display:
             padded = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             self._line(padded.rstrip(), _NEUTRAL if number == 0 else "")
 
+    def warning(self, text: str) -> None:
+        """Show what somebody has to see to; beside JSON on standard error."""
+        self.last_warning = text
+        self._line(plain(text), _BAD, on=self._progress)
+
     def line(self, text: str) -> None:
         """Show a line for people."""
         self._line(text)
 
-    def json_line(self, text: str) -> None:
-        """Print one line of JSON."""
+    def text_line(self, text: str) -> None:
+        """Print a line for programs, as it is."""
         self._print_json(text)
 
     def _refusal_words(self, result: SaleResult) -> str:

@@ -2,16 +2,13 @@
 
 from dataclasses import dataclass, replace
 
-from tallymark_protocol.errors import Refused, TallymarkError, UnknownOutcome
+from tallymark_protocol.errors import Refused, UnknownOutcome
 from tallymark_protocol.reasons import Reason
+from tallymark_terminal.answers import Knowledge
 from tallymark_terminal.identification import ProcessReference
 from tallymark_terminal.journal import Journal, Sale, Stage
-from tallymark_terminal.processes import (
-    Knowledge,
-    Process,
-    ProcessKnowledge,
-    ProcessState,
-)
+from tallymark_terminal.processes import Process, ProcessKnowledge, ProcessState
+from tallymark_terminal.repeating import is_not_accepted
 from tallymark_terminal.request_ids import RequestIds
 from tallymark_terminal.sale_results import Outcome, SaleResult
 from tallymark_terminal.server_clock import ServerClock
@@ -51,7 +48,7 @@ class EarlierSales:
             )
         except Refused as refused:
             return SaleResult(
-                outcome=Outcome.REFUSED,
+                outcome=Outcome.NOT_ACCEPTED if is_not_accepted(refused) else Outcome.REFUSED,
                 request_id=sale.request_id,
                 reason=refused.reason,
                 message=refused.message,
@@ -61,7 +58,8 @@ class EarlierSales:
     async def receipt(self, given_id: str | None) -> SaleResult:
         """Return a sale with its receipt; one without is refused with RECEIPT_NOT_READY."""
         result = await self.status(given_id)
-        if result.receipt is not None or result.outcome is Outcome.UNKNOWN:
+        is_told = result.outcome not in {Outcome.UNKNOWN, Outcome.NOT_ACCEPTED}
+        if result.receipt is not None or not is_told:
             return result
         return SaleResult(
             outcome=Outcome.REFUSED,
@@ -91,15 +89,6 @@ class EarlierSales:
         if result.outcome in {Outcome.GIVEN_UP, Outcome.REFUSED}:
             return replace(result, outcome=Outcome.REVERSED)
         return result
-
-    async def read_clock(self) -> TallymarkError | None:
-        """Read the server's time, which the journal needs; return why not if it fails."""
-        try:
-            table = await self.server.list_verification_keys()
-        except TallymarkError as error:
-            return error
-        self.clock.set(table.read_at)
-        return None
 
     async def _find(self, given_id: str | None) -> Sale:
         """Return the sale from the journal; one of a process id alone is made up for this use."""
@@ -138,6 +127,8 @@ def _status(sale: Sale, knowledge: Knowledge) -> SaleResult:
         request_id=sale.request_id,
         process=knowledge.process,
         receipt=knowledge.receipt,
+        # The one of its own time is worth more than a later one.
+        checkpoint=sale.checkpoint or (knowledge.checkpoint if knowledge.receipt else ""),
         reason=Reason(failed) if failed in Reason.__members__ else None,
         message=failed,
     )

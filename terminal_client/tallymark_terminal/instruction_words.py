@@ -1,6 +1,7 @@
 """Instructions as headlines and lines of text."""
 
 from tallymark_terminal.actions import AdmitDirection, Funding
+from tallymark_terminal.answers import Receipt
 from tallymark_terminal.instructions import (
     AdmitInstruction,
     BurnPointsInstruction,
@@ -11,7 +12,7 @@ from tallymark_terminal.instructions import (
     ReadPointsInstruction,
 )
 from tallymark_terminal.money import Money
-from tallymark_terminal.processes import Process, Receipt
+from tallymark_terminal.processes import Process
 
 __all__ = ["headlines", "instruction_lines", "plain"]
 

@@ -1,8 +1,7 @@
 """What the terminal wrote down before it sent anything, so that no crash leaves a sale in the air.
 
-One row per sale, in SQLite with a real fsync for each change. A row is written before every call
-that changes something, with the request_id of that call, so that after a crash exactly the same
-call can be made again. Stages:
+One row per sale. It is written before every call that changes something, with the request_id of
+that call, so that after a crash exactly the same call can be made again. Stages:
 
     INTENT          ResolveCode is being sent, or was; the instruction was not shown
     STAGING_POINTS  UpdatePoints is being sent, or was; the instruction was not shown
@@ -15,32 +14,23 @@ The text of a code is never written: its reference finds the process and can pay
 telephone number is, until its process id is known or the sale has ended.
 """
 
-import asyncio
-import sqlite3
-from collections.abc import Callable
 from dataclasses import astuple, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
-from typing import Final, Self, TypeVar
+from typing import Final, Self
 
-from tallymark_terminal.home import HomeUnusable, make_private_file
 from tallymark_terminal.identification import (
     CodeReference,
     LookUpKey,
     ProcessReference,
     TelephoneNumber,
 )
+from tallymark_terminal.journal_file import JournalFile
 
 __all__ = ["Journal", "Sale", "Stage"]
 
 KEPT_SECONDS: Final = 30 * 24 * 3600.0
 """Settled sales are forgotten after this; the server keeps its idempotency records as long."""
-
-_SCHEMA_VERSION: Final = 1
-_BUSY_WAIT_SECONDS: Final = 5.0
-
-_Result = TypeVar("_Result")
 
 
 class Stage(StrEnum):
@@ -90,6 +80,8 @@ class Sale:
     """How it ended, see sale_results.py."""
 
     ended_at: float | None = None
+    checkpoint: str | None = None
+    """Short checkpoint of the server's journal that came with its receipt or reversal."""
 
     @property
     def reference(self) -> ProcessReference:
@@ -123,44 +115,18 @@ _WRITE: Final = (
     f"INSERT OR REPLACE INTO sales ({', '.join(_COLUMNS)}) "  # noqa: S608 - names of this file
     f"VALUES ({', '.join('?' * len(_COLUMNS))})"
 )
-_SCHEMA: Final = f"""
-    BEGIN;
-    CREATE TABLE IF NOT EXISTS sales (
-        {", ".join(_COLUMNS)}, PRIMARY KEY (request_id)
-    ) WITHOUT ROWID;
-    CREATE INDEX IF NOT EXISTS sales_by_code ON sales (code_hash);
-    CREATE INDEX IF NOT EXISTS sales_by_process ON sales (process_id);
-    PRAGMA user_version = {_SCHEMA_VERSION};
-    COMMIT;
-"""
 
 
 class Journal:
     """The sales of one terminal; every method that writes returns when the disk has it."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or make the file; raises HomeUnusable."""
-        make_private_file(path)
-        self._database = sqlite3.connect(
-            path, timeout=_BUSY_WAIT_SECONDS, isolation_level=None, check_same_thread=False
-        )
-        try:
-            self._prepare(path)
-        except sqlite3.Error as error:
-            self._database.close()
-            message = (
-                f"the journal {path} cannot be used ({error}); move it away to begin a new one, "
-                "and have the operator settle the sales that were open in it"
-            )
-            raise HomeUnusable(message) from error
-
-    def close(self) -> None:
-        """Close the file."""
-        self._database.close()
+    def __init__(self, file: JournalFile) -> None:
+        """Take the open file."""
+        self._file = file
 
     async def write(self, sale: Sale) -> Sale:
         """Write the sale as it now is and return it once it is safe."""
-        await asyncio.to_thread(self._database.execute, _WRITE, astuple(sale))
+        await self._file.change(_WRITE, *astuple(sale))
         return sale
 
     async def find(self, request_or_process_id: str) -> Sale | None:
@@ -189,40 +155,17 @@ class Journal:
 
     async def forget_before(self, now_seconds: float) -> None:
         """Forget what was settled longer ago than anybody may ask for it."""
-        await self._run(
-            lambda: self._database.execute(
-                "DELETE FROM sales WHERE ended_at < ?", (now_seconds - KEPT_SECONDS,)
-            )
-        )
+        await self._file.change("DELETE FROM sales WHERE ended_at < ?", now_seconds - KEPT_SECONDS)
 
     async def _read(self, condition: str, *values: object) -> list[Sale]:
-        rows = await self._run(
-            lambda: self._database.execute(f"{_SELECT} {condition}", values).fetchall()
-        )
-        return [_sale(row) for row in rows]
-
-    async def _run(self, work: Callable[[], _Result]) -> _Result:
-        return await asyncio.to_thread(work)
-
-    def _prepare(self, path: Path) -> None:
-        # One writer and few rows: a rollback journal with a full sync is the simplest that is safe.
-        self._database.execute("PRAGMA journal_mode = TRUNCATE")
-        self._database.execute("PRAGMA synchronous = FULL")
-        # A telephone number that is no longer needed must not stay in the file's free pages.
-        self._database.execute("PRAGMA secure_delete = ON")
-        version = self._database.execute("PRAGMA user_version").fetchone()[0]
-        if version > _SCHEMA_VERSION:
-            message = f"the journal {path} was made by a newer version; use that one"
-            raise HomeUnusable(message)
-        if version < _SCHEMA_VERSION:
-            self._database.executescript(_SCHEMA)
+        return await self._file.read(_sale, f"{_SELECT} {condition}", *values)
 
 
 def _first(sales: list[Sale]) -> Sale | None:
     return sales[0] if sales else None
 
 
-def _sale(row: tuple[object, ...]) -> Sale:
+def _sale(*row: object) -> Sale:
     values = dict(zip(_COLUMNS, row, strict=True))
     values["stage"] = Stage(str(values["stage"]))
     for flag in ("is_held", "completes_by_itself"):

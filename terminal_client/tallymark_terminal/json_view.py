@@ -1,18 +1,29 @@
 """Results as JSON, for programs that drive a terminal; the names are those of the contract."""
 
 import json
+from base64 import b64encode
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from typing import TypeAlias
 
+from tallymark_protocol.timestamps import to_timestamp
 from tallymark_terminal.actions import Action, SaleRequest
+from tallymark_terminal.checkpoint_records import SignedCheckpoint
 from tallymark_terminal.journal import Sale
 from tallymark_terminal.money import Money
 from tallymark_terminal.processes import Process
 from tallymark_terminal.sale_results import EXIT_CODE_OF, SaleResult
 
-__all__ = ["Json", "actions_text", "as_line", "journal_view", "result_view", "value_view"]
+__all__ = [
+    "Json",
+    "actions_text",
+    "as_line",
+    "journal_view",
+    "result_view",
+    "signed_checkpoint_view",
+    "value_view",
+]
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
@@ -47,6 +58,8 @@ def result_view(result: SaleResult, *, source: str | None, words: str) -> dict[s
         "receipt_number": receipt.receipt_number if receipt else None,
         "paid_at_terminal": value_view(receipt.paid_at_terminal) if receipt else None,
         "postings": value_view(receipt.postings) if receipt else [],
+        "confirmation": value_view(receipt.confirmation) if receipt else None,
+        "checkpoint": result.checkpoint or None,
         "reversal": {
             "outcome": result.reversal.outcome.value,
             "refused_because": value_view(result.reversal.refused_because),
@@ -70,6 +83,23 @@ def journal_view(sale: Sale) -> dict[str, Json]:
         if sale.ended_at
         else None,
         "asked": json.loads(sale.asked),
+        "checkpoint": sale.checkpoint,
+    }
+
+
+def signed_checkpoint_view(signed: SignedCheckpoint) -> dict[str, Json]:
+    """Return a signed checkpoint in the contract's own JSON, for those who verify the journal."""
+    return {
+        "partition": signed.partition,
+        # The contract's JSON has whole numbers of 64 bits as text.
+        "sequence": str(signed.sequence),
+        "chain_hash": value_view(signed.chain_hash),
+        "signed_at": to_timestamp(signed.signed_at).ToJsonString(),
+        "signature": value_view(signed.signature),
+        "audit_key": {
+            "algorithm": "KEY_ALGORITHM_ED25519",
+            "key_bytes": value_view(signed.audit_key),
+        },
     }
 
 
@@ -84,7 +114,10 @@ def as_line(value: Json) -> str:
 
 
 def value_view(value: object) -> Json:
-    """Return any value of this package as JSON; times in UTC, money with its figures."""
+    """Return any value of this package as JSON: times in UTC, money with its figures.
+
+    Bytes are in base64, as in the JSON of the contract.
+    """
     match value:
         case None | bool() | int() | float():
             return value
@@ -92,6 +125,8 @@ def value_view(value: object) -> Json:
             return str(value.value)
         case str():
             return value
+        case bytes():
+            return b64encode(value).decode()
         case datetime():
             return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
         case Money():

@@ -12,7 +12,7 @@ from tallymark_terminal.processes import (
     ReversalRefusal,
 )
 
-__all__ = ["Words", "error_words"]
+__all__ = ["Words", "error_words", "unanswered_words"]
 
 _NEW_CODE: Final = "Ask the customer to show the code that is on the phone now."
 _CALL_OPERATOR: Final = "Tell the operator."
@@ -54,7 +54,6 @@ _ERROR_WORDS: Final = {
     Reason.PASSWORD_REQUIRED: "The customer has to enter the password on the phone.",
     Reason.PASSWORD_WRONG: "The password is wrong.",
     Reason.NUMBER_CODE_WRONG: "The verification code is wrong.",
-    Reason.NUMBER_TAKEN: "The telephone number belongs to another customer.",
     Reason.NO_NUMBER_TO_VERIFY: "There is no telephone number to verify.",
     Reason.CARD_NOT_FOUND: "The customer has no such card.",
     Reason.CARD_REJECTED: "The bank does not accept this card.",
@@ -78,7 +77,9 @@ _ERROR_WORDS: Final = {
     Reason.SHUTTING_DOWN: "The server is being restarted.",
     Reason.STORE_FAILED: "The server has trouble with its store.",
     Reason.INTERNAL: f"The server made a mistake. {_CALL_OPERATOR}",
-    Reason.CERTIFICATE_EXPIRED: "This terminal was away too long. Enrol it again.",
+    Reason.CERTIFICATE_EXPIRED: (
+        "This terminal was away too long, and its certificate has ended. Enrol it again."
+    ),
     Reason.CERTIFICATE_REQUEST_INVALID: f"The server refused this terminal's key. {_CALL_OPERATOR}",
     Reason.DEVICE_PROOF_WRONG: "The phone could not prove who it is.",
     Reason.INVITATION_INVALID: "The invitation is not valid any more.",
@@ -88,7 +89,7 @@ _ERROR_WORDS: Final = {
     Reason.RATE_LIMITED: "This terminal calls too often. Wait a moment.",
     Reason.TAG_INVALID: "The tag of this terminal is out of date. Show a new one.",
     Reason.CONFIRMATION_SIGNATURE_WRONG: "The customer has to look at the sale again.",
-    Reason.NUMBER_CODE_LIMIT: "No more codes are sent today.",
+    Reason.NUMBER_CODE_LIMIT: "No more verification codes are sent today.",
     Reason.OPERATOR_NOT_FOUND: "There is no such operator.",
     Reason.OPERATOR_IS_CALLER: "An operator cannot revoke itself.",
     Reason.KEY_NOT_FOUND: "The server has no such key.",
@@ -115,6 +116,19 @@ def error_words(reason: Reason | None) -> str:
     if reason is None:
         return "The server refused, for a reason that this terminal does not know."
     return _ERROR_WORDS[reason]
+
+
+def unanswered_words(reason: Reason | None) -> str:
+    """Return why there was no answer, which the terminal often cannot know.
+
+    A certificate that either side does not accept looks like a server that is not there.
+    """
+    if reason is not None:
+        return _ERROR_WORDS[reason]
+    return (
+        "Either the server is not reached, or it does not accept this terminal's certificate, or "
+        "it is not the server that this terminal trusts."
+    )
 
 
 class Words:
@@ -205,7 +219,8 @@ _REFUSAL_WORDS: Final[dict[RefusalReason, str | Callable[[Words, Refusal], str]]
     RefusalReason.RELEASED_BY_OPERATOR: "The operator settled it as not executed.",
     RefusalReason.RELEASED_BY_TERMINAL: "This terminal gave it up.",
     RefusalReason.CODE_NOT_BOUND: (
-        "This amount needs a code made for this terminal. Show its tag to the phone."
+        "This amount needs a code made for this terminal. Let the phone read this terminal's tag, "
+        "and scan the code that it shows then."
     ),
     RefusalReason.UNKNOWN: "Refused, for a reason that this terminal does not know.",
 }

@@ -15,16 +15,11 @@ from tallymark_terminal.money import Money
 __all__ = [
     "FINAL_STATES",
     "ActionOutcome",
-    "Completion",
-    "Knowledge",
     "Process",
     "ProcessKnowledge",
     "ProcessState",
-    "Receipt",
-    "ReceiptPosting",
     "Refusal",
     "RefusalReason",
-    "Reversal",
     "ReversalOutcome",
     "ReversalRefusal",
     "Settlement",
@@ -209,58 +204,3 @@ class Process:
     def is_final(self) -> bool:
         """Whether it has ended."""
         return self.state in FINAL_STATES
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ReceiptPosting:
-    """One change of a points account."""
-
-    programme_id: str
-    points: int
-    balance_after: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Receipt:
-    """The account of a completed process."""
-
-    receipt_number: str
-    merchant_name: str
-    terminal_id: str
-    completed_at: datetime | None
-    actions: tuple[ActionOutcome, ...]
-    sale_total: Money | None
-    card_total: Money | None
-    paid_at_terminal: Money | None
-    postings: tuple[ReceiptPosting, ...]
-    confirmed_by_customer: bool
-    reverses_process_id: str
-    reversed_by_process_id: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Knowledge:
-    """Answer of GetProcess."""
-
-    knowledge: ProcessKnowledge
-    process: Process | None
-    receipt: Receipt | None
-    failed_reason: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Completion:
-    """Answer of CompleteProcess."""
-
-    process: Process
-    receipt: Receipt | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reversal:
-    """Answer of ReverseProcess."""
-
-    outcome: ReversalOutcome
-    refused_because: ReversalRefusal | None
-    process: Process | None
-    reversal: Process | None

@@ -3,11 +3,11 @@
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol, TypeVar
 
-from tallymark_protocol.errors import Refused, UnknownOutcome
+from tallymark_protocol.errors import Refused, TallymarkError, UnknownOutcome
 from tallymark_protocol.reasons import Reason
 from tallymark_terminal.processes import Process
 
-__all__ = ["PATIENCE_SECONDS", "Progress", "Repeater"]
+__all__ = ["PATIENCE_SECONDS", "Progress", "Repeater", "is_not_accepted"]
 
 PATIENCE_SECONDS: Final = 30.0
 """How long one call is repeated while a customer waits. The journal goes on where this ends."""
@@ -15,12 +15,12 @@ PATIENCE_SECONDS: Final = 30.0
 RETRY_WAIT_SECONDS: Final = 1.0
 """Between two tries, unless the server asks for more."""
 
-# These say who may call, not what became of an earlier try whose answer was lost.
-_ACCESS_REASONS: Final = frozenset(
+_NOT_ACCEPTED_REASONS: Final = frozenset(
     {
         Reason.CREDENTIALS_MISSING,
         Reason.CREDENTIALS_INVALID,
         Reason.SESSION_EXPIRED,
+        Reason.CERTIFICATE_EXPIRED,
         Reason.CALLER_NOT_ALLOWED,
     }
 )
@@ -61,7 +61,7 @@ class Repeater:
         """Return the answer.
 
         `is_first` says that nothing was sent before: only then a refusal of the terminal itself
-        (its secret was revoked, say) tells that nothing was done.
+        (it was revoked, say) tells that nothing was done.
 
         Raises:
             Refused: the server said no.
@@ -79,7 +79,13 @@ class Repeater:
                     raise
                 self._progress.no_answer(doing)
             except Refused as refused:
-                if refused.reason in _ACCESS_REASONS and not is_first:
+                # It says who may call, not what became of an earlier try whose answer was lost.
+                if is_not_accepted(refused) and not is_first:
                     raise UnknownOutcome(refused.reason, message=refused.message) from None
                 raise
             await self._sleep(wait_seconds)
+
+
+def is_not_accepted(error: TallymarkError) -> bool:
+    """Say whether the server refused the terminal itself, and not what it asked for."""
+    return isinstance(error, Refused) and error.reason in _NOT_ACCEPTED_REASONS

@@ -21,6 +21,7 @@ from typing import Final
 
 from tallymark_protocol.errors import Refused, TallymarkError, UnknownOutcome
 from tallymark_terminal.actions import SaleRequest
+from tallymark_terminal.answers import Knowledge
 from tallymark_terminal.identification import CodeReference, Identification, ShownCode
 from tallymark_terminal.instructions import (
     BurnPointsInstruction,
@@ -28,12 +29,8 @@ from tallymark_terminal.instructions import (
     ReadPointsInstruction,
 )
 from tallymark_terminal.journal import Journal, Sale, Stage
-from tallymark_terminal.processes import (
-    Process,
-    ProcessState,
-    Receipt,
-)
-from tallymark_terminal.repeating import Progress, Repeater
+from tallymark_terminal.processes import Process, ProcessState
+from tallymark_terminal.repeating import Progress, Repeater, is_not_accepted
 from tallymark_terminal.request_ids import RequestIds
 from tallymark_terminal.sale_results import Outcome, SaleResult
 from tallymark_terminal.server_clock import ServerClock
@@ -106,7 +103,8 @@ class SaleLoop:
                 is_first=True,
             )
         except Refused as refused:
-            return await self._settling.end(sale, Outcome.REFUSED, None, because=refused)
+            outcome = Outcome.NOT_ACCEPTED if is_not_accepted(refused) else Outcome.REFUSED
+            return await self._settling.end(sale, outcome, None, because=refused)
         except UnknownOutcome as unknown:
             return await self._settling.reverse(
                 sale, note="the server gave no answer", because=unknown
@@ -193,16 +191,21 @@ class SaleLoop:
         if sale.is_held:
             return SaleResult(outcome=Outcome.HELD, request_id=sale.request_id, process=process)
         if process.state is ProcessState.COMPLETED:
-            receipt = await self._receipt_of(sale, process)
-            return await self._settling.end(sale, Outcome.EXECUTED, process, receipt=receipt)
+            knowledge = await self._look_for_receipt(sale, process)
+            return await self._settling.end(
+                sale,
+                Outcome.EXECUTED,
+                process,
+                receipt=knowledge.receipt if knowledge else None,
+                checkpoint=knowledge.checkpoint if knowledge else "",
+            )
         return await self._settling.complete(sale)
 
-    async def _receipt_of(self, sale: Sale, process: Process) -> Receipt | None:
-        """Return the receipt of what completed by itself; an admission alone needs none."""
+    async def _look_for_receipt(self, sale: Sale, process: Process) -> Knowledge | None:
+        """Look at what completed by itself; an admission alone needs no receipt."""
         if all(outcome.action.kind == "admit" for outcome in process.actions):
             return None
-        knowledge = await self._settling.look(sale)
-        return knowledge.receipt if knowledge else None
+        return await self._settling.look(sale)
 
     def _intent(self, identification: Identification, request: SaleRequest, asked: str) -> Sale:
         reference: CodeReference | None = None

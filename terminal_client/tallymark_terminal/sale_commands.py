@@ -1,9 +1,10 @@
-"""The commands about one earlier sale: status, receipt, complete, reverse."""
+"""The commands about one earlier sale: sale, receipt, complete, reverse."""
 
 from collections.abc import Awaitable, Callable
 
 import click
 
+from tallymark_protocol.errors import TallymarkError
 from tallymark_terminal.app import Terminal, build_request_ids, open_terminal
 from tallymark_terminal.command_line import home_option, json_option, patience_option, run
 from tallymark_terminal.earlier_sales import EarlierSales
@@ -12,16 +13,15 @@ from tallymark_terminal.instruction_words import instruction_lines
 from tallymark_terminal.plain_words import Words
 from tallymark_terminal.repeating import PATIENCE_SECONDS
 from tallymark_terminal.sale_results import EXIT_CODE_OF, ExitCode, Outcome, SaleResult
-from tallymark_terminal.scanning import not_sent
 
-__all__ = ["complete", "receipt", "reverse", "status"]
+__all__ = ["complete", "receipt", "reverse", "sale"]
 
 
 @click.command()
 @home_option
 @json_option
 @click.argument("sale_id", metavar="[ID]", required=False)
-def status(home: Home, sale_id: str | None, *, as_json: bool) -> None:
+def sale(home: Home, sale_id: str | None, *, as_json: bool) -> None:
     """Show where a sale stands; ID is its request id or process id, by default the last one."""
     run(_on_earlier_sale(home, lambda sales: sales.status(sale_id), as_json=as_json))
 
@@ -87,9 +87,10 @@ async def _on_earlier_sale(
             settling=terminal.settling,
             request_ids=build_request_ids(),
         )
-        error = await sales.read_clock()
-        if error is not None:
-            result = not_sent(error)
+        try:
+            await terminal.upkeep.start()
+        except TallymarkError as error:
+            result = terminal.scanning.not_sent(error)
             terminal.display.result(result)
             return EXIT_CODE_OF[result.outcome]
         result = await work(sales)
@@ -122,5 +123,9 @@ def _print_receipt(terminal: Terminal, result: SaleResult) -> None:
             terminal.display.line(f"{name}: {amount}")
     for posting in book.postings:
         terminal.display.line(f"Points: {posting.points:+d}, now {posting.balance_after}")
+    if book.confirmation is not None:
+        terminal.display.line("Confirmed by the customer, signed on the phone.")
+    if result.checkpoint:
+        terminal.display.line(f"Checkpoint: {result.checkpoint}")
     if book.reversed_by_process_id:
         terminal.display.line(f"Taken back by {book.reversed_by_process_id}")

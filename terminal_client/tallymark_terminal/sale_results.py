@@ -7,7 +7,8 @@ from enum import IntEnum, StrEnum
 from typing import Final
 
 from tallymark_protocol.reasons import Reason
-from tallymark_terminal.processes import Process, Receipt, Reversal
+from tallymark_terminal.answers import Receipt, Reversal
+from tallymark_terminal.processes import Process
 
 __all__ = ["EXIT_CODE_OF", "ExitCode", "Outcome", "SaleResult", "worst"]
 
@@ -45,6 +46,9 @@ class Outcome(StrEnum):
     NOT_SENT = "not_sent"
     """The server did not answer before anything was sent; nothing was done."""
 
+    NOT_ACCEPTED = "not_accepted"
+    """The server does not accept this terminal, so nothing was done. Enrol it again."""
+
 
 class ExitCode(IntEnum):
     """What the program tells its caller; of several scans the worst counts, see `worst`."""
@@ -55,6 +59,7 @@ class ExitCode(IntEnum):
     OUTCOME_UNKNOWN = 3
     NO_CODE_READ = 4
     NOT_CONNECTED = 5
+    NOT_ACCEPTED = 6
 
 
 EXIT_CODE_OF: Final = {
@@ -68,11 +73,13 @@ EXIT_CODE_OF: Final = {
     Outcome.NO_CODE: ExitCode.NO_CODE_READ,
     Outcome.UNKNOWN: ExitCode.OUTCOME_UNKNOWN,
     Outcome.NOT_SENT: ExitCode.NOT_CONNECTED,
+    Outcome.NOT_ACCEPTED: ExitCode.NOT_ACCEPTED,
 }
 
 
 _WORST_FIRST: Final = (
     ExitCode.OUTCOME_UNKNOWN,
+    ExitCode.NOT_ACCEPTED,
     ExitCode.REFUSED,
     ExitCode.NOT_CONNECTED,
     ExitCode.NO_CODE_READ,
@@ -108,3 +115,6 @@ class SaleResult:
 
     is_recovered: bool = False
     """Whether it was left open by an earlier run."""
+
+    checkpoint: str = ""
+    """Short checkpoint of the server's journal, with a receipt or a reversal: it covers them."""

@@ -8,12 +8,13 @@ import click
 
 from tallymark_protocol.money import NotMoney
 from tallymark_terminal.actions import SaleRequest
-from tallymark_terminal.app import Source, Terminal, open_scans, open_terminal
+from tallymark_terminal.app import Terminal, open_terminal
 from tallymark_terminal.command_line import home_option, json_option, patience_option, run
 from tallymark_terminal.home import Home
 from tallymark_terminal.identification import TelephoneNumber
 from tallymark_terminal.sale_results import ExitCode, Outcome, worst
 from tallymark_terminal.scan_options import ScanOptions, build_request, fail
+from tallymark_terminal.source import Source, open_scans
 
 __all__ = ["scan"]
 
@@ -166,7 +167,7 @@ async def _scan_source(
     terminal: Terminal, request: SaleRequest, source: Source, *, is_once: bool
 ) -> ExitCode:
     outcomes: set[Outcome] = set()
-    async with open_scans(source) as scans:
+    async with terminal.upkeep.in_background(), open_scans(source) as scans:
         async for outcome in terminal.scanning.scan_all(scans, request, is_once=is_once):
             outcomes.add(outcome)
     return worst(outcomes) if outcomes else ExitCode.NO_CODE_READ

@@ -32,6 +32,7 @@ __all__ = [
     "ScannerUnavailable",
     "SeveralCodes",
     "read_code",
+    "read_texts",
 ]
 
 DOUBLED_PIXELS_MAX: Final = 1920 * 1080
@@ -129,7 +130,7 @@ def read_code(picture: Image.Image, *, source: str, thorough: bool = True) -> Sc
 
     Raises NoCodeFound, ForeignCode or SeveralCodes.
     """
-    texts = _read_texts(picture, thorough=thorough)
+    texts = read_texts(picture, thorough=thorough)
     codes = [text for text in texts if text.startswith(CODE_PREFIX)]
     if len(codes) > 1:
         raise SeveralCodes(source)
@@ -140,8 +141,8 @@ def read_code(picture: Image.Image, *, source: str, thorough: bool = True) -> Sc
     raise NoCodeFound(source)
 
 
-def _read_texts(picture: Image.Image, *, thorough: bool) -> set[str]:
-    """Return the text of each QR code in the picture.
+def read_texts(picture: Image.Image, *, thorough: bool) -> set[str]:
+    """Return the text of each QR code in the picture, whatever it is of.
 
     What the quick look finds is never taken alone: it overlooks codes in poor light, and a
     second customer's code must not be overlooked. Twice the size, small, distant and noisy codes

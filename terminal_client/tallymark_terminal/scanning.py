@@ -1,9 +1,9 @@
 """From what was shown to how the sale ended, for every scan of a source."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 
-from tallymark_protocol.errors import Refused, TallymarkError
+from tallymark_protocol.errors import TallymarkError
 from tallymark_terminal.actions import SaleRequest
 from tallymark_terminal.code_check import CodeCheck, RefusedHere
 from tallymark_terminal.display import Display
@@ -14,8 +14,9 @@ from tallymark_terminal.recovery import Recovery
 from tallymark_terminal.sale import SaleLoop
 from tallymark_terminal.sale_results import EXIT_CODE_OF, ExitCode, Outcome, SaleResult
 from tallymark_terminal.scanner import ScannedCode
+from tallymark_terminal.upkeep import Upkeep
 
-__all__ = ["Scanning", "not_sent"]
+__all__ = ["Scanning"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,18 +26,20 @@ class Scanning:
     check: CodeCheck
     sale_loop: SaleLoop
     recovery: Recovery
+    upkeep: Upkeep
     display: Display
+    not_sent: Callable[[TallymarkError], SaleResult]
 
     async def start(self) -> ExitCode | None:
-        """Read keys and time and settle what earlier runs left open.
+        """Read keys and time, renew the certificate if due, settle what earlier runs left open.
 
         Returns an exit code if the server cannot be used now.
         """
         unsettled = await self.recovery.unsettled()
         try:
-            await self.check.keys(age_seconds_max=0)
+            await self.upkeep.start()
         except TallymarkError as error:
-            result = not_sent(error)
+            result = self.not_sent(error)
             self.display.result(result)
             # What was open stays so, and nobody can say yet what became of it.
             return ExitCode.OUTCOME_UNKNOWN if unsettled else EXIT_CODE_OF[result.outcome]
@@ -86,7 +89,7 @@ class Scanning:
                 seen_at=refused.seen_at,
             )
         except TallymarkError as error:
-            result = not_sent(error)
+            result = self.not_sent(error)
         else:
             return await self._run(code, request, source=scan.source)
         self.display.result(result, source=scan.source)
@@ -98,9 +101,3 @@ class Scanning:
         result = await self.sale_loop.run(identification, request, asked=actions_text(request))
         self.display.result(result, source=source)
         return result.outcome
-
-
-def not_sent(error: TallymarkError) -> SaleResult:
-    """Return that nothing was sent, because even the keys could not be read."""
-    outcome = Outcome.REFUSED if isinstance(error, Refused) else Outcome.NOT_SENT
-    return SaleResult(outcome=outcome, reason=error.reason, message=error.message)

@@ -29,16 +29,25 @@ class ServerClock:
         self.steady = steady
         self._reading: ServerTime | None = None
 
+    @property
+    def is_set(self) -> bool:
+        """Whether the server's time was read."""
+        return self._reading is not None
+
     def set(self, reading: ServerTime) -> None:
         """Take a newer reading."""
         self._reading = reading
 
-    def now_seconds(self) -> float:
-        """Return the server's time; raises RuntimeError before the first reading."""
+    def at_seconds(self, steady_seconds: float) -> float:
+        """Return the server's time at a moment of the steady clock, as `now_seconds` does."""
         if self._reading is None:
             message = "the server's time was not read yet"
             raise RuntimeError(message)
-        return self._reading.server_seconds + self.steady() - self._reading.steady_seconds
+        return self._reading.server_seconds + steady_seconds - self._reading.steady_seconds
+
+    def now_seconds(self) -> float:
+        """Return the server's time; raises RuntimeError before the first reading."""
+        return self.at_seconds(self.steady())
 
     def now_at_least_seconds(self) -> float:
         """Return the earliest time that it can be, so that nothing is refused too soon."""

@@ -8,15 +8,9 @@ from typing import Final
 
 from tallymark_protocol.errors import Refused, TallymarkError, UnknownOutcome
 from tallymark_protocol.reasons import Reason
+from tallymark_terminal.answers import Knowledge, Receipt, Reversal
 from tallymark_terminal.journal import Journal, Sale, Stage
-from tallymark_terminal.processes import (
-    Knowledge,
-    Process,
-    ProcessState,
-    Receipt,
-    Reversal,
-    ReversalOutcome,
-)
+from tallymark_terminal.processes import Process, ProcessState, ReversalOutcome
 from tallymark_terminal.repeating import Progress, Repeater
 from tallymark_terminal.request_ids import RequestIds
 from tallymark_terminal.sale_results import Outcome, SaleResult
@@ -95,7 +89,11 @@ class Settling:
                 await self._sleep(QUERY_EVERY_SECONDS)
             else:
                 return await self.end(
-                    sale, Outcome.EXECUTED, completion.process, receipt=completion.receipt
+                    sale,
+                    Outcome.EXECUTED,
+                    completion.process,
+                    receipt=completion.receipt,
+                    checkpoint=completion.checkpoint,
                 )
 
     async def reverse(
@@ -126,7 +124,14 @@ class Settling:
         outcome = _outcome_of(reversal, is_refused=isinstance(because, Refused))
         if outcome is None:
             return unknown_result(sale, reversal.process, because)
-        return await self.end(sale, outcome, reversal.process, reversal=reversal, because=because)
+        return await self.end(
+            sale,
+            outcome,
+            reversal.process,
+            reversal=reversal,
+            because=because,
+            checkpoint=reversal.checkpoint,
+        )
 
     async def look(self, sale: Sale) -> Knowledge | None:
         """Return what the server knows of the sale, or None if it does not say."""
@@ -146,9 +151,10 @@ class Settling:
         receipt: Receipt | None = None,
         reversal: Reversal | None = None,
         because: TallymarkError | None = None,
+        checkpoint: str = "",
     ) -> SaleResult:
         """Write the sale down as settled and return how it ended."""
-        sale = with_process(sale, process)
+        sale = replace(with_process(sale, process), checkpoint=checkpoint or sale.checkpoint)
         await self._journal.write(sale.ended(outcome=outcome, at=self._clock.now_seconds()))
         return SaleResult(
             outcome=outcome,
@@ -158,6 +164,7 @@ class Settling:
             reversal=reversal,
             reason=because.reason if because else None,
             message=because.message if because else "",
+            checkpoint=checkpoint,
         )
 
     async def _end_if_final(
@@ -168,7 +175,13 @@ class Settling:
         if knowledge is None or process is None or not process.is_final:
             return None
         if process.state is ProcessState.COMPLETED:
-            return await self.end(sale, Outcome.EXECUTED, process, receipt=knowledge.receipt)
+            return await self.end(
+                sale,
+                Outcome.EXECUTED,
+                process,
+                receipt=knowledge.receipt,
+                checkpoint=knowledge.checkpoint,
+            )
         return await self.end(sale, Outcome.REFUSED, process, because=because)
 
     def _wait_limit(self, process: Process) -> datetime:

@@ -1,7 +1,9 @@
 """A double of the TerminalService for the tests of the terminal.
 
-It checks every request against the contract, keeps one process per request_id, and can lose
-requests and answers, refuse, hang and change states at a test's wish. What it decides is canned.
+It speaks mutual TLS as the server does: Enroll on one port, everything else on another that demands
+certificates. It checks every request against the contract, keeps one process per request_id, and
+can lose requests and answers, refuse, hang and change states at a test's wish. What it decides is
+canned.
 """
 
 import asyncio
@@ -9,14 +11,12 @@ import uuid
 from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
 import grpc
 import protovalidate
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_status import rpc_status
 
 from tallymark.v1 import action_pb2, identification_pb2, key_pb2, money_pb2, process_pb2
@@ -30,18 +30,27 @@ from tallymark_protocol.code_format import parse, sign
 from tallymark_protocol.code_identifier import cti_hash
 from tallymark_protocol.errors import Refused, TallymarkError, to_status
 from tallymark_protocol.reasons import Reason
-
-__all__ = ["ENROLMENT_CODE", "TERMINAL_ID", "TERMINAL_SECRET", "TerminalServiceDouble"]
-
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
-Response = TypeVar("Response", bound=Message)
-ChangingRequest: TypeAlias = (
-    pb.CompleteProcessRequest | pb.ReverseProcessRequest | pb.UpdatePointsRequest
+from tallymark_protocol.terminal_tag import NONCE_BYTES, TagClaims, TagKind
+from tallymark_protocol.terminal_tag import sign as sign_tag
+from tests.doubles.journal import JournalDouble
+from tests.doubles.terminal_access import (
+    ENROLMENT_CODE,
+    MERCHANT_ID,
+    TERMINAL_ID,
+    Context,
+    TerminalAccess,
+    stamp,
 )
 
-TERMINAL_ID = "till-1"
-TERMINAL_SECRET = "terminal-secret-0123456789"
-ENROLMENT_CODE = "enrol-me-once"
+__all__ = ["ENROLMENT_CODE", "TERMINAL_ID", "TerminalServiceDouble"]
+
+Response = TypeVar("Response", bound=Message)
+ChangingRequest: TypeAlias = (
+    pb.CompleteProcessRequest
+    | pb.RenewCertificateRequest
+    | pb.ReverseProcessRequest
+    | pb.UpdatePointsRequest
+)
 
 INSTRUCTED = process_pb2.PROCESS_STATE_INSTRUCTED
 COMPLETED = process_pb2.PROCESS_STATE_COMPLETED
@@ -52,14 +61,8 @@ FINAL = {
     process_pb2.PROCESS_STATE_DECLINED,
     process_pb2.PROCESS_STATE_EXPIRED,
 }
+SERVICE_NAME = pb.DESCRIPTOR.services_by_name["TerminalService"].full_name
 KEYS = {number: Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32) for number in (1, 2)}
-
-
-def stamp(seconds: float) -> Timestamp:
-    """Return a time as the contract carries it."""
-    message = Timestamp()
-    message.FromDatetime(datetime.fromtimestamp(seconds, tz=UTC))
-    return message
 
 
 class TerminalServiceDouble(TerminalServiceServicer):
@@ -68,6 +71,11 @@ class TerminalServiceDouble(TerminalServiceServicer):
     def __init__(self, *, now: Callable[[], float]) -> None:
         """Take the server's clock, in seconds since 1970."""
         self.now = now
+        self.access = TerminalAccess(now=now)
+        self.journal = JournalDouble(now=now)
+        self.terminal_address = ""
+        """Where enrolled terminals call, while it is served."""
+        self.tag_life_seconds = 60.0
         self.key_ids = [1]
         self.epoch = 7
         self.calls: list[tuple[str, Any]] = []
@@ -78,12 +86,14 @@ class TerminalServiceDouble(TerminalServiceServicer):
         self.states: deque[int] = deque()
         """States that a new process takes one after the other, each time it is looked at."""
         self.refusal: action_pb2.Refusal | None = None
+        self.confirmation: process_pb2.Confirmation | None = None
+        """The customer's signed yes on every receipt."""
         self.confirmation_digits = ""
         self.lost_requests: Counter[str] = Counter()
         """How many requests of each RPC never arrive."""
         self.lost_answers: Counter[str] = Counter()
         """How many requests of each RPC do their work and are not answered."""
-        self.lost_answer_changes_secret = False
+        self.lost_answer_revokes = False
         """Whether the terminal is revoked when an answer is lost."""
         self.errors: defaultdict[str, deque[TallymarkError]] = defaultdict(deque)
         """Errors for the next calls of each RPC, instead of work."""
@@ -92,23 +102,42 @@ class TerminalServiceDouble(TerminalServiceServicer):
         self.hangs_before: str | None = None
         self.hangs_after: str | None = None
         self.hanging = asyncio.Event()
-        """Set when a call hangs, as asked for by one of the two above."""
-        self.secret = TERMINAL_SECRET
+        """Set when a call hangs or is held up."""
+        self.held_up: dict[str, asyncio.Event] = {}
+        """Calls of these RPCs wait for the event before they do their work."""
         self._answers: dict[tuple[str, str], tuple[Message, Message]] = {}
         self._claims: dict[bytes, str] = {}
         self._code_of: dict[str, bytes] = {}
 
     @asynccontextmanager
-    async def served(self, address: str = "127.0.0.1:0") -> AsyncIterator[str]:
-        """Serve on a free port and give the address."""
-        server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
-        add_TerminalServiceServicer_to_server(self, server)
-        port = server.add_insecure_port(address)
-        await server.start()
+    async def served(self) -> AsyncIterator[str]:
+        """Serve on free ports and give the address that everybody is told."""
+        public = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
+        enrol = grpc.unary_unary_rpc_method_handler(
+            self.Enroll,
+            request_deserializer=pb.EnrollRequest.FromString,
+            response_serializer=pb.EnrollResponse.SerializeToString,
+        )
+        public.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(SERVICE_NAME, {"Enroll": enrol}),)
+        )
+        terminals = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
+        add_TerminalServiceServicer_to_server(self, terminals)
+        authority = self.access.authority
+        public_port, self.access.port = (
+            server.add_secure_port(
+                "127.0.0.1:0",
+                authority.server_credentials(demands_certificate=server is terminals),
+            )
+            for server in (public, terminals)
+        )
+        self.terminal_address = f"127.0.0.1:{self.access.port}"
+        await public.start()
+        await terminals.start()
         try:
-            yield f"127.0.0.1:{port}"
+            yield f"127.0.0.1:{public_port}"
         finally:
-            await server.stop(None)
+            await asyncio.gather(public.stop(None), terminals.stop(None))
 
     def issue_code(
         self,
@@ -137,17 +166,34 @@ class TerminalServiceDouble(TerminalServiceServicer):
         return process
 
     async def Enroll(self, request: pb.EnrollRequest, context: Context) -> pb.EnrollResponse:
-        def enrol() -> pb.EnrollResponse:
-            if request.enrolment_code != ENROLMENT_CODE:
-                raise Refused(Reason.ENROLMENT_CODE_INVALID)
-            return pb.EnrollResponse(
+        return await self._do("Enroll", request, context, lambda: self.access.enrol(request))
+
+    async def RenewCertificate(
+        self, request: pb.RenewCertificateRequest, context: Context
+    ) -> pb.RenewCertificateResponse:
+        def renew() -> pb.RenewCertificateResponse:
+            issued = self.access.issue(request.certificate_request)
+            return pb.RenewCertificateResponse(certificate=issued)
+
+        return await self._do_once("RenewCertificate", request, context, renew)
+
+    async def GetTag(self, request: pb.GetTagRequest, context: Context) -> pb.GetTagResponse:
+        def get_tag() -> pb.GetTagResponse:
+            life_seconds = 365 * 86_400.0 if request.printed else self.tag_life_seconds
+            claims = TagClaims(
                 terminal_id=TERMINAL_ID,
-                merchant_id="corner-shop",
-                merchant_name="Corner Shop",
-                terminal_secret=TERMINAL_SECRET,
+                merchant_id=MERCHANT_ID,
+                expires_at=int(self.now() + life_seconds),
+                kind=TagKind.PRINTED if request.printed else TagKind.DISPLAY,
+                nonce=uuid.uuid4().bytes[:NONCE_BYTES],
+            )
+            return pb.GetTagResponse(
+                tag=sign_tag(claims, key_id=1, private_key=KEYS[1], epoch=self.epoch),
+                expires_at=stamp(claims.expires_at),
+                next_at=stamp(self.now() + life_seconds * 0.75),
             )
 
-        return await self._do("Enroll", request, context, enrol)
+        return await self._do("GetTag", request, context, get_tag)
 
     async def ListVerificationKeys(
         self, request: pb.ListVerificationKeysRequest, context: Context
@@ -166,7 +212,10 @@ class TerminalServiceDouble(TerminalServiceServicer):
                 for number in self.key_ids
             ]
             return pb.ListVerificationKeysResponse(
-                keys=keys, epoch=self.epoch, server_time=stamp(self.now())
+                keys=keys,
+                epoch=self.epoch,
+                server_time=stamp(self.now()),
+                checkpoint=self.journal.signed(),
             )
 
         return await self._do("ListVerificationKeys", request, context, list_keys)
@@ -191,7 +240,7 @@ class TerminalServiceDouble(TerminalServiceServicer):
             if request_id in self.processes:
                 process = self.processes[request_id]
                 self._advance(process)
-                receipt = _receipt(process) if process.state == COMPLETED else None
+                receipt = self._receipt(process) if process.state == COMPLETED else None
                 return pb.GetProcessResponse(
                     knowledge=pb.PROCESS_KNOWLEDGE_FOUND, process=process, receipt=receipt
                 )
@@ -218,7 +267,7 @@ class TerminalServiceDouble(TerminalServiceServicer):
                 state = process_pb2.ProcessState.Name(process.state)
                 raise Refused(Reason.PROCESS_NOT_INSTRUCTED, state=state)
             self._enter(process, COMPLETED)
-            return pb.CompleteProcessResponse(process=process, receipt=_receipt(process))
+            return pb.CompleteProcessResponse(process=process, receipt=self._receipt(process))
 
         return await self._do_once("CompleteProcess", request, context, complete)
 
@@ -344,6 +393,24 @@ class TerminalServiceDouble(TerminalServiceServicer):
             raise Refused(Reason.PROCESS_NOT_FOUND)
         return process
 
+    def _receipt(self, process: process_pb2.Process) -> process_pb2.Receipt:
+        earned = sum(outcome.action.earn_points.points for outcome in process.actions)
+        burned = sum(outcome.action.burn_points.points for outcome in process.actions)
+        receipt = process_pb2.Receipt(
+            receipt_number=process.process_id,
+            merchant_name=process.merchant_name,
+            terminal_id=process.terminal_id,
+            completed_at=process.ended_at,
+            actions=process.actions,
+            confirmed_by_customer=self.confirmation is not None,
+            confirmation=self.confirmation,
+        )
+        if earned or burned:
+            receipt.postings.add(
+                programme_id="stamps", points=earned - burned, balance_after=420 + earned - burned
+            )
+        return receipt
+
     async def _do_once(
         self, rpc: str, request: ChangingRequest, context: Context, work: Callable[[], Response]
     ) -> Response:
@@ -374,8 +441,12 @@ class TerminalServiceDouble(TerminalServiceServicer):
             await context.abort(grpc.StatusCode.UNAVAILABLE, "lost on the way there")
         self.calls.append((rpc, request))
         protovalidate.validate(request)
+        if rpc in self.held_up:
+            self.hanging.set()
+            await self.held_up[rpc].wait()
         try:
-            self._authorise(rpc, context)
+            if rpc != "Enroll":
+                self.access.check(context)
             if self.errors[rpc]:
                 raise self.errors[rpc].popleft()
             answer = work()
@@ -386,17 +457,11 @@ class TerminalServiceDouble(TerminalServiceServicer):
             await self._hang()
         if self.lost_answers[rpc]:
             self.lost_answers[rpc] -= 1
-            if self.lost_answer_changes_secret:
-                self.secret = "of another terminal"
+            if self.lost_answer_revokes:
+                self.access.revoke()
             await context.abort(grpc.StatusCode.UNAVAILABLE, "lost on the way back")
+        context.set_trailing_metadata((("tallymark-checkpoint", str(self.journal.grow())),))
         return answer
-
-    def _authorise(self, rpc: str, context: Context) -> None:
-        metadata = dict(context.invocation_metadata() or ())
-        if rpc == "Enroll":
-            assert "authorization" not in metadata
-        elif metadata.get("authorization") != f"Bearer {self.secret}":
-            raise Refused(Reason.CREDENTIALS_INVALID)
 
     async def _hang(self) -> None:
         self.hanging.set()
@@ -439,23 +504,6 @@ def _outcome(action: action_pb2.Action, request: pb.ResolveCodeRequest) -> actio
     return action_pb2.ActionOutcome(
         action=action, instruction=instruction, settlement=action_pb2.SETTLEMENT_HELD
     )
-
-
-def _receipt(process: process_pb2.Process) -> process_pb2.Receipt:
-    earned = sum(outcome.action.earn_points.points for outcome in process.actions)
-    burned = sum(outcome.action.burn_points.points for outcome in process.actions)
-    receipt = process_pb2.Receipt(
-        receipt_number=process.process_id,
-        merchant_name=process.merchant_name,
-        terminal_id=process.terminal_id,
-        completed_at=process.ended_at,
-        actions=process.actions,
-    )
-    if earned or burned:
-        receipt.postings.add(
-            programme_id="stamps", points=earned - burned, balance_after=420 + earned - burned
-        )
-    return receipt
 
 
 def _euros(cents: int) -> money_pb2.Money:

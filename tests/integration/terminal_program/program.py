@@ -10,9 +10,10 @@ from typing import Any
 
 import segno
 
+from tallymark_protocol.enrolment_file import EnrolmentFile
 from tallymark_terminal.home import Home
-from tallymark_terminal.server_connection import Enrolment
-from tests.doubles.terminal_service import TERMINAL_ID, TERMINAL_SECRET, TerminalServiceDouble
+from tallymark_terminal.identity import Identity
+from tests.doubles.terminal_service import ENROLMENT_CODE, TerminalServiceDouble
 
 ENDS_WITHIN_SECONDS = 30.0
 
@@ -76,13 +77,19 @@ class Program:
 
     def enrol(self) -> None:
         """Leave in the folder what enrolment leaves; test_enrol.py runs the command itself."""
-        enrolment = Enrolment(
-            terminal_id=TERMINAL_ID,
-            merchant_id="corner-shop",
-            merchant_name="Corner Shop",
-            terminal_secret=TERMINAL_SECRET,
-        )
-        Home(self.home).write_identity(enrolment, server=self.address)
+        self.double.access.enrol_home(Home(self.home), server=self.double.terminal_address)
+
+    def enrolment_file(self, *, code: str = ENROLMENT_CODE, trusted: str | None = None) -> str:
+        """Write the file that an operator hands out, and return its path."""
+        authority = self.double.access.authority.certificate_pem if trusted is None else trusted
+        path = self.folder / "enrolment.txt"
+        given = EnrolmentFile(enrolment_code=code, ca_certificates_pem=authority)
+        path.write_text(given.to_text())
+        return str(path)
+
+    def identity(self) -> Identity:
+        """Return who the terminal is, as its folder has it."""
+        return Home(self.home).read_identity()
 
     def picture(self, text: str, name: str = "code.png") -> str:
         """Make a picture of a code and return its path."""

@@ -1,8 +1,15 @@
 """Each exit code that the help promises, from the program itself."""
 
+import json
+import shutil
+import time
+
+import pytest
+
 from tallymark.v1 import process_pb2
-from tallymark_protocol.errors import Refused
-from tallymark_protocol.reasons import Reason
+from tallymark_terminal.home import Home
+from tests.doubles.authority import Authority
+from tests.doubles.terminal_access import TerminalAccess
 
 from .program import Program
 
@@ -112,6 +119,74 @@ async def test_exit_code_5_no_connection(program: Program) -> None:
     assert ended.only["outcome"] == "not_sent"
 
 
+async def test_exit_code_5_the_server_is_not_the_one_that_is_trusted(program: Program) -> None:
+    (program.home / "ca.pem").write_text(Authority("another one").certificate_pem)
+
+    ended = await program.run("scan", program.new_picture(), "--charge", "1", "--json")
+
+    assert ended.exit_code == 5
+    assert "not the server that this terminal trusts" in ended.only["words"]
+    assert not program.double.calls
+
+
+async def test_exit_code_5_the_server_does_not_know_the_authority(program: Program) -> None:
+    foreign = TerminalAccess(now=time.time)
+    shutil.rmtree(program.home)
+    foreign.enrol_home(Home(program.home), server=program.double.terminal_address)
+    (program.home / "ca.pem").write_text(program.double.access.authority.certificate_pem)
+
+    ended = await program.run("scan", program.new_picture(), "--charge", "1", "--json")
+
+    assert ended.exit_code == 5
+    assert "does not accept this terminal's certificate" in ended.only["words"]
+
+
+async def test_exit_code_6_the_terminal_was_revoked(program: Program) -> None:
+    program.double.access.revoke()
+
+    ended = await program.run("scan", program.new_picture(), "--charge", "1", "--json")
+
+    assert ended.exit_code == 6
+    assert (ended.only["outcome"], ended.only["exit_code"]) == ("not_accepted", 6)
+    assert "Enrol it again" in ended.only["words"]
+
+
+async def test_exit_code_6_the_certificate_has_expired(program: Program) -> None:
+    (key_hash,) = program.double.access.ends
+    program.double.access.ends[key_hash] = 0
+
+    ended = await program.run("scan", program.new_picture(), "--charge", "1", "--json")
+
+    assert ended.exit_code == 6
+    assert "away too long" in ended.only["words"]
+
+
+async def test_exit_code_6_an_expired_certificate_makes_no_connection(program: Program) -> None:
+    terminal = json.loads((program.home / "terminal.json").read_text())
+    terminal["expires_at"] = "2020-01-01T00:00:00+00:00"
+    (program.home / "terminal.json").write_text(json.dumps(terminal))
+    program.double.lost_requests["ListVerificationKeys"] = 1
+
+    ended = await program.run("scan", program.new_picture(), "--charge", "1", "--json")
+
+    assert ended.exit_code == 6
+    assert "away too long" in ended.only["words"]
+
+
+@pytest.mark.parametrize(
+    "command", ["keys", "sale", "receipt", "complete", "recover", "tag --text"]
+)
+async def test_every_command_that_asks_the_server_tells_of_a_revoked_terminal(
+    program: Program, command: str
+) -> None:
+    program.double.access.revoke()
+
+    ended = await program.run(*command.split())
+
+    assert ended.exit_code == 6
+    assert "Enrol it again" in ended.out
+
+
 async def test_worst_of_several_scans_is_the_exit_code(program: Program) -> None:
     good = program.new_picture()
     old = program.picture(program.double.issue_code(life_seconds=-5), "old.png")
@@ -129,12 +204,3 @@ async def test_once_ends_after_the_first_code(program: Program) -> None:
 
     assert ended.exit_code == 0
     assert ended.only["source"] == "picture 0.png"
-
-
-async def test_revoked_terminal_is_told_to_enrol_again(program: Program) -> None:
-    program.double.errors["ListVerificationKeys"].append(Refused(Reason.CREDENTIALS_INVALID))
-
-    ended = await program.run("scan", program.new_picture(), "--charge", "1", "--json")
-
-    assert ended.exit_code == 1
-    assert "Enrol it again" in ended.only["words"]

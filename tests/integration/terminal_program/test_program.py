@@ -5,7 +5,6 @@ import signal
 import pytest
 
 from tallymark.v1 import process_pb2
-from tests.doubles.terminal_service import TERMINAL_SECRET
 
 from .program import Program
 
@@ -21,7 +20,7 @@ async def test_held_sale_is_completed_and_its_receipt_shown(program: Program) ->
 
     completed = await program.run("complete", request_id, "--json")
     receipt = await program.run("receipt", request_id)
-    status = await program.run("status", held.only["process_id"], "--json")
+    status = await program.run("sale", held.only["process_id"], "--json")
 
     assert (held.exit_code, held.only["outcome"]) == (0, "held")
     assert completed.only["outcome"] == "executed"
@@ -125,16 +124,19 @@ async def test_customer_named_by_telephone_gets_digits_and_confirms(program: Pro
 async def test_nothing_secret_is_printed_or_written(program: Program) -> None:
     code = program.double.issue_code()
 
+    key = program.identity().key.to_pem().decode().splitlines()[1]
+
     ended = await program.run("scan", "--wedge", "--charge", "1", "--json", typed=f"{code}\n")
     listed = await program.run("journal", "--json")
+    status = await program.run("status", "--json")
 
     assert ended.exit_code == 0
-    written = b"".join(
-        path.read_bytes() for path in program.home.iterdir() if path.name != "terminal.json"
-    )
-    for text in (code, TERMINAL_SECRET):
-        assert text not in ended.out + ended.err + listed.out
-        assert text.encode() not in written
+    for text in (code, key):
+        assert text not in ended.out + ended.err + listed.out + status.out
+        places = [
+            path.name for path in program.home.iterdir() if text.encode() in path.read_bytes()
+        ]
+        assert places == (["client.key"] if text is key else [])
 
 
 async def test_keys_show_epoch_and_clock(program: Program) -> None:

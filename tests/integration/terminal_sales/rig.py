@@ -9,11 +9,14 @@ from typing import Self
 
 from tallymark_protocol.code_format import parse
 from tallymark_terminal.actions import Action, Charge, SaleRequest
+from tallymark_terminal.home import Home
 from tallymark_terminal.identification import Identification, ShownCode, reference_of
 from tallymark_terminal.journal import Journal, Sale
+from tallymark_terminal.journal_file import JournalFile
 from tallymark_terminal.money import Money
 from tallymark_terminal.processes import Process
 from tallymark_terminal.recovery import Recovery
+from tallymark_terminal.renewing import Renewal
 from tallymark_terminal.repeating import Repeater
 from tallymark_terminal.request_ids import RequestIds
 from tallymark_terminal.sale import SaleLoop
@@ -21,7 +24,7 @@ from tallymark_terminal.sale_results import SaleResult
 from tallymark_terminal.server_clock import ServerClock
 from tallymark_terminal.server_connection import ServerConnection
 from tallymark_terminal.settling import Settling
-from tests.doubles.terminal_service import TERMINAL_SECRET, TerminalServiceDouble
+from tests.doubles.terminal_service import TerminalServiceDouble
 
 EPOCH_SECONDS = 1_900_000_000.0
 """What the server's clock says at first; it is far from this computer's on purpose."""
@@ -79,16 +82,27 @@ class Rig:
     loop: SaleLoop
     settling: Settling
     recovery: Recovery
+    home: Home
+    renewal: Renewal
+    warnings: list[str]
 
     @classmethod
     async def build(cls, journal_path: Path, *, time: FakeTime, stack: AsyncExitStack) -> Self:
         double = TerminalServiceDouble(now=time.server_now)
-        address = await stack.enter_async_context(double.served())
+        await stack.enter_async_context(double.served())
+        home = Home(journal_path.parent / "home")
+        identity = double.access.enrol_home(home, server=double.terminal_address)
         server = await stack.enter_async_context(
-            ServerConnection(address, terminal_secret=TERMINAL_SECRET, steady=time.steady)
+            ServerConnection(
+                identity.server,
+                ca_certificates_pem=identity.certificate.ca_certificates_pem,
+                identity=identity.for_tls,
+                steady=time.steady,
+            )
         )
-        journal = Journal(journal_path)
-        stack.callback(journal.close)
+        file = JournalFile(journal_path)
+        stack.callback(file.close)
+        journal = Journal(file)
         clock = ServerClock(steady=time.steady)
         clock.set((await server.list_verification_keys()).read_at)
         cashier = Cashier()
@@ -115,6 +129,15 @@ class Rig:
             execute=cashier.execute,
         )
         recovery = Recovery(journal=journal, clock=clock, sale_loop=loop, settling=settling)
+        warnings: list[str] = []
+        renewal = Renewal(
+            home=home,
+            identity=identity,
+            server=server,
+            clock=clock,
+            request_ids=request_ids,
+            warn=warnings.append,
+        )
         return cls(
             folder=journal_path.parent,
             double=double,
@@ -125,6 +148,9 @@ class Rig:
             loop=loop,
             settling=settling,
             recovery=recovery,
+            home=home,
+            renewal=renewal,
+            warnings=warnings,
         )
 
     def code(self) -> ShownCode:

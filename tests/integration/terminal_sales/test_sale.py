@@ -162,8 +162,6 @@ async def test_unreported_execution_is_unknown_and_kept_as_shown(rig: Rig) -> No
         Reason.CODE_EXPIRED,
         Reason.CODE_REVOKED,
         Reason.CODE_ALREADY_CLAIMED,
-        Reason.CREDENTIALS_INVALID,
-        Reason.CALLER_NOT_ALLOWED,
     ],
 )
 async def test_refused_request_ends_the_sale(rig: Rig, reason: Reason) -> None:
@@ -176,9 +174,23 @@ async def test_refused_request_ends_the_sale(rig: Rig, reason: Reason) -> None:
     assert not rig.cashier.executed
 
 
-async def test_revoked_secret_does_not_tell_what_became_of_an_earlier_try(rig: Rig) -> None:
+@pytest.mark.parametrize(
+    "reason",
+    [Reason.CREDENTIALS_INVALID, Reason.CERTIFICATE_EXPIRED, Reason.CALLER_NOT_ALLOWED],
+)
+async def test_terminal_that_is_not_accepted_has_done_nothing(rig: Rig, reason: Reason) -> None:
+    rig.double.errors["ResolveCode"].append(Refused(reason, message="no"))
+
+    result = await rig.sell()
+
+    assert (result.outcome, result.reason) == (Outcome.NOT_ACCEPTED, reason)
+    assert (await rig.only_sale()).stage is Stage.ENDED
+    assert not rig.cashier.executed
+
+
+async def test_revocation_does_not_tell_what_became_of_an_earlier_try(rig: Rig) -> None:
     rig.double.lost_answers["ResolveCode"] = 1
-    rig.double.lost_answer_changes_secret = True
+    rig.double.lost_answer_revokes = True
 
     result = await rig.sell()
 

@@ -1,5 +1,6 @@
 """The local check, step by step, with the numbers of code_check.py."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -11,16 +12,18 @@ from hypothesis import strategies as st
 from tallymark_protocol.code_claims import CodeClaims
 from tallymark_protocol.code_format import CODE_TEXT_CHARACTERS_MAX, sign
 from tallymark_protocol.code_keys import VerificationKey
+from tallymark_protocol.errors import TallymarkError, UnknownOutcome
 from tallymark_protocol.reasons import Reason
 from tallymark_terminal.code_check import (
     KEYS_AGE_SECONDS_MAX,
+    KEYS_AGE_SECONDS_MIN,
     CheckStep,
     CodeCheck,
     RefusedHere,
 )
 from tallymark_terminal.identification import CodeReference
+from tallymark_terminal.key_table import KeyTable
 from tallymark_terminal.server_clock import ServerClock, ServerTime
-from tallymark_terminal.server_connection import KeyTable
 
 SERVER_SECONDS = 1_900_000_000.0
 KEYS = {number: Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32) for number in (1, 2)}
@@ -35,21 +38,31 @@ class Server:
         self.time_seconds = SERVER_SECONDS
         self.uncertainty_seconds = 0.0
         self.key_ids = [1]
+        self.valid_from_seconds = 0
+        self.valid_until_seconds = 4_000_000_000
         self.epoch = 7
-        self.fetches = 0
+        self.fetched_at: list[float] = []
+        self.error: TallymarkError | None = None
 
     def steady(self) -> float:
         return self.steady_seconds
 
+    async def sleep(self, seconds: float) -> None:
+        self.steady_seconds += max(0, seconds)
+        self.time_seconds += max(0, seconds)
+        await asyncio.sleep(0)
+
     async def fetch(self) -> KeyTable:
-        self.fetches += 1
+        if self.error is not None:
+            raise self.error
+        self.fetched_at.append(self.steady_seconds)
         return KeyTable(
             keys=tuple(
                 VerificationKey(
                     key_id=number,
                     public_key=KEYS[number].public_key(),
-                    valid_from_seconds=0,
-                    valid_until_seconds=4_000_000_000,
+                    valid_from_seconds=self.valid_from_seconds,
+                    valid_until_seconds=self.valid_until_seconds,
                 )
                 for number in self.key_ids
             ),
@@ -103,6 +116,7 @@ def check(server: Server, memory: Memory) -> CodeCheck:
         clock=ServerClock(steady=server.steady),
         fetch_keys=server.fetch,
         find_earlier_use=memory.find,
+        sleep=server.sleep,
     )
 
 
@@ -211,28 +225,98 @@ async def test_unknown_key_is_looked_for_once_more_at_the_server(
 ) -> None:
     await check.check(code())
     server.key_ids = [1, 2]
-    server.steady_seconds += 6
+    await server.sleep(6)
 
     assert (await check.check(code(key_id=2))).reference.partition == CTI[0]
-    assert server.fetches == 2
+    assert len(server.fetched_at) == 2
 
 
 async def test_new_epoch_is_learned_from_the_server(check: CodeCheck, server: Server) -> None:
     await check.check(code())
     server.epoch = 8
-    server.steady_seconds += 6
+    await server.sleep(6)
 
     assert (await check.check(code(epoch=8))).reference.partition == CTI[0]
 
 
-async def test_forged_codes_do_not_make_the_terminal_ask_again_and_again(
+@pytest.mark.parametrize("seconds", [0.0, 0.1, 0.999, 1.0, 1.1])
+async def test_code_of_a_key_that_was_changed_just_after_the_keys_were_read_is_not_refused(
+    check: CodeCheck, server: Server, seconds: float
+) -> None:
+    await check.keys()
+    server.key_ids = [2]
+    await server.sleep(seconds)
+
+    assert (await check.check(code(key_id=2))).reference.partition == CTI[0]
+
+
+async def test_key_is_changed_with_every_code_and_none_is_refused(
+    check: CodeCheck, server: Server
+) -> None:
+    for number in (1, 2) * 10:
+        server.key_ids = [number]
+        await server.sleep(0.01)
+
+        assert (await check.check(code(key_id=number))).reference.partition == CTI[0]
+
+
+async def test_forged_codes_make_the_terminal_ask_exactly_once_per_interval(
     check: CodeCheck, server: Server
 ) -> None:
     for _ in range(50):
         with pytest.raises(RefusedHere):
             await check.check(code(key_id=2, header_key_id=1))
 
-    assert server.fetches == 1
+    pauses = [
+        after - before
+        for before, after in zip(server.fetched_at, server.fetched_at[1:], strict=False)
+    ]
+    assert set(pauses) == {KEYS_AGE_SECONDS_MIN}
+
+
+async def test_code_is_not_refused_when_the_keys_cannot_be_read_again(
+    check: CodeCheck, server: Server
+) -> None:
+    await check.keys()
+    await server.sleep(1)
+    server.error = UnknownOutcome(None)
+
+    with pytest.raises(UnknownOutcome):
+        await check.check(code(key_id=2))
+
+
+@pytest.mark.parametrize("uncertainty_seconds", [0.0, 0.4, 2.5])
+async def test_first_code_of_a_new_key_is_not_refused_for_an_uncertain_clock(
+    check: CodeCheck, server: Server, uncertainty_seconds: float
+) -> None:
+    server.valid_from_seconds = int(SERVER_SECONDS)
+    # The server looked at its clock as late as it can have, so the time here is behind.
+    server.uncertainty_seconds = uncertainty_seconds
+    server.time_seconds = SERVER_SECONDS - uncertainty_seconds
+
+    assert (await check.check(code())).reference.partition == CTI[0]
+
+
+@pytest.mark.parametrize(
+    ("edge", "seconds"), [("valid_from_seconds", 5), ("valid_until_seconds", 0)]
+)
+async def test_key_is_refused_before_its_time_and_after_it(
+    check: CodeCheck, server: Server, edge: str, seconds: int
+) -> None:
+    setattr(server, edge, int(SERVER_SECONDS) + seconds)
+
+    with pytest.raises(RefusedHere) as refused:
+        await check.check(code())
+
+    assert refused.value.reason is Reason.CODE_KEY_UNKNOWN
+
+
+async def test_keys_that_two_ask_for_at_once_are_read_once(
+    check: CodeCheck, server: Server
+) -> None:
+    await asyncio.gather(check.keys(), check.keys())
+
+    assert len(server.fetched_at) == 1
 
 
 async def test_old_keys_are_read_again(check: CodeCheck, server: Server) -> None:
@@ -241,7 +325,7 @@ async def test_old_keys_are_read_again(check: CodeCheck, server: Server) -> None
     server.time_seconds = SERVER_SECONDS
 
     assert (await check.check(code())).reference.partition == CTI[0]
-    assert server.fetches == 2
+    assert len(server.fetched_at) == 2
 
 
 @given(position=st.integers(min_value=0, max_value=159), character=st.characters())
@@ -252,6 +336,7 @@ async def test_any_changed_character_is_refused(position: int, character: str) -
         clock=ServerClock(steady=server.steady),
         fetch_keys=server.fetch,
         find_earlier_use=memory.find,
+        sleep=server.sleep,
     )
     good = code()
     changed = good[:position] + character + good[position + 1 :]

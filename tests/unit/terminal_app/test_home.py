@@ -1,17 +1,9 @@
-import stat
 from pathlib import Path
 
 import pytest
 
-from tallymark_terminal.home import Home, HomeInUse, HomeUnusable
-from tallymark_terminal.server_connection import Enrolment
-
-ENROLMENT = Enrolment(
-    terminal_id="till-1",
-    merchant_id="corner-shop",
-    merchant_name="Corner Shop",
-    terminal_secret="very-secret",
-)
+from tallymark_terminal.home import Home, HomeInUse
+from tests.doubles.terminal_access import TerminalAccess
 
 
 @pytest.fixture
@@ -19,62 +11,26 @@ def home(tmp_path: Path) -> Home:
     return Home(tmp_path / "terminal")
 
 
-def mode(path: Path) -> int:
-    return stat.S_IMODE(path.stat().st_mode)
+def test_server_that_has_moved_can_be_named(home: Home) -> None:
+    TerminalAccess(now=lambda: 0.0).enrol_home(home, server="old.example:7422")
+
+    moved = Home(home.path, server="new.example:7422").read_identity()
+
+    assert moved.server == "new.example:7422"
+    assert home.read_identity().server == "old.example:7422"
 
 
-def test_identity_is_read_back_and_private(home: Home) -> None:
-    written = home.write_identity(ENROLMENT, server="127.0.0.1:1")
+def test_renewal_does_not_write_down_where_the_server_is_for_now(home: Home) -> None:
+    access = TerminalAccess(now=lambda: 0.0)
+    access.enrol_home(home, server="old.example:7422")
+    moved = Home(home.path, server="new.example:7422")
+    attempt = moved.identity_files.attempt("renew", new_id="request-2")
 
-    assert home.read_identity() == written
-    assert mode(home.path) == 0o700
-    assert mode(home.path / "terminal.json") == 0o600
-    assert "very-secret" not in repr(written)
+    moved.identity_files.keep_renewal(
+        attempt, access.enrolment(attempt.certificate_request).certificate
+    )
 
-
-def test_folder_without_a_terminal_says_to_enrol(home: Home) -> None:
-    with pytest.raises(HomeUnusable, match="enrol"):
-        home.read_identity()
-
-
-def test_secret_that_others_may_read_is_not_used(home: Home) -> None:
-    home.write_identity(ENROLMENT, server="127.0.0.1:1")
-    (home.path / "terminal.json").chmod(0o644)
-
-    with pytest.raises(HomeUnusable, match="chmod 600"):
-        home.read_identity()
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"terminal_secret": "very-secret"', "\x00"])
-def test_damaged_identity_is_reported_without_its_secret(home: Home, text: str) -> None:
-    home.write_identity(ENROLMENT, server="127.0.0.1:1")
-    (home.path / "terminal.json").write_text(text)
-
-    with pytest.raises(HomeUnusable, match="damaged") as unusable:
-        home.read_identity()
-
-    assert "very-secret" not in str(unusable.value)
-
-
-def test_unanswered_enrolment_is_repeated_with_the_same_request_id(home: Home) -> None:
-    first = home.enrolment_request_id(server="s", enrolment_code="code", new_id="id-1")
-    second = home.enrolment_request_id(server="s", enrolment_code="code", new_id="id-2")
-
-    assert first == second == "id-1"
-
-
-def test_another_enrolment_code_gets_another_request_id(home: Home) -> None:
-    home.enrolment_request_id(server="s", enrolment_code="code", new_id="id-1")
-
-    assert home.enrolment_request_id(server="s", enrolment_code="new", new_id="id-2") == "id-2"
-
-
-def test_enrolment_code_is_not_kept(home: Home) -> None:
-    home.enrolment_request_id(server="s", enrolment_code="enrol-me-once", new_id="id-1")
-
-    for path in home.path.iterdir():
-        assert "enrol-me-once" not in path.read_text()
-        assert mode(path) == 0o600
+    assert home.read_identity().server == "old.example:7422"
 
 
 def test_second_terminal_cannot_use_the_folder_at_the_same_time(home: Home) -> None:

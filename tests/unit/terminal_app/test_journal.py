@@ -1,6 +1,8 @@
+import contextlib
 import sqlite3
 import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from tallymark_terminal.home import HomeUnusable
 from tallymark_terminal.identification import CodeReference, TelephoneNumber
 from tallymark_terminal.journal import KEPT_SECONDS, Journal, Sale, Stage
+from tallymark_terminal.journal_file import JournalFile
 
 REFERENCE = CodeReference(partition=3, cti_hash=b"h" * 32, expires_at_seconds=1_900_000_000)
 
@@ -58,9 +61,8 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def journal(path: Path) -> Iterator[Journal]:
-    book = Journal(path)
-    yield book
-    book.close()
+    with contextlib.closing(JournalFile(path)) as file:
+        yield Journal(file)
 
 
 async def test_sale_is_read_back_as_it_was_written(journal: Journal) -> None:
@@ -76,6 +78,7 @@ async def test_sale_is_read_back_as_it_was_written(journal: Journal) -> None:
         complete_request_id="c",
         reverse_request_id="r",
         reverse_note="customer left",
+        checkpoint="tmc1:0:5:00112233445566778899aabbccddeeff",
     )
 
     await journal.write(written)
@@ -103,11 +106,8 @@ async def test_torn_write_leaves_the_sale_as_it_was_before(journal: Journal, pat
     await journal.write(sale(stage=Stage.INTENT))
     copy = torn_copy(path)
 
-    recovered = Journal(copy)
-    try:
-        (only,) = await recovered.latest(10)
-    finally:
-        recovered.close()
+    with contextlib.closing(JournalFile(copy)) as file:
+        (only,) = await Journal(file).latest(10)
 
     assert only.stage is Stage.INTENT
 
@@ -116,7 +116,7 @@ def test_damaged_journal_is_reported_and_kept(path: Path) -> None:
     path.write_bytes(b"this is not a database, but it may be all that is left of one" * 20)
 
     with pytest.raises(HomeUnusable, match="cannot be used"):
-        Journal(path)
+        JournalFile(path)
 
     assert path.read_bytes().startswith(b"this is not a database")
 
@@ -127,7 +127,44 @@ def test_journal_of_a_newer_version_is_left_alone(path: Path) -> None:
     newer.close()
 
     with pytest.raises(HomeUnusable, match="newer version"):
-        Journal(path)
+        JournalFile(path)
+
+
+VERSION_1 = """
+    BEGIN;
+    CREATE TABLE sales (
+        request_id, started_at, stage, asked, set_points, is_held, completes_by_itself,
+        code_partition, code_hash, code_expires_at, telephone_number, process_id, state,
+        update_request_id, update_version, complete_request_id, reverse_request_id, reverse_note,
+        outcome, ended_at, PRIMARY KEY (request_id)
+    ) WITHOUT ROWID;
+    CREATE INDEX sales_by_code ON sales (code_hash);
+    CREATE INDEX sales_by_process ON sales (process_id);
+    INSERT INTO sales (request_id, started_at, stage, asked, reverse_note)
+        VALUES ('request-1', 1.0, 'SHOWN', '[]', '');
+    PRAGMA user_version = 1;
+    COMMIT;
+"""
+
+
+async def test_journal_of_the_first_version_keeps_its_sales(path: Path) -> None:
+    with sqlite3.connect(path) as older:
+        older.executescript(VERSION_1)
+    older.close()
+
+    for _ in range(2):
+        with contextlib.closing(JournalFile(path)) as file:
+            (kept,) = await Journal(file).open_sales()
+
+    assert (kept.request_id, kept.stage, kept.checkpoint) == ("request-1", Stage.SHOWN, None)
+
+
+async def test_two_programs_may_bring_a_journal_up_to_date_at_once(path: Path) -> None:
+    def open_and_close(_: int) -> None:
+        JournalFile(path).close()
+
+    with ThreadPoolExecutor(4) as programs:
+        assert list(programs.map(open_and_close, range(20))) == [None] * 20
 
 
 async def test_open_sales_come_oldest_first_and_without_the_settled(journal: Journal) -> None:

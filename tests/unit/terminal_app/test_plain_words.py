@@ -6,7 +6,7 @@ from tallymark.v1 import action_pb2, process_pb2
 from tallymark.v1 import terminal_service_pb2 as contract
 from tallymark_protocol.reasons import Reason
 from tallymark_terminal.actions import AdmitDirection, Funding
-from tallymark_terminal.plain_words import Words, error_words
+from tallymark_terminal.plain_words import Words, error_words, unanswered_words
 from tallymark_terminal.processes import (
     ProcessKnowledge,
     ProcessState,
@@ -46,6 +46,19 @@ def test_every_error_has_plain_words(reason: Reason) -> None:
 
 def test_unknown_error_has_plain_words() -> None:
     assert_plain(error_words(None))
+
+
+@pytest.mark.parametrize("reason", [None, *Reason])
+def test_every_missing_answer_has_plain_words(reason: Reason | None) -> None:
+    assert_plain(unanswered_words(reason))
+
+
+def test_missing_connection_may_be_a_matter_of_certificates() -> None:
+    words = unanswered_words(None)
+
+    assert "not reached" in words
+    assert "does not accept this terminal's certificate" in words
+    assert "not the server that this terminal trusts" in words
 
 
 @pytest.mark.parametrize("outcome", list(ReversalOutcome))

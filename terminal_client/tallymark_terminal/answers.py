@@ -1,0 +1,103 @@
+"""Answers of the server about processes: receipts, what it knows, completions, reversals."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from tallymark_terminal.money import Money
+from tallymark_terminal.processes import (
+    ActionOutcome,
+    Process,
+    ProcessKnowledge,
+    ReversalOutcome,
+    ReversalRefusal,
+)
+
+__all__ = [
+    "Completion",
+    "Confirmation",
+    "DeviceKey",
+    "Knowledge",
+    "Receipt",
+    "ReceiptPosting",
+    "Reversal",
+]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReceiptPosting:
+    """One change of a points account."""
+
+    programme_id: str
+    points: int
+    balance_after: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeviceKey:
+    """The public key of a customer's phone."""
+
+    algorithm: str
+    """Name in the contract, such as KEY_ALGORITHM_ED25519; "" for one of a newer contract."""
+
+    key_bytes: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Confirmation:
+    """The customer's signed yes, as the server keeps it; tallymark-verify checks it."""
+
+    statement: bytes
+    signature: bytes
+    device_key: DeviceKey
+    device_id: str
+    confirmed_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Receipt:
+    """The account of a completed process."""
+
+    receipt_number: str
+    merchant_name: str
+    terminal_id: str
+    completed_at: datetime | None
+    actions: tuple[ActionOutcome, ...]
+    sale_total: Money | None
+    card_total: Money | None
+    paid_at_terminal: Money | None
+    postings: tuple[ReceiptPosting, ...]
+    confirmed_by_customer: bool
+    reverses_process_id: str
+    reversed_by_process_id: str
+    confirmation: Confirmation | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Knowledge:
+    """Answer of GetProcess; the checkpoint is the short one that came with it, "" if none did."""
+
+    knowledge: ProcessKnowledge
+    process: Process | None
+    receipt: Receipt | None
+    failed_reason: str
+    checkpoint: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Completion:
+    """Answer of CompleteProcess; with a checkpoint as Knowledge."""
+
+    process: Process
+    receipt: Receipt | None
+    checkpoint: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reversal:
+    """Answer of ReverseProcess; with a checkpoint as Knowledge."""
+
+    outcome: ReversalOutcome
+    refused_because: ReversalRefusal | None
+    process: Process | None
+    reversal: Process | None
+    checkpoint: str = ""
