@@ -24,6 +24,7 @@ from tallymark_terminal.look_commands import checkpoints, journal, keys, status
 from tallymark_terminal.sale_commands import complete, receipt, reverse, sale
 from tallymark_terminal.sale_results import ExitCode
 from tallymark_terminal.scan_command import scan
+from tallymark_terminal.tag_command import tag
 
 __all__ = ["main"]
 
@@ -59,6 +60,7 @@ for _command in (
     enrol,
     renew,
     status,
+    tag,
     scan,
     sale,
     receipt,

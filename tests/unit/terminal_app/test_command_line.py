@@ -7,18 +7,13 @@ from click.testing import CliRunner, Result
 
 from tallymark_terminal.home import Home
 from tallymark_terminal.main import main
-from tallymark_terminal.server_connection import Enrolment
+from tests.doubles.terminal_access import TerminalAccess
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    enrolment = Enrolment(
-        terminal_id="till-1",
-        merchant_id="corner-shop",
-        merchant_name="Corner Shop",
-        terminal_secret="very-secret",
-    )
-    Home(tmp_path / "home").write_identity(enrolment, server="127.0.0.1:1")
+    access = TerminalAccess(now=lambda: 0.0)
+    access.enrol_home(Home(tmp_path / "home"), server="127.0.0.1:1")
     return tmp_path / "home"
 
 
@@ -41,6 +36,10 @@ def run(*arguments: str) -> Result:
         ("scan a.png --earn 0", "Invalid value"),
         ("complete no-such-sale --patience -1", "Invalid value"),
         ("reverse", "Missing argument"),
+        ("enrol --server shop", "HOST:PORT"),
+        ("enrol --server shop:7420 --ca-file missing.pem", "does not exist"),
+        ("tag", "needs a screen"),
+        ("tag --printed", "--png or --svg"),
     ],
 )
 def test_wrong_use_exits_with_2_and_says_what_to_do(home: Path, line: str, hint: str) -> None:
@@ -83,7 +82,7 @@ def test_home_can_come_from_the_environment(home: Path) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["enrol", "scan", "status", "receipt", "complete", "reverse", "recover", "keys", "journal"],
+    sorted(main.commands),
 )
 def test_every_command_explains_itself(command: str) -> None:
     ended = run(command, "--help")
