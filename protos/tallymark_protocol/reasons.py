@@ -42,7 +42,6 @@ class Reason(StrEnum):
     PASSWORD_REQUIRED = "PASSWORD_REQUIRED"  # noqa: S105 -- the same
     PASSWORD_WRONG = "PASSWORD_WRONG"  # noqa: S105 -- the same
     NUMBER_CODE_WRONG = "NUMBER_CODE_WRONG"
-    NUMBER_TAKEN = "NUMBER_TAKEN"
     NO_NUMBER_TO_VERIFY = "NO_NUMBER_TO_VERIFY"
     CARD_NOT_FOUND = "CARD_NOT_FOUND"
     CARD_REJECTED = "CARD_REJECTED"
@@ -193,7 +192,6 @@ DESCRIPTIONS: dict[Reason, Description] = {
     Reason.PASSWORD_REQUIRED: Description("UNAUTHENTICATED", "This code needs your password."),
     Reason.PASSWORD_WRONG: Description("UNAUTHENTICATED", "Name, device or password is wrong."),
     Reason.NUMBER_CODE_WRONG: Description("INVALID_ARGUMENT", "The verification code is wrong."),
-    Reason.NUMBER_TAKEN: Description("ALREADY_EXISTS", "This number belongs to another customer."),
     Reason.NO_NUMBER_TO_VERIFY: Description("FAILED_PRECONDITION", "There is no number to verify."),
     Reason.CARD_NOT_FOUND: Description("NOT_FOUND", "You have no such card."),
     Reason.CARD_REJECTED: Description(

@@ -43,9 +43,9 @@ class RememberingWorld(SmallWorld):
         answer = super().ask(command)
         if command.request is not None:
             self.asked = [*self.asked[-choices.REMEMBERED_MAX :], (command, answer)]
-        is_new = isinstance(command, ResolveCode) and isinstance(answer, ProcessAnswer)
-        if is_new and answer.process.state is ProcessState.AUTHORISING:
-            self.unasked.append(answer.process)
+        if isinstance(command, ResolveCode) and isinstance(answer, ProcessAnswer):
+            is_unasked = answer.process.state is ProcessState.AUTHORISING
+            self.unasked += [answer.process] if is_unasked else []
         return answer
 
 

@@ -180,7 +180,8 @@ class CustomerServiceServicer(object):
     def VerifyNumber(self, request, context):
         """Verifies the telephone number given at registration by the code that was sent to it: six digits in a text message,
         or in the server's log where no gateway for messages is set up. A code is good for ten minutes and five tries; then
-        SendNumberCode sends another. Fails with NUMBER_CODE_WRONG (also for one that is over), NUMBER_TAKEN, NO_NUMBER_TO_VERIFY.
+        SendNumberCode sends another. Whoever verifies a number has it: another customer who had it before has it no more.
+        Fails with NUMBER_CODE_WRONG (also for one that is over), NO_NUMBER_TO_VERIFY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -43,7 +43,8 @@ class CustomerServiceStub:
     VerifyNumber: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.VerifyNumberRequest, _customer_service_pb2.VerifyNumberResponse]
     """Verifies the telephone number given at registration by the code that was sent to it: six digits in a text message,
     or in the server's log where no gateway for messages is set up. A code is good for ten minutes and five tries; then
-    SendNumberCode sends another. Fails with NUMBER_CODE_WRONG (also for one that is over), NUMBER_TAKEN, NO_NUMBER_TO_VERIFY.
+    SendNumberCode sends another. Whoever verifies a number has it: another customer who had it before has it no more.
+    Fails with NUMBER_CODE_WRONG (also for one that is over), NO_NUMBER_TO_VERIFY.
     """
     SendNumberCode: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.SendNumberCodeRequest, _customer_service_pb2.SendNumberCodeResponse]
     """Sends a new verification code to the customer's telephone number, or to another one that takes its place; the code before
@@ -151,7 +152,8 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_customer_service_pb2.VerifyNumberResponse]:
         """Verifies the telephone number given at registration by the code that was sent to it: six digits in a text message,
         or in the server's log where no gateway for messages is set up. A code is good for ten minutes and five tries; then
-        SendNumberCode sends another. Fails with NUMBER_CODE_WRONG (also for one that is over), NUMBER_TAKEN, NO_NUMBER_TO_VERIFY.
+        SendNumberCode sends another. Whoever verifies a number has it: another customer who had it before has it no more.
+        Fails with NUMBER_CODE_WRONG (also for one that is over), NO_NUMBER_TO_VERIFY.
         """
 
     @_abc_1.abstractmethod

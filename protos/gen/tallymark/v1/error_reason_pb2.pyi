@@ -252,15 +252,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         {"reason": "NUMBER_CODE_WRONG", "domain": "tallymark", "metadata": {}}
         Message: "The verification code is wrong."
     """
-    ERROR_REASON_NUMBER_TAKEN: _ErrorReason.ValueType  # 31
-    """The telephone number is verified for another customer. Status ALREADY_EXISTS.
-
-    Example:
-        {"reason": "NUMBER_TAKEN", "domain": "tallymark", "metadata": {}}
-        Message: "This number belongs to another customer."
-    """
     ERROR_REASON_NO_NUMBER_TO_VERIFY: _ErrorReason.ValueType  # 32
-    """No telephone number was given at registration, or it is verified already. Status FAILED_PRECONDITION.
+    """No telephone number waits for verification: none was given, or it is verified already. Status FAILED_PRECONDITION.
 
     Example:
         {"reason": "NO_NUMBER_TO_VERIFY", "domain": "tallymark", "metadata": {}}
@@ -762,15 +755,8 @@ Example:
     {"reason": "NUMBER_CODE_WRONG", "domain": "tallymark", "metadata": {}}
     Message: "The verification code is wrong."
 """
-ERROR_REASON_NUMBER_TAKEN: ErrorReason.ValueType  # 31
-"""The telephone number is verified for another customer. Status ALREADY_EXISTS.
-
-Example:
-    {"reason": "NUMBER_TAKEN", "domain": "tallymark", "metadata": {}}
-    Message: "This number belongs to another customer."
-"""
 ERROR_REASON_NO_NUMBER_TO_VERIFY: ErrorReason.ValueType  # 32
-"""No telephone number was given at registration, or it is verified already. Status FAILED_PRECONDITION.
+"""No telephone number waits for verification: none was given, or it is verified already. Status FAILED_PRECONDITION.
 
 Example:
     {"reason": "NO_NUMBER_TO_VERIFY", "domain": "tallymark", "metadata": {}}

@@ -95,8 +95,10 @@ class Identification(_message.Message):
     """
     telephone_number: _builtins.str
     """Telephone number of the customer's phone in E.164 form, for example "+4930123456". It always needs the
-    customer's confirmation, with the digits that the terminal shows. An unknown or unverified number, and one whose
-    owner is being asked about another process just now, is answered like one whose owner does not react.
+    customer's confirmation, with the digits that the terminal shows. Until the customer has said yes, a terminal cannot
+    tell numbers apart: one that is unknown or not verified, one whose owner is being asked about another process or was
+    asked in vain too often, and one whose owner said no or entered other digits are all answered, at the same times,
+    like one whose owner does not react: AWAITING_CUSTOMER until confirm_by, then EXPIRED with CUSTOMER_SILENT.
     """
     process_id: _builtins.str
     """Id of the process, as an earlier answer gave it. Look-ups only: ResolveCode refuses it."""

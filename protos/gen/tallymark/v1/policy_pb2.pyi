@@ -49,6 +49,14 @@ Global___PasswordRule: _TypeAlias = PasswordRule  # noqa: Y015
 class Policy(_message.Message):
     """Policy holds the numbers that an operator may set. Each change makes a new version; every process records the version
     it was decided under. All spans are whole seconds.
+
+    Amounts of money are plain numbers of minor units, compared with and added up over whatever currency a charge has,
+    without conversion: 5000 is 50.00 EUR, 5000 JPY and 5.000 KWD. A server for several currencies needs bounds that are safe for
+    each of them.
+
+    A charge counts as unconfirmed from when it is granted without asking, on the day of its scan. It counts no more for
+    its customer if the credit institution refused it or never answered; nothing else, no reversal either, takes it back.
+    For a new terminal everything goes on counting.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
