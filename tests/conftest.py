@@ -42,7 +42,7 @@ async def tallymark(
     if request.param == "memory":
         store: MemoryStore | SqliteStore = MemoryStore()
     else:
-        store = await SqliteStore.open(tmp_path / "data" / "tallymark.sqlite3")
+        store = await SqliteStore.open(tmp_path / "data" / "tallymark.sqlite3", keyring.cells)
     try:
         async with world(store, keyring) as served:
             yield served

@@ -153,7 +153,7 @@ async def _run(settings: Settings) -> int:
         keys = settings.data / "keys"
         folder = await asyncio.to_thread(KeyFolder.open, keys, make_missing=is_new)
         keyring = await asyncio.to_thread(Keyring.read, folder)
-        store = await SqliteStore.open(database)
+        store = await SqliteStore.open(database, keyring.cells)
         stack.push_async_callback(store.close)
         remove_ready_file(settings)
         channel = open_institution_channel(settings.institution)

@@ -6,6 +6,7 @@ from typing import Protocol
 from tallymark_server.storage.memory import MemoryStore
 from tallymark_server.storage.sqlite import SqliteStore
 from tallymark_server.storage.store import Store
+from tests.world.keys import cells_of_tests
 
 __all__ = ["Kept", "KeptInMemory", "KeptInSqlite"]
 
@@ -40,4 +41,4 @@ class KeptInSqlite:
 
     async def restart(self) -> None:
         await self.store.close()
-        self.store = await SqliteStore.open(self._path)
+        self.store = await SqliteStore.open(self._path, cells_of_tests())

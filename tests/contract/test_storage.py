@@ -18,6 +18,7 @@ from tallymark_server.storage.store import Store, StoreFailed
 from tallymark_server.storage.tables import all_tables
 from tests.contract.kept_stores import Kept, KeptInMemory, KeptInSqlite
 from tests.unit.storage.filled_rows import rows_of
+from tests.world.keys import cells_of_tests
 
 # One store serves all examples of a test: what an earlier one left behind may not matter.
 over_one_store = settings(
@@ -30,7 +31,7 @@ async def kept(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     kept: KeptInMemory | KeptInSqlite = KeptInMemory()
     if request.param == "sqlite":
         path = tmp_path / "data.sqlite3"
-        kept = KeptInSqlite(path, await SqliteStore.open(path))
+        kept = KeptInSqlite(path, await SqliteStore.open(path, cells_of_tests()))
     yield kept
     await kept.store.close()
 

@@ -20,7 +20,14 @@ from tallymark_server.domain.commands import (
 )
 from tallymark_server.domain.model.actions import Ask
 from tallymark_server.domain.model.merchants import CallerKind, Merchant, PointsProgramme
-from tallymark_server.domain.model.people import Card, Customer, Device, LiveCode, Login
+from tallymark_server.domain.model.people import (
+    Card,
+    Customer,
+    Device,
+    DeviceKey,
+    LiveCode,
+    Login,
+)
 from tallymark_server.domain.model.processes import Code, CodePurpose
 from tallymark_server.domain.model.registrations import ISSUER, Bill, PointsAccount
 from tallymark_server.domain.money import Money
@@ -195,7 +202,13 @@ def _customer(name: str) -> list[Row]:
         programme_ids=("beans",),
     )
     device = Device(
-        partition=0, device_id=f"{name}-device", customer_id=name, name="phone", live_codes=live
+        partition=0,
+        device_id=f"{name}-device",
+        customer_id=name,
+        name="phone",
+        public_key=DeviceKey(algorithm=1, key_bytes=bytes(32)),
+        added_at=START,
+        live_codes=live,
     )
     login = Login(partition=0, login_hash=name, customer_id=name, customer_partition=0)
     return [customer, device, login, _account(name, POINTS), *codes]

@@ -44,6 +44,7 @@ from tests.integration.lane_ground import (
     together,
 )
 from tests.unit.storage.statements import statements_of
+from tests.world.keys import cells_of_tests
 
 BURN = BurnPointsAsk(points=10)
 CHARGE = ChargeAsk(amount=Money(currency_code="EUR", minor_units=500))
@@ -56,7 +57,7 @@ DOOMED = BATCH_MAX // 2 + 2
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    store = await SqliteStore.open(tmp_path / "tallymark.sqlite3")
+    store = await SqliteStore.open(tmp_path / "tallymark.sqlite3", cells_of_tests())
     yield store
     await store.close()
 

@@ -145,6 +145,7 @@ async def test_a_server_that_is_stopping_says_so_to_new_callers(
             identity=till.identity,
         )
         till.stub = TerminalServiceStub(channel)
+        await till.call("ListVerificationKeys", ListVerificationKeysRequest())
         stopping = asyncio.create_task(stack.aclose())
         error: TallymarkError | None = None
         while error is None:

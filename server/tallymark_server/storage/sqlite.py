@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +14,8 @@ import msgspec
 
 from tallymark_server.domain.model.journal import JournalEntry, JournalHead
 from tallymark_server.domain.state import Key, Row, Rows
+from tallymark_server.keys.cells import CellRefused, Cells
+from tallymark_server.storage.sqlite_cells import CellWalk, Resealing
 from tallymark_server.storage.sqlite_database import ExclusiveConnection, StoreRefused, connect
 from tallymark_server.storage.sqlite_journal import JournalTable
 from tallymark_server.storage.sqlite_table import RowTable
@@ -34,20 +36,30 @@ class SqliteStore:
     Each call goes to that thread once, as a whole: so calls never overlap, a read sees only what
     was committed, and a caller that gives up while waiting cannot leave half a transaction behind.
     The first failure stops the store.
+
+    Rows that are not open are sealed on that thread, each for its own place, and opened on it.
     """
 
-    def __init__(self, connection: "_OneHopConnection", warnings: Sequence[str]) -> None:
+    def __init__(
+        self, connection: "_OneHopConnection", cells: Cells, warnings: Sequence[str]
+    ) -> None:
         """Use `open` instead."""
         self.warnings = tuple(warnings)
         self._connection = connection
-        self._tables: dict[type[Row], RowTable[Any]] = {row: RowTable(row) for row in all_tables()}
+        self._cells = cells
+        self._tables: dict[type[Row], RowTable[Any]] = {
+            row: RowTable(row, cells) for row in all_tables()
+        }
         self._journal = JournalTable()
+        self._resealing: Resealing | None = None
         self._failure: Exception | None = None
         self._is_closed = False
 
     @classmethod
-    async def open(cls, path: Path) -> Self:
-        """Open or make the database at this path. `warnings` tells what the operator should change.
+    async def open(cls, path: Path, cells: Cells) -> Self:
+        """Open or make the database at this path, whose rows these keys seal.
+
+        `warnings` tells what the operator should change.
 
         Raises:
             StoreRefused: this database cannot be served, and why.
@@ -65,7 +77,7 @@ class SqliteStore:
             raise StoreFailed(message) from error
         connection = _OneHopConnection(lambda: opened, iter_chunk_size=1)
         await connection
-        return cls(connection, opened.warnings)
+        return cls(connection, cells, opened.warnings)
 
     async def load(self, keys: Iterable[Key[Any]]) -> Rows:
         """Return a row or None for every key, with one statement for each table named.
@@ -157,6 +169,45 @@ class SqliteStore:
         """Return the end of the partition's journal, GENESIS if it is empty. Raises StoreFailed."""
         return await self._run(lambda connection: self._journal.head(connection, partition))
 
+    async def reseal(self, limit: int) -> int:
+        """Look at up to `limit` more cells, and seal those anew whose key was replaced.
+
+        Returns:
+            How many were looked at; 0 when none is left, and the replaced keys are destroyed.
+
+        Raises:
+            CellRefused: none is left, but some do not open. They keep their key.
+            StoreFailed: the store failed.
+            OSError: a key could not be destroyed.
+
+        """
+        resealing = self._resealing or Resealing(all_tables(), self._cells)
+        self._resealing = resealing
+        seen = await self._run(
+            lambda connection: _in_transaction(
+                connection, lambda connection: resealing.step(connection, limit)
+            )
+        )
+        if seen == 0:
+            self._resealing = None
+            if resealing.refused:
+                message = f"{resealing.refused} cells do not open and keep their old key"
+                raise CellRefused(message)
+            await asyncio.to_thread(self._cells.drop_before, resealing.key_id)
+        return seen
+
+    async def count_cells(self, limit: int) -> Counter[int]:
+        """Return how many cells each key has sealed, after looking at `limit` at a time.
+
+        Raises:
+            StoreFailed: the store failed.
+
+        """
+        walk, counts = CellWalk(all_tables()), Counter[int]()
+        while cells := await self._run(lambda connection: walk.next(connection, limit)):
+            counts.update(cell.key_id for cell in cells)
+        return counts
+
     async def trace(self, told: Callable[[str], object] | None) -> None:
         """Tell every statement as it runs, with its values, until None is given. For tests."""
         await self._run(lambda connection: connection.set_trace_callback(told))
@@ -184,7 +235,11 @@ class SqliteStore:
             raise StoreFailed(message) from self._failure
         try:
             return work(connection)
-        except (sqlite3.Error, MemoryError, msgspec.DecodeError) as error:
+        except CellRefused as refused:
+            self._failure = refused
+            _log.critical("The database cannot be read: %s", refused)
+            raise StoreFailed(str(refused)) from refused
+        except (sqlite3.Error, MemoryError, msgspec.DecodeError, OSError) as error:
             self._failure = error
             _log.critical("The database failed: %s", error)
             raise StoreFailed(message) from error
@@ -202,15 +257,14 @@ class _OneHopConnection(aiosqlite.Connection):
         return await self._execute(work, self._conn)  # type: ignore[no-any-return, no-untyped-call]  # untyped there
 
 
-def _in_transaction(
-    connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], None]
-) -> None:
+def _in_transaction(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
     connection.execute("BEGIN IMMEDIATE")
     try:
-        work(connection)
+        done = work(connection)
         connection.execute("COMMIT")
     except BaseException:
         # If this fails too, nothing is lost: a transaction without COMMIT is gone after a restart.
         with suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
         raise
+    return done

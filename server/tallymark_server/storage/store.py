@@ -64,6 +64,24 @@ class Store(Protocol):
         """Return the end of the partition's journal; GENESIS when it is empty."""
         ...
 
+    async def reseal(self, limit: int) -> int:
+        """Look at up to `limit` more rows, and seal those anew whose key was replaced.
+
+        Returns:
+            How many were looked at; 0 when none is left, and the replaced keys are destroyed.
+
+        Raises:
+            CellRefused: none is left, but some do not open. They keep their key.
+            StoreFailed: the store failed.
+            OSError: a key could not be destroyed.
+
+        """
+        ...
+
+    async def count_cells(self, limit: int) -> Mapping[int, int]:
+        """Return how many rows each key has sealed, after looking at `limit` at a time."""
+        ...
+
     async def close(self) -> None:
         """Finish and release the store. Closing twice is harmless."""
         ...

@@ -23,6 +23,7 @@ from tallymark_server.services.password_guard import PasswordGuard
 from tallymark_server.storage.sqlite import SqliteStore
 from tests.integration.lane_ground import lane_over
 from tests.world.clock import START, MovedClock
+from tests.world.keys import cells_of_tests
 from tests.world.world import PASSWORD, new_id
 
 __all__ = [
@@ -51,7 +52,7 @@ async def server(
     path: Path, clock: MovedClock, kind: type[PasswordGuard] = PasswordGuard
 ) -> AsyncIterator[Ground]:
     """Serve the customer "ana" from this database; leaving it closes everything."""
-    store = await SqliteStore.open(path)
+    store = await SqliteStore.open(path, cells_of_tests())
     passwords = Passwords(UNSAFE_FAST_FOR_TESTS)
     try:
         if await load_one(store, ANA) is None:

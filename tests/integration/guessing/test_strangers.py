@@ -137,7 +137,7 @@ async def test_a_known_name_takes_the_time_of_an_unknown_one(
 ) -> None:
     """The times are judged in campaigns only; in CI other work would decide."""
     calls = proof.trials(ci=20, campaign=1_000)
-    store = await SqliteStore.open(tmp_path / "db")
+    store = await SqliteStore.open(tmp_path / "db", keyring.cells)
     async with world(store, keyring) as served:
         stranger = await served.add_phone("stranger")
         for number in range(calls):

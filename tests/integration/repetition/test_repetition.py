@@ -23,7 +23,15 @@ RPCS_WITH_BODY = [rpc for rpc in RPCS_WITH_REQUEST_ID if len(rpc.request_type.fi
 
 
 def fixed_part(rpc: Rpc, answer: Any) -> bytes:
-    """Return what a repetition has in common: all of it, but a resolved process may go on."""
+    """Return what a repetition has in common: all of it, with two exceptions.
+
+    A resolved process may go on, and a server that starts again may listen on other ports.
+    """
+    if rpc.name in ENROLMENTS:
+        copy = type(answer)()
+        copy.CopyFrom(answer)
+        copy.ClearField("terminal_port" if rpc.name == "Enroll" else "operator_port")
+        answer = copy
     if rpc.name == "ResolveCode":
         actions = answer.process.actions
         kept = [answer.process.process_id, *(one.action.WhichOneof("kind") for one in actions)]

@@ -176,7 +176,7 @@ async def test_a_dead_code_stays_dead_at_every_terminal_and_after_a_restart(
     authority = new_authority(LONG_LIVES)
     dead: list[str] = []
     clock = SteppedClock(monkeypatch)
-    store = await SqliteStore.open(tmp_path / "tallymark.sqlite3")
+    store = await SqliteStore.open(tmp_path / "tallymark.sqlite3", keyring.cells)
     async with world(store, keyring, clock=clock, authority=authority) as made:
         shop = await open_shop(made)
         await made.operator.add_points(shop.phone, 100_000, "more")
@@ -193,7 +193,7 @@ async def test_a_dead_code_stays_dead_at_every_terminal_and_after_a_restart(
         before = await shop.belongings()
     await store.close()
 
-    store = await SqliteStore.open(tmp_path / "tallymark.sqlite3")
+    store = await SqliteStore.open(tmp_path / "tallymark.sqlite3", keyring.cells)
     async with world(store, keyring, clock=clock, authority=authority, again=True) as made:
         for till in tills:
             await made.connect(till)

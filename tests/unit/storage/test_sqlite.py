@@ -19,6 +19,7 @@ from tests.unit.storage.batches import (
     save,
 )
 from tests.unit.storage.statements import statements_of
+from tests.world.keys import cells_of_tests
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def store(path: Path) -> AsyncIterator[SqliteStore]:
-    store = await SqliteStore.open(path)
+    store = await SqliteStore.open(path, cells_of_tests())
     yield store
     await store.close()
 
@@ -53,7 +54,7 @@ async def test_a_batch_takes_as_many_statements_whatever_its_size(
 def test_every_statement_finds_its_rows_by_their_keys(path: Path) -> None:
     connection = connect(path)
     try:
-        for table in (RowTable(row) for row in all_tables()):
+        for table in (RowTable(row, cells_of_tests()) for row in all_tables()):
             plans = [
                 " ".join(
                     detail for *_, detail in connection.execute(f"EXPLAIN QUERY PLAN {sql}", given)

@@ -20,6 +20,7 @@ from tests.unit.storage.batches import (
     rows_of_commands,
     save,
 )
+from tests.world.keys import cells_of_tests
 
 Connect = Callable[[Path], ExclusiveConnection]
 
@@ -50,7 +51,7 @@ async def test_a_full_disk_stops_the_store_and_leaves_nothing_half_done(
         )
 
     assert isinstance(failed.value.__cause__, sqlite3.OperationalError)
-    reopened = await SqliteStore.open(path)
+    reopened = await SqliteStore.open(path, cells_of_tests())
     assert sorted(map(repr, await everything(reopened))) == sorted(map(repr, before))
     await reopened.close()
 
@@ -81,14 +82,14 @@ async def test_a_save_that_fails_anywhere_leaves_nothing_and_stops_the_store(
 
     await use_once(path, connect_with_fault, monkeypatch, save_then_try_again)
 
-    reopened = await SqliteStore.open(path)
+    reopened = await SqliteStore.open(path, cells_of_tests())
     assert await everything(reopened) == []
     assert await reopened.journal_head(0) == GENESIS
     await reopened.close()
 
 
 async def test_work_that_was_already_waiting_does_not_slip_past_a_failure(path: Path) -> None:
-    store = await SqliteStore.open(path)
+    store = await SqliteStore.open(path, cells_of_tests())
     outside(path, "DROP TABLE due")
 
     failed, refused = await asyncio.gather(
@@ -104,7 +105,7 @@ async def test_work_that_was_already_waiting_does_not_slip_past_a_failure(path: 
 
 
 async def test_a_row_that_cannot_be_read_stops_the_store(path: Path) -> None:
-    store = await SqliteStore.open(path)
+    store = await SqliteStore.open(path, cells_of_tests())
     outside(path, """INSERT INTO due VALUES (0, 'key', '{"partition":0,"due_at":"soon"}')""")
 
     with pytest.raises(StoreFailed):
@@ -123,7 +124,7 @@ async def test_a_database_that_does_not_close_properly_is_told_in_the_log_only(
         message = "disk I/O error"
         raise sqlite3.OperationalError(message)
 
-    store = await SqliteStore.open(path)
+    store = await SqliteStore.open(path, cells_of_tests())
     close = ExclusiveConnection.close
     monkeypatch.setattr(ExclusiveConnection, "close", close_and_fail)
 
@@ -140,7 +141,7 @@ async def use_once(
 ) -> None:
     """Open the store with this way to connect, use it, and close it whatever happens."""
     monkeypatch.setattr(sqlite_module, "connect", connect)
-    store = await SqliteStore.open(path)
+    store = await SqliteStore.open(path, cells_of_tests())
     monkeypatch.undo()
     try:
         await use(store)

@@ -12,6 +12,7 @@ from tallymark_server.storage.sqlite_database import connect
 from tallymark_server.storage.store import StoreFailed
 from tallymark_server.storage.tables import all_tables
 from tests.unit.storage.batches import outside, save
+from tests.world.keys import cells_of_tests
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_a_database_of_a_newer_server_is_refused(path: Path) -> None:
 async def test_a_migration_is_done_once_and_keeps_what_is_there(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = await SqliteStore.open(path)
+    store = await SqliteStore.open(path, cells_of_tests())
     await save(store, Unresolved(partition=0, process_id="p"))
     await store.close()
     (newest,) = outside(path, "PRAGMA user_version")
@@ -64,7 +65,7 @@ async def test_a_migration_that_fails_leaves_the_version_before_it(
     monkeypatch.setattr(sqlite_database, "_migrations", lambda: {newest + 1: script})
 
     with pytest.raises(StoreFailed, match="missing"):
-        await SqliteStore.open(path)
+        await SqliteStore.open(path, cells_of_tests())
 
     assert outside(path, "PRAGMA user_version") == (newest,)
     assert outside(path, "SELECT count(*) FROM journal") == (0,)

@@ -21,14 +21,16 @@ from tallymark_server.storage.sqlite_database import (
 )
 from tallymark_server.storage.store import StoreFailed
 from tests.unit.storage.batches import outside
+from tests.world.keys import cells_of_tests
 
 SERVER = """
 import asyncio, pathlib, sys
 from tallymark_server.domain.model.processes import Unresolved
 from tallymark_server.storage.sqlite import SqliteStore
+from tests.world.keys import cells_of_tests
 
 async def serve() -> None:
-    store = await SqliteStore.open(pathlib.Path(sys.argv[1]))
+    store = await SqliteStore.open(pathlib.Path(sys.argv[1]), cells_of_tests())
     row = Unresolved(partition=0, process_id="sale")
     await store.save({row.key: row}, [])
     print("saved", flush=True)
@@ -78,13 +80,13 @@ def test_a_database_that_cannot_be_durable_is_refused() -> None:
 
 
 async def test_a_second_server_is_refused_until_the_first_has_closed(path: Path) -> None:
-    first = await SqliteStore.open(path)
+    first = await SqliteStore.open(path, cells_of_tests())
 
     with pytest.raises(StoreRefused, match="Another server uses"):
-        await SqliteStore.open(path)
+        await SqliteStore.open(path, cells_of_tests())
 
     await first.close()
-    second = await SqliteStore.open(path)
+    second = await SqliteStore.open(path, cells_of_tests())
     await second.close()
 
 
@@ -171,7 +173,7 @@ async def test_a_path_that_can_be_no_database_is_refused(tmp_path: Path, name: s
     (tmp_path / "folder").mkdir()
 
     with pytest.raises(StoreRefused, match="cannot be used"):
-        await SqliteStore.open(tmp_path / name)
+        await SqliteStore.open(tmp_path / name, cells_of_tests())
 
 
 def damage_first_page(path: Path) -> None:
@@ -185,7 +187,7 @@ async def test_a_damaged_database_fails_to_open(path: Path) -> None:
     damage_first_page(path)
 
     with pytest.raises(StoreFailed, match="malformed"):
-        await SqliteStore.open(path)
+        await SqliteStore.open(path, cells_of_tests())
 
 
 @pytest.mark.parametrize(
@@ -215,7 +217,7 @@ async def test_warnings_are_logged_and_the_database_is_served(
 ) -> None:
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 50, 2))
 
-    store = await SqliteStore.open(path)
+    store = await SqliteStore.open(path, cells_of_tests())
     await store.close()
 
     (warning,) = store.warnings
