@@ -6,6 +6,9 @@ use (20 MB with OWASP's), and work whose caller has given up is never begun.
 """
 
 import asyncio
+import os
+import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -32,6 +35,9 @@ WAIT_SECONDS_MAX: Final = 2.0
 """How long a caller waits for a turn; a person who signs in would not wait much longer."""
 
 RETRY_AFTER_SECONDS: Final = 1.0
+
+NICENESS: Final = 10
+"""How far the threads step back behind everything else that wants a core (nice(1), up to 19)."""
 
 T = TypeVar("T")
 
@@ -64,7 +70,9 @@ class Passwords:
             parallelism=profile.parallelism,
         )
         self.work = Work()
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="password")
+        self._threads = ThreadPoolExecutor(
+            THREADS, thread_name_prefix="password", initializer=_step_back
+        )
         self._turns = asyncio.Semaphore(THREADS)
         self._waiting = 0
 
@@ -142,3 +150,14 @@ class Turn:
         if hasher.check_needs_rehash(stored):
             return Checked(is_right=True, new_hash=hasher.hash(normalised(password)))
         return Checked(is_right=True)
+
+
+def _step_back() -> None:
+    """Give this thread, and the lanes that Argon2 starts from it, a lower priority.
+
+    Only Linux has one for each thread.
+    """
+    if sys.platform == "linux":
+        thread = threading.get_native_id()
+        niceness = max(NICENESS, os.getpriority(os.PRIO_PROCESS, thread))
+        os.setpriority(os.PRIO_PROCESS, thread, niceness)

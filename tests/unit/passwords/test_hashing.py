@@ -1,6 +1,8 @@
 """Turns to hash: how many at a time, how long one waits, and what comes of a password."""
 
 import asyncio
+import os
+import sys
 import threading
 from collections.abc import AsyncIterator
 from typing import Any
@@ -104,6 +106,17 @@ async def test_nothing_is_hashed_on_the_event_loop(
 
     assert len(threads) == hashing.THREADS
     assert threading.main_thread() not in threads
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no priority")
+async def test_hashing_steps_back_behind_payments(passwords: Passwords) -> None:
+    def priority() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    own = priority()
+
+    assert await passwords.run(priority) == max(own, hashing.NICENESS)
+    assert priority() == own
 
 
 async def test_whoever_finds_too_many_waiting_is_turned_away_at_once(
