@@ -32,7 +32,7 @@ async def reason(shop: Shop, code: str, *actions: a.Action) -> str:
 
 async def test_a_code_for_one_terminal_works_at_no_other(kept_shop: Shop) -> None:
     neighbour = await kept_shop.world.add_terminal("till-2")
-    code = await kept_shop.phone.issue(audience="till-1")
+    code = await kept_shop.phone.issue(terminal_tag=await kept_shop.till.tag())
     elsewhere = neighbour.resolve_request(code, burn(1))
 
     assert await neighbour.reason("ResolveCode", elsewhere) == "CODE_FOR_OTHER_TERMINAL"

@@ -66,8 +66,13 @@ class Shop:
 
 
 async def open_shop(world: World) -> Shop:
-    """Furnish a world, in which no confirmation is needed below 10,000 EUR."""
-    await world.operator.set_policy(confirm_money_from=1_000_000)
+    """Furnish a world, in which no confirmation is needed below 10,000 EUR, however often."""
+    await world.operator.set_policy(
+        confirm_money_from=1_000_000,
+        unconfirmed_count_max=10_000,
+        unconfirmed_sum_max=10**9,
+        new_terminal_days=0,
+    )
     phone = await world.add_phone()
     await phone.add_card()
     await world.operator.add_points(phone, 300)

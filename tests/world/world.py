@@ -299,6 +299,10 @@ class Terminal(Actor):
         request = self.resolve_request(code, *actions, **more)
         return (await self.call("ResolveCode", request)).process
 
+    async def tag(self, *, printed: bool = False) -> str:
+        request = terminal_service_pb2.GetTagRequest(printed=printed)
+        return str((await self.call("GetTag", request)).tag)
+
     async def complete(self, process_id: str, **more: Any) -> Any:
         more.setdefault("request_id", new_id())
         request = terminal_service_pb2.CompleteProcessRequest(

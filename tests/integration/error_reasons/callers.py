@@ -164,13 +164,31 @@ async def the_sixth_number_code_though_right(stage: Stage, patch: _Patch) -> Cal
     return Call(stage.ana, "VerifyNumber", request)
 
 
-async def ana_s_number_verified_again_by_cyd(stage: Stage, _: _Patch) -> Call:
-    await stage.verify_number(stage.ana, ANAS_NUMBER)
-    cyd = await stage.world.add_phone("cyd", telephone_number=ANAS_NUMBER)
+async def a_code_that_is_over(stage: Stage, _: _Patch) -> Call:
     request = customer.VerifyNumberRequest(
         request_id=new_id(), number_code=stage.world.numbers.codes[ANAS_NUMBER]
     )
-    return Call(cyd, "VerifyNumber", request)
+    stage.world.clock.move(seconds=600)
+    return Call(stage.ana, "VerifyNumber", request)
+
+
+async def a_code_for_no_number(stage: Stage, _: _Patch) -> Call:
+    cyd = await stage.world.add_phone("cyd")
+    return Call(cyd, "SendNumberCode", customer.SendNumberCodeRequest(request_id=new_id()))
+
+
+async def the_sixth_code_of_a_day(stage: Stage, _: _Patch) -> Call:
+    for _code in range(4):  # one was sent at the registration
+        again = customer.SendNumberCodeRequest(request_id=new_id())
+        await stage.ana.call("SendNumberCode", again)
+    return Call(stage.ana, "SendNumberCode", customer.SendNumberCodeRequest(request_id=new_id()))
+
+
+async def the_sixth_code_to_a_number(stage: Stage, _: _Patch) -> Call:
+    for login_name in ("cyd", "dan", "eve", "fay"):
+        await stage.world.add_phone(login_name, telephone_number=ANAS_NUMBER)
+    request = customer.SendNumberCodeRequest(request_id=new_id(), telephone_number=ANAS_NUMBER)
+    return Call(stage.bob, "SendNumberCode", request)
 
 
 async def a_number_verified_before(stage: Stage, _: _Patch) -> Call:
@@ -221,6 +239,9 @@ CASES = (
         changes=frozenset({"customers"}),  # wrong tries are counted
     ),
     Case(reason=Reason.NUMBER_CODE_WRONG, arrange=the_sixth_number_code_though_right),
-    Case(reason=Reason.NUMBER_TAKEN, arrange=ana_s_number_verified_again_by_cyd),
+    Case(reason=Reason.NUMBER_CODE_WRONG, arrange=a_code_that_is_over),
     Case(reason=Reason.NO_NUMBER_TO_VERIFY, arrange=a_number_verified_before),
+    Case(reason=Reason.NO_NUMBER_TO_VERIFY, arrange=a_code_for_no_number),
+    Case(reason=Reason.NUMBER_CODE_LIMIT, arrange=the_sixth_code_of_a_day),
+    Case(reason=Reason.NUMBER_CODE_LIMIT, arrange=the_sixth_code_to_a_number),
 )

@@ -95,7 +95,7 @@ async def a_code_shown_twice(stage: Stage, _: _Patch) -> Call:
 
 
 async def a_code_for_the_other_till(stage: Stage, _: _Patch) -> Call:
-    return _shown(stage, await stage.ana.issue(audience="till-2"))
+    return _shown(stage, await stage.ana.issue(terminal_tag=await stage.other_till.tag()))
 
 
 def _shown(stage: Stage, text: str) -> Call:

@@ -63,8 +63,21 @@ async def revoking_no_terminal(stage: Stage, _: _Patch) -> Call:
     return Call(stage.operator, "RevokeTerminal", request)
 
 
-async def a_code_for_no_terminal(stage: Stage, _: _Patch) -> Call:
-    return _issue(stage, audience="till-9")
+async def a_tag_that_is_none(stage: Stage, _: _Patch) -> Call:
+    return _issue(stage, terminal_tag="TT1:NONE")
+
+
+async def a_tag_that_is_over(stage: Stage, _: _Patch) -> Call:
+    tag = await stage.till.tag()
+    stage.world.clock.move(seconds=60)
+    return _issue(stage, terminal_tag=tag)
+
+
+async def a_tag_of_a_revoked_terminal(stage: Stage, _: _Patch) -> Call:
+    tag = await stage.till.tag()
+    request = operator.RevokeTerminalRequest(terminal_id=stage.till.terminal_id)
+    await stage.operator.call("RevokeTerminal", request)
+    return _issue(stage, terminal_tag=tag)
 
 
 async def a_ticket_for_no_event(stage: Stage, _: _Patch) -> Call:
@@ -135,7 +148,9 @@ CASES = (
     Case(reason=Reason.CUSTOMER_NOT_FOUND, arrange=a_bill_for_nobody, is_row=True),
     Case(reason=Reason.MERCHANT_NOT_FOUND, arrange=a_terminal_of_no_merchant),
     Case(reason=Reason.TERMINAL_NOT_FOUND, arrange=revoking_no_terminal),
-    Case(reason=Reason.TERMINAL_NOT_FOUND, arrange=a_code_for_no_terminal),
+    Case(reason=Reason.TAG_INVALID, arrange=a_tag_that_is_none),
+    Case(reason=Reason.TAG_INVALID, arrange=a_tag_that_is_over),
+    Case(reason=Reason.TAG_INVALID, arrange=a_tag_of_a_revoked_terminal),
     Case(reason=Reason.EVENT_NOT_FOUND, arrange=a_ticket_for_no_event, is_row=True),
     Case(reason=Reason.PROGRAMME_NOT_FOUND, arrange=a_merchant_in_no_programme),
     Case(

@@ -29,6 +29,10 @@ async def _verify_number(stage: Stage) -> contract.VerifyNumberRequest:
     return contract.VerifyNumberRequest(request_id=new_id(), number_code=number_code)
 
 
+async def _send_number_code(_: Stage) -> contract.SendNumberCodeRequest:
+    return contract.SendNumberCodeRequest(request_id=new_id(), telephone_number="+4930888888")
+
+
 async def _sign_in(stage: Stage) -> contract.SignInRequest:
     return sign_in_request(stage.ana)
 
@@ -80,7 +84,7 @@ async def _issue_code(stage: Stage) -> contract.IssueCodeRequest:
         card_id=stage.card.card_id,
         bill=contract.BillChoice(merchant_id="cafe", bill_reference="B-1"),
         ticket=contract.TicketChoice(event_id="jazz", ticket_id="A-1"),
-        audience="till-1",
+        terminal_tag=await stage.till.tag(),
         password=PASSWORD,
     )
 
@@ -120,6 +124,7 @@ async def _get_receipt(stage: Stage) -> contract.GetReceiptRequest:
 SAMPLES = {
     "RegisterCustomer": _register_customer,
     "VerifyNumber": _verify_number,
+    "SendNumberCode": _send_number_code,
     "SignIn": _sign_in,
     "InviteDevice": _invite_device,
     "AddDevice": _add_device,

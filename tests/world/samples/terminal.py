@@ -21,6 +21,10 @@ async def _renew_certificate(_: Stage) -> contract.RenewCertificateRequest:
     )
 
 
+async def _get_tag(_: Stage) -> contract.GetTagRequest:
+    return contract.GetTagRequest(printed=True)
+
+
 async def _list_verification_keys(_: Stage) -> contract.ListVerificationKeysRequest:
     return contract.ListVerificationKeysRequest()
 
@@ -69,6 +73,7 @@ async def _update_points(stage: Stage) -> contract.UpdatePointsRequest:
 SAMPLES = {
     "Enroll": _enroll,
     "RenewCertificate": _renew_certificate,
+    "GetTag": _get_tag,
     "ListVerificationKeys": _list_verification_keys,
     "ResolveCode": _resolve_code,
     "GetProcess": _get_process,
