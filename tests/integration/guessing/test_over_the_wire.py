@@ -183,7 +183,7 @@ async def test_one_guess_at_each_of_many_accounts_compares_nothing_and_is_limite
     keyring: Keyring, compared: Counter[str], proof: Proof
 ) -> None:
     """A stranger has no device's key: every guess is refused before any password."""
-    guesses = proof.trials(ci=500, campaign=10_000)
+    guesses = proof.trials(ci=200, campaign=10_000)
     limits = Limits()
     async with world(MemoryStore(), keyring, limits=limits) as served:
         stranger = await served.add_phone("stranger")

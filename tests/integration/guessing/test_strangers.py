@@ -136,7 +136,7 @@ async def test_a_known_name_takes_the_time_of_an_unknown_one(
     keyring: Keyring, tmp_path: Path, ask: Ask, proof: Proof
 ) -> None:
     """The times are judged in campaigns only; in CI other work would decide."""
-    calls = proof.trials(ci=20, campaign=1_000)
+    calls = proof.trials(ci=5, campaign=1_000)
     store = await SqliteStore.open(tmp_path / "db", keyring.cells)
     async with world(store, keyring) as served:
         stranger = await served.add_phone("stranger")
