@@ -25,6 +25,9 @@ from tests.world.world import Phone, by_process, new_id
 
 TOLD_WITHIN_SECONDS = 1.0
 
+SILENT_AMOUNT = 7_791
+"""Minor units about which the institution says nothing at first."""
+
 
 async def news_of(phone: Phone, *, after: int = 0) -> AsyncGenerator[WatchProcessesResponse, None]:
     call = phone.watch("WatchProcesses", WatchProcessesRequest(after_event=after))
@@ -52,6 +55,19 @@ async def test_the_phone_is_told_within_a_second(kept_shop: Shop) -> None:
             assert (await scan).process.state == p.PROCESS_STATE_INSTRUCTED
 
     assert slowest < TOLD_WITHIN_SECONDS
+
+
+async def test_the_phone_is_told_of_a_claim_though_nobody_asks_it(kept_shop: Shop) -> None:
+    """It arrives with the decision: no clock moves, and the bank's silence goes on."""
+    async with aclosing(news_of(kept_shop.phone)) as news:
+        process = await kept_shop.scan(charge(SILENT_AMOUNT), wait_milliseconds=1)
+        told = (await anext(news)).process
+
+    assert told.state == process.state == p.PROCESS_STATE_AUTHORISING
+    assert told.process_id == process.process_id
+    assert (told.merchant_name, told.terminal_id) == ("Cafe", "till-1")
+    assert told.card_total.minor_units == SILENT_AMOUNT
+    assert told.created_at.ToMilliseconds() == kept_shop.world.clock.now()
 
 
 async def test_the_phone_hears_every_state_in_the_order_of_its_own_count(shop: Shop) -> None:
