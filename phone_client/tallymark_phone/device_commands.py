@@ -44,11 +44,9 @@ def invite(phone: Phone, *, is_json: bool) -> None:
         return
     phone.console.print(picture_text(phone.console, QrPicture(invitation.text)), soft_wrap=True)
     phone.console.print(plain(invitation.text), soft_wrap=True)
-    phone.console.print(
-        f"On the other phone: tallymark-phone add-device {plain(phone.account().login_name)},"
-        f" until {local_time(invitation.expires_at)}. Show it to nobody.",
-        soft_wrap=True,
-    )
+    login_name, until = phone.account().login_name, local_time(invitation.expires_at)
+    phone.console.print(f"On the other phone: tallymark-phone add-device {plain(login_name)}")
+    phone.console.print(f"Good once, until {until}. Whoever has it needs only your password.")
 
 
 @click.command(

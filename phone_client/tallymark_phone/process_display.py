@@ -84,9 +84,8 @@ def claim_lines(process: Process) -> Group:
     """Return what the customer reads at once when a terminal has taken a code."""
     head = Text.assemble((headline(process), "bold"), " - ", _state(process))
     lines = [head, *_details(process)]
-    if process.state not in _NOTHING_DONE and not process.is_disputed:
-        hint = f"  Not you? tallymark-phone dispute {plain(process.process_id)}"
-        lines.append(Text(hint, style="yellow"))
+    if hint := _hint(process):
+        lines.append(Text(f"  {hint} {plain(process.process_id)}", style="yellow"))
     return Group(*lines)
 
 
@@ -108,6 +107,15 @@ def processes_table(processes: Iterable[Process]) -> Table:
             process.process_id,
         )
     return table
+
+
+def _hint(process: Process) -> str:
+    """Return what the customer can do about it."""
+    if process.state.needs_customer:
+        return "Answer here, or with: tallymark-phone confirm"
+    if process.state in _NOTHING_DONE or process.is_disputed:
+        return ""
+    return "Not you? tallymark-phone dispute"
 
 
 def _details(process: Process) -> Iterator[Text]:

@@ -136,7 +136,11 @@ class CodeShow:
                 draw=lambda frame: live.update(self._drawn(frame), refresh=True),
                 clock=self._clock,
             )
-            claimed = await first_of(self._next_claim(), screen.run())
+            try:
+                claimed = await first_of(self._next_claim(), screen.run())
+            finally:
+                # A terminal without a second screen would keep the picture.
+                live.update("", refresh=True)
         # The screen ends with an error or not at all.
         assert claimed is not None
         self._news = None

@@ -1,7 +1,7 @@
 """Watching and answering processes, with questions that a test answers."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,8 @@ from google.protobuf.message import Message
 
 from tallymark.v1 import action_pb2, money_pb2, process_pb2
 from tallymark.v1 import customer_service_pb2 as pb
+from tallymark_phone import watching as watching_module
+from tallymark_phone.answering import answer_process, find_process
 from tallymark_phone.processes import Decision, Process
 from tallymark_phone.questions import Answer, FixedAnswer, QuestionSource
 from tallymark_phone.repetition import Repetition
@@ -224,6 +226,45 @@ async def test_what_was_changed_on_the_way_is_refused_shown_again_and_asked_agai
     assert double.processes[0].state == process_pb2.PROCESS_STATE_INSTRUCTED
     assert double.done["ConfirmProcessRequest"] == 1
     assert "something else than what was shown" in watching.warnings[0]
+
+
+async def fetch_and_answer(
+    connection: PhoneConnection, wallet: Wallet, process: Process, answer: Answer
+) -> Process:
+    """Sign what the server says now: the planted bug."""
+    now = await find_process(connection, process.process_id)
+    return await answer_process(connection, wallet, now, answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        pytest.param(answer_process, AWAITING, id="signing what was shown"),
+        pytest.param(
+            fetch_and_answer, process_pb2.PROCESS_STATE_INSTRUCTED, id="planted: signing what is"
+        ),
+    ],
+)
+async def test_nobody_says_yes_to_a_price_that_rose_after_it_was_shown(
+    watching: Watching,
+    double: CustomerServiceDouble,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Callable[..., Awaitable[Process]],
+    state: process_pb2.ProcessState.ValueType,
+) -> None:
+    monkeypatch.setattr(watching_module, "answer_process", answer)
+    double.processes = [process(FIRST)]
+    await double.happen(process(FIRST))
+    run = watching.start(is_once=True)
+
+    _, yes = await watching.questions.asked.get()
+    raise_price(double, pb.ConfirmProcessRequest())
+    yes.set_result(YES)
+    await watching.shown.get()
+    await watching.shown.get()
+    run.cancel()
+
+    assert double.processes[0].state == state
 
 
 async def test_an_answer_given_beforehand_is_not_signed_for_anything_else(

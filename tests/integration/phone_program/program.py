@@ -12,7 +12,7 @@ from tallymark.v1 import action_pb2, money_pb2, process_pb2
 from tallymark_phone.app import Phone
 from tallymark_phone.main import commands
 from tallymark_phone.repetition import Repetition
-from tests.doubles.customer_service import PASSWORD, TOKEN, CustomerServiceDouble
+from tests.doubles.customer_service import NOW, PASSWORD, TOKEN, CustomerServiceDouble, stamp
 from tests.doubles.known_devices import INVITATION
 
 __all__ = ["CARD_NUMBER", "NUMBER_CODE", "PROCESS_ID", "PhoneProgram", "awaiting"]
@@ -102,4 +102,5 @@ def awaiting(
         ],
         card_total=amount,
         digits_needed=is_digits_needed,
+        created_at=stamp(NOW),
     )

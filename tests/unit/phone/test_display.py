@@ -164,21 +164,23 @@ def test_the_headline_says_who_takes_what(changes: dict[str, Any], what: str) ->
 
 
 @pytest.mark.parametrize(
-    ("process", "is_hinted_at"),
+    ("process", "hint"),
     [
-        (replace(PROCESS, state=ProcessState.INSTRUCTED), True),
-        (replace(PROCESS, state=ProcessState.COMPLETED), True),
-        (replace(PROCESS, state=ProcessState.COMPLETED, is_disputed=True), False),
-        (replace(PROCESS, state=ProcessState.DECLINED), False),
+        (PROCESS, "confirm"),
+        (replace(PROCESS, state=ProcessState.INSTRUCTED), "dispute"),
+        (replace(PROCESS, state=ProcessState.COMPLETED), "dispute"),
+        (replace(PROCESS, state=ProcessState.COMPLETED, is_disputed=True), None),
+        (replace(PROCESS, state=ProcessState.DECLINED), None),
     ],
 )
-def test_a_claim_says_how_to_dispute_it_where_something_is_or_was_done(
-    *, process: Process, is_hinted_at: bool
-) -> None:
+def test_a_claim_says_what_the_customer_can_do_about_it(process: Process, hint: str | None) -> None:
     text = printed(claim_lines(process))
 
     assert text.startswith(headline(process))
-    assert (f"Not you? tallymark-phone dispute {process.process_id}" in text) is is_hinted_at
+    if hint:
+        assert f"tallymark-phone {hint} {process.process_id}" in text
+    else:
+        assert "tallymark-phone" not in text
 
 
 def test_a_receipt_shows_totals_and_points() -> None:

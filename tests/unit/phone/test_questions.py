@@ -1,7 +1,6 @@
 import asyncio
 import io
 import os
-import pty
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -11,17 +10,7 @@ from rich.console import Console
 from tallymark_phone.processes import Decision, Process, ProcessState
 from tallymark_phone.questions import Answer, TerminalQuestions
 
-
-class Keyboard:
-    """A terminal that a test types on."""
-
-    def __init__(self, stack: ExitStack) -> None:
-        self._typist, terminal = pty.openpty()
-        stack.callback(os.close, self._typist)
-        self.stdin = stack.enter_context(os.fdopen(terminal, encoding="utf-8"))
-
-    def type(self, text: str) -> None:
-        os.write(self._typist, text.encode())
+from .keyboard import Keyboard
 
 
 @pytest.fixture
@@ -99,14 +88,15 @@ async def test_a_contested_process_is_asked_about_in_its_own_words(
     assert "Another terminal has shown the same code" in screen.getvalue()
 
 
-async def test_a_question_that_is_given_up_takes_no_key(
-    keyboard: Keyboard, questions: TerminalQuestions
+async def test_a_question_that_is_given_up_takes_no_key_and_leaves_its_line(
+    keyboard: Keyboard, questions: TerminalQuestions, screen: io.StringIO
 ) -> None:
     given_up = asyncio.create_task(questions.ask(process()))
     await asyncio.sleep(0)
     given_up.cancel()
     with pytest.raises(asyncio.CancelledError):
         await given_up
+    assert screen.getvalue().endswith("[y/n] \n")
     keyboard.type("y\n")
 
     assert (await questions.ask(process())).decision is Decision.APPROVE
