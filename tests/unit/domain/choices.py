@@ -25,7 +25,6 @@ from tallymark_server.domain.model.people import BillReference, TicketReference
 from tallymark_server.domain.model.processes import CodePurpose
 from tallymark_server.domain.model.processes import ProcessState as State
 from tallymark_server.domain.model.registrations import AdmitDirection
-from tests.unit.domain.forgeries import FORGERIES
 from tests.unit.domain.furniture import DEVICES, TERMINALS, euro
 
 REMEMBERED_MAX = 40
@@ -71,7 +70,6 @@ some_directions = st.lists(
     st.sampled_from([AdmitDirection.ENTRY, *AdmitDirection]), min_size=1, max_size=4
 )
 numbers = st.sampled_from(["number-of-ana", "number-of-ana", "number-of-ben", "number-of-nobody"])
-forgeries = st.sampled_from(list(FORGERIES.values()))
 digits = st.sampled_from(["", "", "42", "42", "41"])
 purposes = st.sampled_from([*[CodePurpose.GENERAL] * 3, *CodePurpose])
 
