@@ -1,6 +1,10 @@
 """Messages of the contract as the terminal's values, on their way in; see server_connection.py."""
 
-from tallymark.v1 import key_pb2, process_pb2, terminal_service_pb2
+import json
+
+from google.protobuf import json_format
+
+from tallymark.v1 import process_pb2, terminal_service_pb2
 from tallymark_terminal.action_messages import (
     money_value,
     named,
@@ -10,8 +14,6 @@ from tallymark_terminal.action_messages import (
 )
 from tallymark_terminal.answers import (
     Completion,
-    Confirmation,
-    DeviceKey,
     Knowledge,
     Receipt,
     ReceiptPosting,
@@ -120,22 +122,9 @@ def _receipt_value(message: process_pb2.Receipt) -> Receipt:
         confirmed_by_customer=message.confirmed_by_customer,
         reverses_process_id=message.reverses_process_id,
         reversed_by_process_id=message.reversed_by_process_id,
-        confirmation=_confirmation_value(message.confirmation)
-        if message.HasField("confirmation")
-        else None,
-    )
-
-
-def _confirmation_value(message: process_pb2.Confirmation) -> Confirmation:
-    key = message.device_key
-    is_known = key.algorithm in key_pb2.KeyAlgorithm.values()
-    return Confirmation(
-        statement=message.statement,
-        signature=message.signature,
-        device_key=DeviceKey(
-            algorithm=key_pb2.KeyAlgorithm.Name(key.algorithm) if is_known else "",
-            key_bytes=key.key_bytes,
+        is_signed=message.HasField("confirmation"),
+        document=json.dumps(
+            json_format.MessageToDict(message, preserving_proto_field_name=True),
+            ensure_ascii=False,
         ),
-        device_id=message.device_id,
-        confirmed_at=time_value(message.confirmed_at),
     )

@@ -1,6 +1,6 @@
 """Answers of the server about processes: receipts, what it knows, completions, reversals."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from tallymark_terminal.money import Money
@@ -14,8 +14,6 @@ from tallymark_terminal.processes import (
 
 __all__ = [
     "Completion",
-    "Confirmation",
-    "DeviceKey",
     "Knowledge",
     "Receipt",
     "ReceiptPosting",
@@ -30,27 +28,6 @@ class ReceiptPosting:
     programme_id: str
     points: int
     balance_after: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeviceKey:
-    """The public key of a customer's phone."""
-
-    algorithm: str
-    """Name in the contract, such as KEY_ALGORITHM_ED25519; "" for one of a newer contract."""
-
-    key_bytes: bytes
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Confirmation:
-    """The customer's signed yes, as the server keeps it; tallymark-verify checks it."""
-
-    statement: bytes
-    signature: bytes
-    device_key: DeviceKey
-    device_id: str
-    confirmed_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +46,11 @@ class Receipt:
     confirmed_by_customer: bool
     reverses_process_id: str
     reversed_by_process_id: str
-    confirmation: Confirmation | None = None
+    is_signed: bool = False
+    """Whether it carries the customer's signed yes."""
+
+    document: str = field(default="{}", repr=False)
+    """The receipt in the contract's own JSON: what tallymark-verify reads."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

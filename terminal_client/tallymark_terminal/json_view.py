@@ -58,7 +58,7 @@ def result_view(result: SaleResult, *, source: str | None, words: str) -> dict[s
         "receipt_number": receipt.receipt_number if receipt else None,
         "paid_at_terminal": value_view(receipt.paid_at_terminal) if receipt else None,
         "postings": value_view(receipt.postings) if receipt else [],
-        "confirmation": value_view(receipt.confirmation) if receipt else None,
+        "receipt": json.loads(receipt.document) if receipt else None,
         "checkpoint": result.checkpoint or None,
         "reversal": {
             "outcome": result.reversal.outcome.value,

@@ -5,8 +5,10 @@ from collections.abc import Awaitable, Callable
 import click
 
 from tallymark_protocol.errors import TallymarkError
-from tallymark_terminal.app import Terminal, build_request_ids, open_terminal
+from tallymark_terminal.answers import Receipt
+from tallymark_terminal.app import build_request_ids, open_terminal
 from tallymark_terminal.command_line import home_option, json_option, patience_option, run
+from tallymark_terminal.display import Display
 from tallymark_terminal.earlier_sales import EarlierSales
 from tallymark_terminal.home import Home
 from tallymark_terminal.instruction_words import instruction_lines
@@ -29,12 +31,16 @@ def sale(home: Home, sale_id: str | None, *, as_json: bool) -> None:
 @click.command()
 @home_option
 @json_option
+@click.option(
+    "--document", "is_document", is_flag=True, help="The contract's own JSON, for tallymark-verify."
+)
 @click.argument("sale_id", metavar="[ID]", required=False)
-def receipt(home: Home, sale_id: str | None, *, as_json: bool) -> None:
+def receipt(home: Home, sale_id: str | None, *, as_json: bool, is_document: bool) -> None:
     """Show the receipt of a sale, by default the last one."""
+    show = _print_document if is_document else None if as_json else _print_receipt
     run(
         _on_earlier_sale(
-            home, lambda sales: sales.receipt(sale_id), as_json=as_json, is_receipt=True
+            home, lambda sales: sales.receipt(sale_id), as_json=as_json, show_receipt=show
         )
     )
 
@@ -77,7 +83,7 @@ async def _on_earlier_sale(
     *,
     as_json: bool,
     patience: float = PATIENCE_SECONDS,
-    is_receipt: bool = False,
+    show_receipt: Callable[[Display, SaleResult, Receipt], None] | None = None,
 ) -> ExitCode:
     async with open_terminal(home, as_json=as_json, patience_seconds=patience) as terminal:
         sales = EarlierSales(
@@ -94,8 +100,8 @@ async def _on_earlier_sale(
             terminal.display.result(result)
             return EXIT_CODE_OF[result.outcome]
         result = await work(sales)
-        if is_receipt and result.receipt is not None and not as_json:
-            _print_receipt(terminal, result)
+        if show_receipt is not None and result.receipt is not None:
+            show_receipt(terminal.display, result, result.receipt)
         else:
             if result.outcome is Outcome.EXECUTED and result.process is not None and not as_json:
                 for line in instruction_lines(result.process):
@@ -104,28 +110,27 @@ async def _on_earlier_sale(
         return EXIT_CODE_OF[result.outcome]
 
 
-def _print_receipt(terminal: Terminal, result: SaleResult) -> None:
-    book = result.receipt
-    if book is None:
-        return
-    terminal.display.line(f"Receipt {book.receipt_number}")
-    terminal.display.line(
-        f"{book.merchant_name}, {book.terminal_id}, {Words().time(book.completed_at)}"
-    )
+def _print_receipt(display: Display, result: SaleResult, book: Receipt) -> None:
+    display.line(f"Receipt {book.receipt_number}")
+    display.line(f"{book.merchant_name}, {book.terminal_id}, {Words().time(book.completed_at)}")
     for line in instruction_lines(book):
-        terminal.display.line(line)
+        display.line(line)
     for name, amount in (
         ("Total", book.sale_total),
         ("By card", book.card_total),
         ("Paid here", book.paid_at_terminal),
     ):
         if amount is not None:
-            terminal.display.line(f"{name}: {amount}")
+            display.line(f"{name}: {amount}")
     for posting in book.postings:
-        terminal.display.line(f"Points: {posting.points:+d}, now {posting.balance_after}")
-    if book.confirmation is not None:
-        terminal.display.line("Confirmed by the customer, signed on the phone.")
+        display.line(f"Points: {posting.points:+d}, now {posting.balance_after}")
+    if book.is_signed:
+        display.line("Confirmed by the customer, signed on the phone.")
     if result.checkpoint:
-        terminal.display.line(f"Checkpoint: {result.checkpoint}")
+        display.line(f"Checkpoint: {result.checkpoint}")
     if book.reversed_by_process_id:
-        terminal.display.line(f"Taken back by {book.reversed_by_process_id}")
+        display.line(f"Taken back by {book.reversed_by_process_id}")
+
+
+def _print_document(display: Display, _result: SaleResult, book: Receipt) -> None:
+    display.text_line(book.document)

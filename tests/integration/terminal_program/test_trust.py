@@ -149,10 +149,12 @@ async def test_receipt_carries_the_signed_confirmation_in_the_contracts_json(
     program.double.confirmation = confirmation
 
     sold = await program.run("scan", program.new_picture(), "--charge", "1", "--json")
+    document = await program.run("receipt", "--document")
     printed = await program.run("receipt")
 
-    shown = json_format.ParseDict(sold.only["confirmation"], process_pb2.Confirmation())
-    assert shown == confirmation
+    receipt = json_format.Parse(document.out, process_pb2.Receipt())
+    assert receipt.confirmation == confirmation
+    assert sold.only["receipt"] == document.only
     assert "signed on the phone" in printed.out
 
 
