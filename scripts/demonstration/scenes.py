@@ -256,7 +256,7 @@ class Story:
         return output
 
     def _last(self, terminal: str) -> Any:  # noqa: ANN401 -- JSON
-        return self._stage.read("terminal", "status", home=terminal)
+        return self._stage.read("terminal", "sale", home=terminal)
 
     def _wallet(self) -> Any:  # noqa: ANN401 -- JSON
         return self._stage.read("phone", "wallet")
