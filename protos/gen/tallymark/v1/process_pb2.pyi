@@ -293,7 +293,8 @@ Global___ReceiptPosting: _TypeAlias = ReceiptPosting  # noqa: Y015
 @_typing.final
 class Confirmation(_message.Message):
     """Confirmation is the customer's signed yes to a process, kept with it. Anybody can check it without the server:
-    docs/signatures.md says how, and the command tallymark-verify does it.
+    docs/signatures.md says how, and the command tallymark-verify does it. It is the evidence of both sides, so the merchant has
+    it too; by the device's key merchants could tell that two confirmed sales were one customer's.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
