@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 import grpc
 
 from tallymark_phone.repetition import NEVER, Repetition
-from tallymark_phone.trust import Trust
+from tallymark_phone.trust import ServerNotVouchedFor, Trust
 from tallymark_protocol import tls
 from tallymark_protocol.errors import (
     RETRY_PUSHBACK_KEY,
@@ -158,8 +158,7 @@ class Calls:
         error = from_call(failed)
         if error.reason is None and isinstance(error, UnknownOutcome):
             if sentence := self._trust.explain(self._server, error.message):
-                # Trying again cannot help.
-                return UnknownOutcome(None, message=sentence, retry_after_seconds=NEVER)
+                return ServerNotVouchedFor(sentence)
             error = UnknownOutcome(None, message=f"The server does not answer: {error.message}")
         for key, value in failed.trailing_metadata() or ():
             if key == RETRY_PUSHBACK_KEY:

@@ -49,7 +49,7 @@ _file = click.Path(dir_okay=False, path_type=Path)
     default="",
     metavar="TEXT",
     help='Tag of the terminal that alone may use the code: "TT1:" and more, as'
-    " `tallymark-terminal tag` prints it.",
+    " `tallymark-terminal tag --text` prints it.",
 )
 @click.option(
     "--tag-file",

@@ -109,17 +109,31 @@ def add_device(  # noqa: PLR0913 - one for each option
 @json_option
 @click.pass_obj
 def devices(phone: Phone, *, is_json: bool) -> None:
-    """List your phones."""
+    """List your phones, and tell the hash of this one's key.
+
+    Give that to `tallymark-verify confirmation` to be sure that a receipt was signed here.
+    """
 
     async def run() -> tuple[Device, ...]:
         async with phone.connect_signed_in() as connection:
             return (await connection.get_wallet()).devices
 
     found = asyncio.run(run())
+    own_hash = phone.device_key().public().key_hash()
     if is_json:
-        click.echo(as_json(found))
+        listed = [
+            {
+                "device_id": device.device_id,
+                "name": device.name,
+                "is_current": device.is_current,
+                "key_hash": own_hash if device.is_current else None,
+            }
+            for device in found
+        ]
+        click.echo(as_json(listed))
     else:
         phone.console.print(devices_table(found))
+        phone.console.print(f"Hash of this phone's key: {own_hash}", soft_wrap=True)
 
 
 @click.command(epilog=examples(f"remove-device {'00' * 17}"))

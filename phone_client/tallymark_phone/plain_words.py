@@ -3,6 +3,7 @@
 from math import ceil
 from typing import Final
 
+from tallymark_phone.trust import ServerNotVouchedFor
 from tallymark_protocol.errors import NotDone, Refused, TallymarkError
 from tallymark_protocol.reasons import Reason
 
@@ -46,7 +47,7 @@ def explain_failure(error: TallymarkError) -> str:
         wait_seconds = ceil(error.retry_after_seconds)
         when = f"in {wait_seconds} seconds" if wait_seconds > 0 else "a little later"
         lines.append(f"Nothing was done. Run the same command again {when}.")
-    elif not isinstance(error, Refused):
+    elif not isinstance(error, Refused | ServerNotVouchedFor):
         lines.append("There was no clear answer. The same command again repeats the same request.")
     return "\n".join(lines)
 

@@ -67,7 +67,7 @@ class CodeShow:
         self._questions = questions
         self._changes: asyncio.Queue[Process] = asyncio.Queue(maxsize=NEWS_MAX)
         self._shown_since: datetime | None = None
-        self._told: dict[str, int] = {}
+        self._told: dict[str, Process] = {}
         self._waiting: dict[str, Process] = {}
         self._news: Text | None = None
 
@@ -115,7 +115,7 @@ class CodeShow:
         # Both times are of the server's clock.
         if self._shown_since is None or began is None or began < self._shown_since:
             return
-        if process.version > self._told.get(process.process_id, 0):
+        if self._is_newer(process):
             await self._changes.put(process)
 
     async def _show_until_claimed(self) -> None:
@@ -160,7 +160,7 @@ class CodeShow:
             process = await self._changes.get()
             if process.process_id not in self._told or process.state.needs_customer:
                 return process
-            self._told[process.process_id] = process.version
+            self._told[process.process_id] = process
             self._news = news_line(process)
 
     async def _tell_more(self, questions: TerminalQuestions) -> None:
@@ -188,18 +188,22 @@ class CodeShow:
 
     def _take(self, process: Process) -> None:
         """Tell of a process, unless that was told already, and note whether it waits."""
-        told_version = self._told.get(process.process_id, 0)
-        if process.version <= told_version:
+        if not self._is_newer(process):
             return
-        self._told[process.process_id] = process.version
+        told = self._told.get(process.process_id)
+        self._told[process.process_id] = process
         self._waiting.pop(process.process_id, None)
         if process.state.needs_customer:
             self._waiting[process.process_id] = process
-        if process.state.needs_customer or not told_version:
+        if process.state.needs_customer or told is None:
             # Whole, because it is what an answer is to.
             self._console.print(claim_lines(process), soft_wrap=True)
-        else:
+        elif process.state is not told.state:
             self._console.print(news_line(process), soft_wrap=True)
+
+    def _is_newer(self, process: Process) -> bool:
+        told = self._told.get(process.process_id)
+        return told is None or process.version > told.version
 
     async def _answer(self, process: Process, answer: Answer) -> None:
         """Send an answer. What was not what it seemed is told again, and asked about again."""

@@ -5,11 +5,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-__all__ = ["NoCertificates", "Trust"]
+from tallymark_phone.repetition import NEVER
+from tallymark_protocol.errors import UnknownOutcome
+
+__all__ = ["NoCertificates", "ServerNotVouchedFor", "Trust"]
 
 
 class NoCertificates(Exception):
     """A file has no certificate in it; the message names the file."""
+
+
+class ServerNotVouchedFor(UnknownOutcome):
+    """There was no connection, because nobody vouches for the server; trying again cannot help."""
+
+    def __init__(self, sentence: str) -> None:
+        """Take what is wrong, in plain words."""
+        super().__init__(None, message=sentence, retry_after_seconds=NEVER)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,7 +28,7 @@ class Trust:
     """Certificates of authorities, in PEM; without any, those that the system trusts."""
 
     ca_certificates_pem: str = ""
-    source: str = "what this system trusts"
+    source: str = ""
     """Where they come from, for people: the name of a file."""
 
     @classmethod
@@ -44,13 +55,20 @@ class Trust:
 
         gRPC says it only in the text of UNAVAILABLE, so that is what is looked at.
         """
+        sentence = next((words for mark, words in _SENTENCES if mark in transport_error), "")
+        if sentence is _OTHER_AUTHORITY and not self.ca_certificates_pem:
+            sentence = _NO_AUTHORITY
         host = server.rpartition(":")[0]
-        for mark, sentence in _SENTENCES:
-            if mark in transport_error:
-                words = " ".join(sentence.split())
-                return words.format(server=server, host=host, source=self.source)
-        return ""
+        words = " ".join(sentence.split())
+        return words.format(server=server, host=host, source=self.source)
 
+
+_OTHER_AUTHORITY: Final = """The certificate of {server} is not from an authority in {source}.
+    Either that is the wrong file for this server (--ca-file), or somebody stands in between.
+    Nothing was sent."""
+_NO_AUTHORITY: Final = """The certificate of {server} is not from an authority that this system
+    trusts. Get that of the server from whoever runs it, and name it with --ca-file. If you did
+    without it before, somebody stands in between. Nothing was sent."""
 
 # In this order: the last mark stands in several other failures too.
 _SENTENCES: Final = (
@@ -61,8 +79,8 @@ _SENTENCES: Final = (
     ),
     (
         "certificate has expired",
-        """The certificate of {server} has expired, or the clock of this phone is wrong. Nothing was
-        sent.""",
+        """The certificate of {server} has expired, or the clock of this phone is wrong.
+        Nothing was sent.""",
     ),
     (
         "certificate is not yet valid",
@@ -73,9 +91,5 @@ _SENTENCES: Final = (
         "WRONG_VERSION_NUMBER",
         "{server} does not speak TLS, so nobody can tell whose it is. Nothing was sent.",
     ),
-    (
-        "certificate",
-        """The certificate of {server} is not from an authority in {source}. Either that is the
-        wrong file for this server (--ca-file), or somebody stands in between. Nothing was sent.""",
-    ),
+    ("certificate", _OTHER_AUTHORITY),
 )

@@ -465,7 +465,7 @@ async def test_a_key_that_is_not_in_the_request_proves_nothing(
     ("hosts", "trusted", "sentence"),
     [
         (["127.0.0.1"], "another authority", "is not from an authority in other.pem"),
-        (["127.0.0.1"], "the system", "is not from an authority in what this system trusts"),
+        (["127.0.0.1"], "the system", "is not from an authority that this system trusts"),
         (["shop.example"], "the right one", "is not for the name 127.0.0.1"),
     ],
 )

@@ -177,6 +177,7 @@ async def test_a_wrong_authority_is_told_with_file_and_server(
     words = " ".join(result.output.split())
     assert f"The certificate of {nobodys.address} is not from an authority in {wrong}" in words
     assert "--ca-file" in words
+    assert "repeats" not in words
     assert not nobodys.double.calls
 
 

@@ -112,13 +112,17 @@ async def test_an_addition_whose_answer_was_lost_is_repeated_with_the_same_key(
 
 async def test_the_phones_are_listed(phone: PhoneProgram, double: CustomerServiceDouble) -> None:
     double.wallet.devices.append(pb.Device(device_id=DEVICE_ID, name="Phone", is_current=True))
+    double.wallet.devices.append(pb.Device(device_id=SECOND_DEVICE_ID, name="Tablet"))
 
     table = await phone.run("devices")
     listed = await phone.run("devices", "--json")
 
+    key_hash = double.devices.keys[DEVICE_ID].key_hash()
     assert DEVICE_ID in table.output
+    assert key_hash in table.output
     assert json.loads(listed.output) == [
-        {"device_id": DEVICE_ID, "name": "Phone", "is_current": True}
+        {"device_id": DEVICE_ID, "name": "Phone", "is_current": True, "key_hash": key_hash},
+        {"device_id": SECOND_DEVICE_ID, "name": "Tablet", "is_current": False, "key_hash": None},
     ]
 
 

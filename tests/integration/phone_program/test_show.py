@@ -287,6 +287,21 @@ async def test_how_it_ended_is_told_beside_the_next_code_and_leaves_that_on_the_
     assert "Café, till-1: 9.90 EUR" in beside
 
 
+async def test_a_change_that_means_nothing_to_the_customer_is_not_told(
+    shown: Shown, double: CustomerServiceDouble
+) -> None:
+    await shown.screen.shows("good for")
+    await double.happen(taken())
+    await shown.screen.shows(ENTER)
+    for version in (2, 3, 3):
+        await double.happen(taken(process_pb2.PROCESS_STATE_COMPLETED, version=version))
+
+    await shown.screen.shows("completed")
+    await double.happen(taken(process_pb2.PROCESS_STATE_CONTESTED, version=4))
+
+    assert "completed" not in await shown.screen.shows("contested")
+
+
 async def test_what_wants_the_customer_again_takes_the_next_code_from_the_screen(
     shown: Shown, double: CustomerServiceDouble
 ) -> None:

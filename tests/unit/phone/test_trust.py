@@ -47,5 +47,12 @@ def test_a_failure_of_tls_is_explained_on_one_line(transport_error: str, words: 
     assert "\n" not in sentence
 
 
+def test_who_trusts_the_system_is_told_how_to_trust_somebody_else() -> None:
+    sentence = Trust().explain("shop.example:7420", "unable to get local issuer certificate")
+
+    assert "that this system trusts" in sentence
+    assert "name it with --ca-file" in sentence
+
+
 def test_another_failure_is_not_one_of_tls() -> None:
     assert not TRUST.explain("shop.example:7420", "Connection refused")
