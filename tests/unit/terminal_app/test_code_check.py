@@ -250,14 +250,30 @@ async def test_code_of_a_key_that_was_changed_just_after_the_keys_were_read_is_n
     assert (await check.check(code(key_id=2))).reference.partition == CTI[0]
 
 
-async def test_key_is_changed_with_every_code_and_none_is_refused(
-    check: CodeCheck, server: Server
-) -> None:
+async def change_keys_under_load(check: CodeCheck, server: Server) -> None:
+    """Change the key with every code."""
     for number in (1, 2) * 10:
         server.key_ids = [number]
         await server.sleep(0.01)
-
         assert (await check.check(code(key_id=number))).reference.partition == CTI[0]
+
+
+async def test_key_is_changed_with_every_code_and_none_is_refused(
+    check: CodeCheck, server: Server
+) -> None:
+    await change_keys_under_load(check, server)
+
+
+async def test_changing_keys_finds_a_check_that_goes_by_the_keys_it_has(
+    check: CodeCheck, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def keys_at_hand(check: CodeCheck, _: float) -> KeyTable:
+        return await check.keys()
+
+    monkeypatch.setattr(CodeCheck, "_keys_since", keys_at_hand)
+
+    with pytest.raises(RefusedHere):
+        await change_keys_under_load(check, server)
 
 
 async def test_forged_codes_make_the_terminal_ask_exactly_once_per_interval(

@@ -10,6 +10,7 @@ import pytest
 from tallymark_protocol.certificate_request import ClientKey
 from tallymark_terminal.home import Home, HomeUnusable
 from tallymark_terminal.identity import CertificateAttempt, Enrolment, Identity
+from tallymark_terminal.private_files import Switch
 from tests.doubles.authority import Authority
 from tests.doubles.terminal_access import TerminalAccess
 
@@ -205,13 +206,12 @@ def test_enrolment_interrupted_anywhere_is_done_by_the_same_command(
     assert steps > 20
 
 
-def test_renewal_interrupted_anywhere_leaves_an_identity_that_the_server_knows(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def interrupt_renewals(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Interrupt a renewal before each of its steps, and look at what is left."""
     was_renewed: list[bool] = []
 
     def prepare(number: int) -> Terminal:
-        terminal = Terminal(tmp_path / str(number), Server())
+        terminal = Terminal(folder / str(number), Server())
         terminal.enrol()
         return terminal
 
@@ -235,6 +235,29 @@ def test_renewal_interrupted_anywhere_leaves_an_identity_that_the_server_knows(
     assert steps > 20
     assert was_renewed == sorted(was_renewed)
     assert set(was_renewed) == {False, True}
+
+
+def test_renewal_interrupted_anywhere_leaves_an_identity_that_the_server_knows(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    interrupt_renewals(monkeypatch, tmp_path)
+
+
+def finish_with_the_mark_first(switch: Switch) -> None:
+    """Put the new files in place in the wrong order: a crash leaves a foreign key."""
+    for name in ("client.pem", "client.key", "ca.pem", "terminal.json"):
+        if switch.new(name).exists():
+            path = switch.new(name)
+            path.replace(path.with_name(name))
+
+
+def test_interruptions_find_a_switch_that_puts_its_files_in_place_in_the_wrong_order(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(Switch, "finish", finish_with_the_mark_first)
+
+    with pytest.raises(HomeUnusable):
+        interrupt_renewals(monkeypatch, tmp_path)
 
 
 def test_certificate_for_another_key_is_not_taken(terminal: Terminal, server: Server) -> None:
