@@ -70,8 +70,13 @@ def enrol(draft: Draft, command: Enrol, now: int) -> CertificateAnswer:
 
 
 def renew_certificate(draft: Draft, command: RenewCertificate, now: int) -> CertificateAnswer:
-    """Let the caller's next key call too; the one before goes on until its certificate ends."""
+    """Let the caller's next key call too; the one before goes on until its certificate ends.
+
+    Whoever was shut out while the call was on its way would come back in by it.
+    """
     owner = _owner(draft, command.caller.kind, command.caller.caller_id)
+    if not _may_call(owner):
+        raise Refused(Reason.CREDENTIALS_INVALID)
     return _allow(draft, owner, command, now)
 
 
@@ -94,6 +99,9 @@ def revoke_operator(draft: Draft, command: RevokeOperator) -> RowAnswer:
         raise Refused(Reason.OPERATOR_NOT_FOUND)
     if command.operator_id == command.caller.caller_id:
         raise Refused(Reason.OPERATOR_IS_CALLER)
+    asking = draft.get(Operator.key_of(command.caller.caller_id))
+    if asking is not None and asking.is_revoked:  # two revoke each other at the same time
+        raise Refused(Reason.CREDENTIALS_INVALID)
     if operator.is_revoked:
         return RowAnswer(is_new=False)
     _shut_out(draft, operator.keys)
@@ -183,6 +191,13 @@ def _may_enrol(owner: _Owner, enrolment: Enrolment) -> bool:
     if isinstance(owner, Terminal):
         is_newest = enrolment.generation == owner.generation
         return is_newest and owner.state is TerminalState.CREATED
+    return not owner.is_revoked
+
+
+def _may_call(owner: _Owner) -> bool:
+    """Say whether its keys are to be on the list."""
+    if isinstance(owner, Terminal):
+        return owner.state is TerminalState.ENROLLED
     return not owner.is_revoked
 
 

@@ -85,9 +85,15 @@ def enrol(
     )
 
 
-def renew(world: SmallWorld, key_hash: str, *, owner_id: str = "till-9") -> RenewCertificate:
+def renew(
+    world: SmallWorld,
+    key_hash: str,
+    *,
+    kind: CallerKind = CallerKind.TERMINAL,
+    owner_id: str = "till-9",
+) -> RenewCertificate:
     return RenewCertificate(
-        caller=Caller(kind=CallerKind.TERMINAL, caller_id=owner_id, merchant_id="cafe"),
+        caller=Caller(kind=kind, caller_id=owner_id),
         partition=DIRECTORY,
         key_hash=key_hash,
         certificate_pem=f"certificate over {key_hash}",
@@ -184,6 +190,21 @@ def test_a_certificate_is_renewed_for_the_same_key_too() -> None:
     assert world.get(Credential.key_of("key-0")).expires_at == ends_at
 
 
+@pytest.mark.parametrize("shut_out", [revoke(), reenrol(1)])
+def test_a_renewal_that_was_on_its_way_lets_no_terminal_back_in(shut_out: Any) -> None:
+    world = SmallWorld()
+    world.ask(create())
+    world.ask(enrol(world))
+    world.ask(shut_out)
+
+    late = world.ask(renew(world, "key-1"))
+
+    assert reason_of(late) == Reason.CREDENTIALS_INVALID
+    world.ask(reenrol(1))
+    world.ask(enrol(world, "code-1", key_hash="key-2"))
+    assert keys_of(world) == {"key-2"}
+
+
 def test_the_oldest_of_too_many_keys_is_shut_out() -> None:
     world = SmallWorld()
     world.ask(create())
@@ -271,6 +292,34 @@ def test_a_revoked_operator_is_out_for_good(*, is_enrolled: bool) -> None:
     assert not keys_of(world, "olga")
     late = world.ask(enrol(world, kind=CallerKind.OPERATOR, owner_id="olga"))
     assert reason_of(late) == Reason.ENROLMENT_CODE_INVALID
+
+
+def test_a_renewal_that_was_on_its_way_lets_no_operator_back_in() -> None:
+    world = SmallWorld()
+    world.ask(create_operator())
+    world.ask(enrol(world, kind=CallerKind.OPERATOR, owner_id="olga"))
+    world.ask(revoke_operator())
+
+    late = world.ask(renew(world, "key-1", kind=CallerKind.OPERATOR, owner_id="olga"))
+
+    assert reason_of(late) == Reason.CREDENTIALS_INVALID
+    assert not keys_of(world, "olga")
+
+
+def test_of_two_operators_who_revoke_each_other_one_is_left() -> None:
+    world = SmallWorld()
+    world.ask(create_operator(OPERATOR.caller_id))
+    world.ask(create_operator("olga"))
+    world.ask(revoke_operator("olga"))
+
+    by_olga = RevokeOperator(
+        caller=Caller(kind=CallerKind.OPERATOR, caller_id="olga"),
+        partition=DIRECTORY,
+        operator_id=OPERATOR.caller_id,
+    )
+
+    assert reason_of(world.ask(by_olga)) == Reason.CREDENTIALS_INVALID
+    assert not world.get(Operator.key_of(OPERATOR.caller_id)).is_revoked
 
 
 def test_an_operator_revokes_neither_itself_nor_nobody() -> None:
