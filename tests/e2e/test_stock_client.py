@@ -12,17 +12,34 @@ from typing import Any
 
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 
+from tallymark_protocol.certificate_request import ClientKey
+from tallymark_protocol.device_key import DevicePrivateKey
+from tallymark_protocol.device_proof import ProofPurpose, proof_to_sign
+from tallymark_protocol.tls import ClientIdentity
 from tests.e2e.served import DEADLINE_SECONDS, Town, town
 
 BUF = Path(sys.executable).with_name("buf")
 
 
 class StockClient:
-    """`buf curl`: JSON in, JSON out; what the fields are it asks the server."""
+    """`buf curl`: JSON in, JSON out; what the fields are it asks the server.
 
-    def __init__(self, port: int, home: Path) -> None:
+    It has the certificate of the server's authority, and if it is a terminal or operator its own.
+    """
+
+    def __init__(
+        self, port: int, home: Path, running: Town, identity: ClientIdentity | None = None
+    ) -> None:
         self._port = port
         self._home = home
+        ca_file = home / "ca.pem"
+        ca_file.write_text(running.ca_pem)
+        self._trust = ["--cacert", str(ca_file)]
+        if identity is not None:
+            own, key = home / f"{port}.pem", home / f"{port}.key"
+            own.write_text(identity.certificate_pem)
+            key.write_text(identity.private_key_pem)
+            self._trust += ["--cert", str(own), "--key", str(key)]
 
     async def call(
         self, rpc: str, request: Mapping[str, Any], *, secret: str = ""
@@ -40,13 +57,13 @@ class StockClient:
         return output.split()
 
     async def _curl(self, path: str, *arguments: str) -> tuple[int, str, str]:
-        plain = ["--http2-prior-knowledge", "--protocol", "grpc"]
         process = await asyncio.create_subprocess_exec(
             str(BUF),
             "curl",
-            *plain,
+            *("--protocol", "grpc"),
+            *self._trust,
             *arguments,
-            f"http://127.0.0.1:{self._port}{path}",
+            f"https://127.0.0.1:{self._port}{path}",
             cwd=self._home,
             env={"HOME": str(self._home), "PATH": "/usr/bin:/bin"},
             stdout=PIPE,
@@ -66,32 +83,50 @@ def new_id() -> str:
     return str(uuid.uuid4())
 
 
-async def secrets_of(running: Town, phone: StockClient, operator: StockClient) -> tuple[str, str]:
-    """Register a customer and enrol a terminal, all by the stock client."""
+async def customer(phone: StockClient) -> str:
+    """Register a customer whose device has signed the request, and return the session token."""
+    key, request_id = DevicePrivateKey.generate(), new_id()
+    statement = proof_to_sign(
+        ProofPurpose.REGISTER, login_name="ana", request_id=request_id, public_key=key.public()
+    )
     person = {
-        "requestId": new_id(),
+        "requestId": request_id,
         "loginName": "ana",
         "password": "correct horse battery",
         "deviceName": "phone",
+        "deviceKey": {
+            "algorithm": "KEY_ALGORITHM_ED25519",
+            "keyBytes": base64.b64encode(key.public().key_bytes).decode(),
+        },
+        "deviceProof": base64.b64encode(key.sign(statement)).decode(),
     }
-    registered = await phone.call("CustomerService/RegisterCustomer", person)
+    token: str = (await phone.call("CustomerService/RegisterCustomer", person))["sessionToken"]
+    return token
+
+
+async def terminal(running: Town, phone: StockClient, home: Path) -> StockClient:
+    """Let the operator create a terminal, and enrol it."""
+    operator = StockClient(running.app.operator_port, home, running, running.operator.identity)
     created = await operator.call(
-        "OperatorService/CreateTerminal",
-        {"terminalId": "till-1", "merchantId": "cafe"},
-        secret=running.operator.secret,
+        "OperatorService/CreateTerminal", {"terminalId": "till-1", "merchantId": "cafe"}
     )
+    key = ClientKey.generate()
     enrolled = await phone.call(
         "TerminalService/Enroll",
-        {"requestId": new_id(), "enrolmentCode": created["enrolmentCode"]},
+        {
+            "requestId": new_id(),
+            "enrolmentCode": created["enrolmentCode"],
+            "certificateRequest": base64.b64encode(key.certificate_request()).decode(),
+        },
     )
-    return registered["sessionToken"], enrolled["terminalSecret"]
+    identity = ClientIdentity(enrolled["certificate"]["certificatePem"], key.to_pem().decode())
+    return StockClient(enrolled["terminalPort"], home, running, identity)
 
 
 async def test_a_code_is_issued_resolved_and_completed_by_a_stock_client(tmp_path: Path) -> None:
     async with town(tmp_path) as running:
-        client = StockClient(running.app.port, tmp_path)
-        operator = StockClient(running.app.operator_port, tmp_path)
-        token, secret = await secrets_of(running, client, operator)
+        client = StockClient(running.app.port, tmp_path, running)
+        token, till = await customer(client), await terminal(running, client, tmp_path)
 
         issued = await client.call(
             "CustomerService/IssueCode",
@@ -103,13 +138,13 @@ async def test_a_code_is_issued_resolved_and_completed_by_a_stock_client(tmp_pat
             "identification": {"code": issued["code"]},
             "actions": [{"earnPoints": {"points": "25"}}, {"readPoints": {}}],
         }
-        resolved = await client.call("TerminalService/ResolveCode", resolve, secret=secret)
+        resolved = await till.call("TerminalService/ResolveCode", resolve)
         process_id = resolved["process"]["processId"]
         complete = {
             "requestId": new_id(),
             "reference": {"identification": {"processId": process_id}},
         }
-        completed = await client.call("TerminalService/CompleteProcess", complete, secret=secret)
+        completed = await till.call("TerminalService/CompleteProcess", complete)
         receipt = await client.call(
             "CustomerService/GetReceipt", {"processId": process_id}, secret=token
         )
@@ -125,7 +160,7 @@ async def test_a_code_is_issued_resolved_and_completed_by_a_stock_client(tmp_pat
 
 async def test_a_stock_client_reads_the_reason_of_an_error(tmp_path: Path) -> None:
     async with town(tmp_path) as running:
-        client = StockClient(running.app.port, tmp_path)
+        client = StockClient(running.app.port, tmp_path, running)
         refused = await client.call("CustomerService/GetWallet", {})
         invalid = await client.call(
             "CustomerService/RegisterCustomer", {"requestId": "1", "loginName": "ana"}
@@ -136,19 +171,22 @@ async def test_a_stock_client_reads_the_reason_of_an_error(tmp_path: Path) -> No
     assert (info.domain, info.reason) == ("tallymark", "CREDENTIALS_MISSING")
     assert invalid["code"] == "invalid_argument"
     bad = BadRequest.FromString(detail(invalid, "google.rpc.BadRequest"))
-    assert {"request_id", "password", "device_name"} == {
+    assert {"request_id", "password", "device_name", "device_key", "device_proof"} == {
         each.field for each in bad.field_violations
     }
 
 
 async def test_reflection_lists_the_services_of_each_port(tmp_path: Path) -> None:
     async with town(tmp_path) as running:
-        public = await StockClient(running.app.port, tmp_path).services()
-        operators = await StockClient(running.app.operator_port, tmp_path).services()
+        public = await StockClient(running.app.port, tmp_path, running).services()
+        operators = await StockClient(
+            running.app.operator_port, tmp_path, running, running.operator.identity
+        ).services()
 
     common = {"grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
     assert set(public) == common | {
         "tallymark.v1.CustomerService",
+        "tallymark.v1.OperatorService",
         "tallymark.v1.TerminalService",
-    }
+    }, "the port of phones serves the two enrolments too"
     assert set(operators) == common | {"tallymark.v1.OperatorService"}
