@@ -12,6 +12,7 @@ import grpc
 from tallymark.v1 import credit_institution_service_pb2 as contract
 from tallymark.v1 import credit_institution_service_pb2_grpc as contract_grpc
 from tallymark.v1 import money_pb2
+from tallymark_protocol.tls import open_channel
 from tallymark_server import institution_answers
 from tallymark_server.domain.authorisation import (
     AuthorisationLookup,
@@ -47,11 +48,16 @@ _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
 
 
-def open_institution_channel(address: str) -> grpc.aio.Channel:
-    """Return a channel to HOST:PORT, which connects when it is first used. Whoever opens closes."""
-    return grpc.aio.insecure_channel(
-        address, options=[("grpc.max_reconnect_backoff_ms", _RECONNECT_MILLISECONDS_MAX)]
-    )
+def open_institution_channel(address: str, ca_certificates_pem: str = "") -> grpc.aio.Channel:
+    """Return a channel to HOST:PORT, which connects when it is first used. Whoever opens closes.
+
+    Without the certificates of an authority it is plain text, for the same machine only: card
+    numbers pass through it.
+    """
+    options = (("grpc.max_reconnect_backoff_ms", _RECONNECT_MILLISECONDS_MAX),)
+    if ca_certificates_pem:
+        return open_channel(address, ca_certificates_pem=ca_certificates_pem, options=options)
+    return grpc.aio.insecure_channel(address, options=options)
 
 
 class CreditInstitution:

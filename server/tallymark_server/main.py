@@ -26,7 +26,7 @@ from tallymark_server.options import guard_options, limits_of
 from tallymark_server.passwords import PROFILES
 from tallymark_server.server_files import remove_ready_file, write_files
 from tallymark_server.services.number_sender import LogNumberSender
-from tallymark_server.settings import Settings
+from tallymark_server.settings import Settings, institution_ca_pem
 from tallymark_server.storage.sqlite import SqliteStore
 from tallymark_server.storage.sqlite_database import StoreRefused
 from tallymark_server.storage.store import StoreFailed
@@ -93,6 +93,12 @@ _log = logging.getLogger("tallymark_server")
     help="Where the credit institution answers.",
 )
 @click.option(
+    "--institution-ca-file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Certificates of the authorities to trust for the institution, in PEM: TLS instead of "
+    "plain text. Needed unless it is on this machine.",
+)
+@click.option(
     "--ready-file",
     type=click.Path(path_type=Path, dir_okay=False),
     help="File to write when serving: JSON with ports, the path of the authority, and pid.",
@@ -109,6 +115,7 @@ def main(  # noqa: PLR0913 -- one parameter for each option
     host_names: tuple[str, ...],
     unsafe_plain_text: bool,
     institution: str,
+    institution_ca_file: Path | None,
     ready_file: Path | None,
     **rates: tuple[float, int],
 ) -> None:
@@ -132,6 +139,7 @@ def main(  # noqa: PLR0913 -- one parameter for each option
         host_names=host_names,
         unsafe_plain_text=unsafe_plain_text,
         institution=institution,
+        institution_ca_file=institution_ca_file,
         ready_file=ready_file,
         password_profile=PROFILES[password_profile],
         limits=limits_of(rates),
@@ -156,7 +164,7 @@ async def _run(settings: Settings) -> int:
         store = await SqliteStore.open(database, keyring.cells)
         stack.push_async_callback(store.close)
         remove_ready_file(settings)
-        channel = open_institution_channel(settings.institution)
+        channel = open_institution_channel(settings.institution, institution_ca_pem(settings))
         stack.push_async_callback(channel.close)
         clock = SystemClock(not_before=await _last_decision(store))
         authority = Authority.open(folder.read_or_make, now=clock.now())

@@ -9,7 +9,7 @@ from typing import Final
 from tallymark_server.limits import Limits
 from tallymark_server.passwords import PasswordProfile
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "institution_ca_pem"]
 
 _OWN_NAMES: Final = ("localhost", "127.0.0.1", "::1")
 
@@ -25,6 +25,7 @@ class Settings:
     host_names: tuple[str, ...]
     unsafe_plain_text: bool
     institution: str
+    institution_ca_file: Path | None
     ready_file: Path | None
     password_profile: PasswordProfile
     limits: Limits
@@ -36,6 +37,12 @@ class Settings:
             RuntimeError: plain text on an address that others can reach.
 
         """
+        if self.institution_ca_file is None and not _is_loopback(self.institution):
+            message = (
+                "card numbers go to the institution: give --institution-ca-file for TLS, "
+                "or an address on this machine"
+            )
+            raise RuntimeError(message)
         addresses = (self.listen, self.terminal_listen, self.operator_listen)
         if self.unsafe_plain_text and not all(_is_loopback(address) for address in addresses):
             message = "--unsafe-plain-text is for loopback addresses only, such as 127.0.0.1:7420"
@@ -47,6 +54,13 @@ class Settings:
         names = (*_OWN_NAMES, socket.gethostname(), *listened, *self.host_names)
         everywhere = {"", "0.0.0.0", "::", "[::]"}  # noqa: S104 -- listened on, but nobody's name
         return list(dict.fromkeys(name.strip("[]") for name in names if name not in everywhere))
+
+
+def institution_ca_pem(settings: Settings) -> str:
+    """Return the authorities of the institution's certificate; empty for plain text."""
+    if settings.institution_ca_file is None:
+        return ""
+    return settings.institution_ca_file.read_text()
 
 
 def _host(address: str) -> str:

@@ -3,6 +3,7 @@
 The clock of these servers is the real one, over a machine's time that the tests step.
 """
 
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -10,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from tallymark_server import clock as clock_module
 from tallymark_server.clock import SystemClock
 from tallymark_server.domain.processes import resolve
 from tallymark_server.keyring import Keyring
@@ -36,7 +36,7 @@ class SteppedClock(MovedClock):
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, at: int = START) -> None:
         super().__init__()
         self.milliseconds = at
-        monkeypatch.setattr(clock_module.time, "time_ns", lambda: self.milliseconds * 1_000_000)
+        monkeypatch.setattr(time, "time_ns", lambda: self.milliseconds * 1_000_000)
         self._clock = SystemClock()
 
     def now(self) -> int:

@@ -18,6 +18,7 @@ from tallymark_server.domain.state import Key, Rows
 from tallymark_server.keyring import Keyring
 from tallymark_server.services import code_maker
 from tallymark_server.services.code_maker import CodeMaker
+from tallymark_server.services.issued_codes import IssuedCodes
 from tallymark_server.services.lookup import Lookup
 from tallymark_server.storage.memory import MemoryStore
 from tests.integration.trust.forgeries import FORGERIES, Forger
@@ -113,7 +114,7 @@ async def test_planted_bugs_let_forgeries_through(
     if bug == "MAC not checked":
         monkeypatch.setattr(code_maker, "check_cti_mac", lambda *_, **__: True)
     else:
-        monkeypatch.setattr(codes, "_issued", code_maker.IssuedCodes())
+        monkeypatch.setattr(codes, "_issued", IssuedCodes())
     lookup = Lookup(
         store=UntouchedStore(),
         keyring=forger.keyring,

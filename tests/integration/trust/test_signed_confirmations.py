@@ -11,7 +11,7 @@ from tallymark.v1 import process_pb2 as p
 from tallymark.v1.customer_service_pb2 import DisputeProcessRequest
 from tallymark_protocol.confirmation import Confirmation
 from tallymark_protocol.device_key import DevicePublicKey, KeyAlgorithm
-from tests.integration.trust.alterations import ALTERATIONS, Scene, signature_over
+from tests.integration.trust.alterations import ALTERATIONS, Scene
 from tests.proof import Proof
 from tests.world.actions import ADMIT, CHARGE_REST, READ_POINTS, burn, charge, earn, pay_bill
 from tests.world.calls import rows_in

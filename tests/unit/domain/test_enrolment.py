@@ -104,7 +104,7 @@ def renew(
 def keys_of(world: SmallWorld, owner_id: str = "till-9") -> set[str]:
     """Return the keys on the list; the owner's row names the same ones."""
     listed = {row.key_hash for row in world.all(Credential) if row.owner_id == owner_id}
-    owners = [*world.all(Terminal), *world.all(Operator)]
+    owners: list[Terminal | Operator] = [*world.all(Terminal), *world.all(Operator)]
     (named,) = [row.keys for row in owners if owner_id in row.text]
     assert {key.key_hash for key in named} == listed
     return listed
