@@ -1,5 +1,7 @@
 """A terminal shows its tag, a phone reads it, and the code is good there only."""
 
+from pathlib import Path
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -10,9 +12,11 @@ from tallymark.v1 import terminal_service_pb2 as t
 from tallymark.v1.identification_pb2 import CODE_PURPOSE_GENERAL
 from tallymark_protocol import terminal_tag
 from tallymark_protocol.terminal_tag import TagClaims, TagKind
+from tallymark_server.keyring import Keyring
+from tallymark_server.storage.memory import MemoryStore
 from tests.world.actions import burn
-from tests.world.shop import Shop
-from tests.world.world import new_id, sign_in_request
+from tests.world.shop import Shop, open_shop
+from tests.world.world import new_id, sign_in_request, world
 
 YEAR_SECONDS = 365 * 24 * 3600
 
@@ -113,6 +117,21 @@ async def test_only_this_server_s_word_is_a_tag(shop: Shop) -> None:
 
     for text in (forged, altered, answer.tag.lower(), await shop.phone.issue(), "till-1", "TT1:"):
         assert await reason(shop, text) == "TAG_INVALID", text
+
+
+async def test_a_printed_tag_ends_with_the_key_that_signed_it(tmp_path: Path) -> None:
+    keyring = Keyring.open(tmp_path / "keys")
+    async with world(MemoryStore(), keyring) as made:
+        shop = await open_shop(made)
+        before = await shop.till.tag(printed=True)
+        keyring.signing.rotate(made.clock.now())
+
+        in_overlap = await reason(shop, before)
+        made.clock.move(seconds=2 * 3_600)
+        after_overlap = await reason(shop, before)
+
+        assert (in_overlap, after_overlap) == ("OK", "TAG_INVALID")
+        assert await reason(shop, await shop.till.tag(printed=True)) == "OK"
 
 
 async def test_a_terminal_that_may_not_call_has_no_tag(shop: Shop) -> None:

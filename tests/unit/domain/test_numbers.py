@@ -12,7 +12,7 @@ from tallymark_server.domain.commands import (
     VerifyNumber,
 )
 from tallymark_server.domain.model.merchants import CallerKind
-from tallymark_server.domain.model.numbers import TelephoneNumber
+from tallymark_server.domain.model.numbers import NumberProof, TelephoneNumber
 from tallymark_server.domain.model.people import Customer, NumberOwner
 from tallymark_server.domain.model.tallies import NumberCodes
 from tallymark_server.domain.numbers import CODES_MAX, WRONG_TRIES_MAX
@@ -246,3 +246,13 @@ def test_days_do_not_pile_up() -> None:
 
     assert world.get(NumberCodes.key_of("number-of-cleo")).tally.count == 1
     assert world.get(Customer.key_of(PARTITION, "cleo")).number_codes.count == 1
+
+
+def test_no_number_stands_in_a_repr() -> None:
+    number = number_of("cleo")
+    proof = NumberProof(number=number, code_hash="secret")
+
+    shown = repr((number, proof))
+
+    assert "cleo" not in shown
+    assert "secret" not in shown

@@ -265,7 +265,8 @@ class GetTagRequest(_message.Message):
 
     PRINTED_FIELD_NUMBER: _builtins.int
     printed: _builtins.bool
-    """Whether the tag is to be printed. A printed one is good for a year; one that is shown lives for a minute (policy:
+    """Whether the tag is to be printed. A printed one is good for a year, but ends an hour after the key that signed it was
+    replaced: print it again after the operator rotates signing keys. One that is shown lives for a minute (policy:
     tag_life_seconds) and is fetched again before that. Print only where there is no display: a sticker can be swapped.
     """
     def __init__(
