@@ -235,6 +235,21 @@ async def test_what_was_changed_on_the_way_is_told_again_and_asked_again(
     assert double.done["ConfirmProcessRequest"] == 1
 
 
+async def test_what_nobody_can_say_the_meaning_of_is_not_answered(
+    shown: Shown, double: CustomerServiceDouble
+) -> None:
+    undecided = awaiting()
+    undecided.actions[0].ClearField("instruction")
+    await shown.screen.shows("good for")
+    await double.happen(undecided)
+
+    await shown.screen.shows("Do you want this?")
+    shown.keyboard.type("y\n")
+
+    assert "not decided yet" in await shown.screen.shows(ENTER)
+    assert not answers(double)
+
+
 async def test_a_question_goes_when_its_process_has_ended(
     shown: Shown, double: CustomerServiceDouble
 ) -> None:

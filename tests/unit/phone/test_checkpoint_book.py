@@ -83,9 +83,11 @@ def test_a_journal_with_two_pasts_contradicts_itself(
 
 
 def test_journals_of_other_partitions_do_not_contradict_each_other(book: CheckpointBook) -> None:
-    note(book, (text(5), MORNING), (text(3, partition=1), EVENING), (text(6), NEXT_DAY))
+    other = [(text(sequence, partition=1), EVENING) for sequence in (3, 4)]
 
-    assert kept(book) == [text(5), text(3, partition=1), text(6)]
+    note(book, (text(5), MORNING), *other, (text(6), NEXT_DAY))
+
+    assert kept(book) == [text(5), text(4, partition=1), text(6)]
     assert not list(contradictions(book.entries()))
 
 
