@@ -53,7 +53,9 @@ class AccessDouble(OperatorServiceServicer):
         self.server_keys: dict[tuple[int, int], contract.ServerKey] = {}
         for kind in (1, 2, 3):
             self.use_key(kind, 1)
+        self.keys_given_up: set[int] = set()
         self.cells = 0
+        """How many a rotation leaves to be sealed anew."""
         self.journal: list[contract.JournalEntry] = []
         self.audit_key = Ed25519PrivateKey.generate()
         self.checkpoint: checkpoint_pb2.SignedCheckpoint | None = None
@@ -184,9 +186,10 @@ class AccessDouble(OperatorServiceServicer):
         self, request: contract.RevokeKeyRequest, _: Context
     ) -> contract.RevokeKeyResponse:
         key = self.server_keys.pop((contract.KEY_KIND_SIGNING, request.key_id), None)
-        if key is None:
+        if key is None and request.key_id not in self.keys_given_up:
             raise Refused(Reason.KEY_NOT_FOUND)
-        if key.in_use:
+        self.keys_given_up.add(request.key_id)
+        if key is not None and key.in_use:
             self.use_key(contract.KEY_KIND_SIGNING, request.key_id + 1)
         return contract.RevokeKeyResponse(key=self._key_in_use(contract.KEY_KIND_SIGNING))
 

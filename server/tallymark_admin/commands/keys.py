@@ -11,8 +11,6 @@ from tallymark_admin.commands.shared import example, list_options
 from tallymark_admin.progress import progress_bar
 from tallymark_admin.rotations import key_to_follow
 from tallymark_admin.server_connection import OperatorConnection
-from tallymark_protocol.errors import Refused
-from tallymark_protocol.reasons import Reason
 
 __all__ = ["keys"]
 
@@ -84,12 +82,7 @@ def revoke(admin: Admin, key_id: int, note: str) -> None:
     Every code signed with it is refused at once, also those on screens just now; phones fetch new
     ones by themselves. If it was the key in use, another one is made first.
     """
-    try:
-        after = admin.ask(lambda connection: connection.revoke_key(key_id=key_id, note=note))
-    except Refused as error:
-        if error.reason is Reason.KEY_NOT_FOUND:
-            error.add_note("If it was given up before, that is done. See `keys list`.")
-        raise
+    after = admin.ask(lambda connection: connection.revoke_key(key_id=key_id, note=note))
     click.echo(f"Key {key_id} is given up. Codes are signed with key {after['key_id']}.")
 
 
