@@ -16,6 +16,8 @@ from tallymark_protocol.checkpoint import parse_checkpoint
 from tallymark_protocol.errors import Refused
 from tallymark_protocol.reasons import Reason
 from tallymark_protocol.verified_receipt import verify_receipt
+from tallymark_server.keyring import Keyring
+from tallymark_server.storage.memory import MemoryStore
 from tallymark_terminal.actions import Charge, SaleRequest
 from tallymark_terminal.app import Terminal, open_terminal
 from tallymark_terminal.checkpoint_records import CheckpointRecords
@@ -27,8 +29,8 @@ from tallymark_terminal.money import Money
 from tallymark_terminal.sale_results import Outcome
 from tallymark_terminal.scanner import ScannedCode
 from tallymark_terminal.server_connection import ServerConnection
-from tests.world.shop import Shop
-from tests.world.world import DEADLINE_SECONDS, LONG_LIVES
+from tests.world.shop import Shop, open_shop
+from tests.world.world import DEADLINE_SECONDS, LONG_LIVES, world
 
 CHARGE = SaleRequest(actions=(Charge(amount=Money(currency_code="EUR", minor_units=450)),))
 
@@ -204,3 +206,55 @@ async def test_code_of_a_customer_passes_the_local_check_until_it_has_expired(ti
         await till.terminal.check.check(code)
 
     assert refused.value.reason is Reason.CODE_EXPIRED
+
+
+@pytest.fixture
+async def till_of_its_own_server(tmp_path: Path) -> AsyncIterator[Till]:
+    """Return a terminal whose server shares its keys with no other test."""
+    async with world(MemoryStore(), Keyring.open(tmp_path / "keys")) as served:
+        shop = await open_shop(served)
+        await enrol(shop, Home(tmp_path / "till-9"))
+        async with opened(shop, Home(tmp_path / "till-9")) as till:
+            yield till
+
+
+async def rotate(till: Till, key_id: int) -> int:
+    """Let the server sign with a new key, and return its number."""
+    request = operator_service_pb2.RotateKeyRequest(
+        kind=operator_service_pb2.KEY_KIND_SIGNING, key_id=key_id
+    )
+    answer = await till.shop.world.operator.call("RotateKey", request)
+    return int(answer.key.key_id)
+
+
+async def test_keys_are_changed_between_codes_and_no_customer_is_refused(
+    till_of_its_own_server: Till,
+) -> None:
+    till = till_of_its_own_server
+    (key,) = (await till.terminal.check.keys()).keys
+    in_use = key.key_id
+    outcomes = []
+
+    for _ in range(3):
+        before = await till.shop.phone.issue()
+        in_use = await rotate(till, in_use)
+        outcomes.append(await till.scan(before))
+        outcomes.append(await till.scan(await till.shop.phone.issue()))
+
+    assert set(outcomes) == {Outcome.EXECUTED}
+    assert in_use != key.key_id
+
+
+async def test_code_of_a_key_that_was_given_up_is_refused_by_the_server(
+    till_of_its_own_server: Till,
+) -> None:
+    till = till_of_its_own_server
+    (key,) = (await till.terminal.check.keys()).keys
+    code = await till.shop.phone.issue()
+    request = operator_service_pb2.RevokeKeyRequest(key_id=key.key_id, note="stolen")
+    await till.shop.world.operator.call("RevokeKey", request)
+
+    assert await till.scan(code) is Outcome.REFUSED
+    assert till.shown()["error"]["reason"] == "CODE_KEY_UNKNOWN"
+
+    assert await till.scan(await till.shop.phone.issue()) is Outcome.EXECUTED
