@@ -26,11 +26,14 @@ from tallymark.v1 import (
 )
 from tallymark_server.clock import Clock
 from tallymark_server.domain.identifiers import DIRECTORY
+from tallymark_server.domain.model.keys import KeyKind
 from tallymark_server.domain.model.merchants import Enrolment
 from tallymark_server.institution import CreditInstitution
 from tallymark_server.keyring import Keyring
+from tallymark_server.keys.ring import KeyRing
 from tallymark_server.lanes.completer import Completer
 from tallymark_server.lanes.feed import Feed
+from tallymark_server.lanes.key_keeper import KeyKeeper
 from tallymark_server.lanes.lane import Changes, Lane
 from tallymark_server.limits import (
     OPERATOR_REQUEST_BYTES_MAX,
@@ -50,6 +53,7 @@ from tallymark_server.services.interceptors import Interceptor
 from tallymark_server.services.lookup import Lookup
 from tallymark_server.services.number_sender import NumberSender
 from tallymark_server.services.operator import OperatorService, first_operator
+from tallymark_server.services.operator_keys import KeyRings
 from tallymark_server.services.password_guard import PasswordGuard
 from tallymark_server.services.peer_keys import CertifiedPeers, PeerKeys, UnsafeNamedPeers
 from tallymark_server.services.tag_maker import TagMaker
@@ -101,6 +105,7 @@ class App:
 
     lane: Lane
     completer: Completer
+    key_keeper: KeyKeeper
     stopped: asyncio.Event
     """Set when the server stops by itself, because its store failed."""
 
@@ -130,14 +135,24 @@ async def serve(
         partitions=PARTITIONS,
     )
     observers.append(completer.notice)
+    key_keeper = KeyKeeper(store=parts.store, clock=parts.clock, keyring=parts.keyring)
     passwords = Passwords(parts.password_profile)
     checkpoints = Checkpoints(lane=lane, keyring=parts.keyring, clock=parts.clock)
     listeners = _listeners(parts, callers, checkpoints)
     stopped = asyncio.Event()
     lane_task = _start(lane.run(), stopped)
     operator_code = await _ensure_first_operator(parts, lane)
-    _register(parts, listeners, lane=lane, feed=feed, passwords=passwords, checkpoints=checkpoints)
+    _register(
+        parts,
+        listeners,
+        lane=lane,
+        feed=feed,
+        passwords=passwords,
+        checkpoints=checkpoints,
+        rings=_rings(parts, key_keeper),
+    )
     completer_task = _start(completer.run(), stopped)
+    key_keeper_task = _start(key_keeper.run(), stopped)
     renewal_task = asyncio.create_task(_renew_certificate(parts.tls)) if parts.tls else None
     try:
         await listeners.terminals.start(terminal_listen)
@@ -150,6 +165,7 @@ async def serve(
             operator_code=operator_code,
             lane=lane,
             completer=completer,
+            key_keeper=key_keeper,
             stopped=stopped,
         )
     finally:
@@ -157,8 +173,9 @@ async def serve(
         if renewal_task:
             renewal_task.cancel()
         await asyncio.gather(*(listener.stop() for listener in listeners))
+        key_keeper.stop()
         completer.stop()
-        await asyncio.gather(completer_task, return_exceptions=True)
+        await asyncio.gather(key_keeper_task, completer_task, return_exceptions=True)
         await completer.settled()
         lane.stop()
         await asyncio.gather(lane_task, return_exceptions=True)
@@ -202,6 +219,7 @@ def _register(  # noqa: PLR0913 -- what the services share
     feed: Feed,
     passwords: Passwords,
     checkpoints: Checkpoints,
+    rings: KeyRings,
 ) -> None:
     """Build the services and put each on its port."""
     codes = CodeMaker(parts.keyring, parts.clock)
@@ -244,6 +262,7 @@ def _register(  # noqa: PLR0913 -- what the services share
         store=parts.store,
         clock=parts.clock,
         keyring=parts.keyring,
+        rings=rings,
         certificates=certificates,
         checkpoints=checkpoints,
         port=lambda: listeners.operators.port,
@@ -259,6 +278,17 @@ def _register(  # noqa: PLR0913 -- what the services share
     listeners.operators.serve(
         OPERATOR, operators, operator_service_pb2_grpc.add_OperatorServiceServicer_to_server
     )
+
+
+def _rings(parts: Parts, key_keeper: KeyKeeper) -> KeyRings:
+    """Return the rings of keys that an operator may rotate."""
+    rings: dict[KeyKind, KeyRing] = {
+        KeyKind.SIGNING: parts.keyring.signing,
+        KeyKind.CELLS: parts.keyring.cells,
+    }
+    if parts.tls is not None:
+        rings[KeyKind.TLS] = parts.tls
+    return KeyRings(rings, notice=key_keeper.notice)
 
 
 def _start(work: Coroutine[Any, Any, None], stopped: asyncio.Event) -> asyncio.Task[None]:

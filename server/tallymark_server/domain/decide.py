@@ -17,6 +17,7 @@ from tallymark_server.domain import (
     devices,
     directory,
     enrolment,
+    keys,
     numbers,
     passwords,
     policy,
@@ -31,6 +32,7 @@ from tallymark_server.domain.answers import (
 )
 from tallymark_server.domain.commands import Command
 from tallymark_server.domain.model.journal import Record
+from tallymark_server.domain.model.keys import KeyEvent
 from tallymark_server.domain.model.merchants import CallerKind
 from tallymark_server.domain.model.processes import Process, Request
 from tallymark_server.domain.processes import confirm, finish, outcomes, resolve
@@ -98,6 +100,8 @@ _RULES: dict[type[Command], _Rule] = {
     commands.AddTicket: _timeless(directory.add_ticket),
     commands.GrantPoints: directory.grant_points,
     commands.SetPolicy: _timeless(policy.set_policy),
+    commands.RotateKey: keys.rotate_key,
+    commands.RevokeKey: keys.revoke_key,
 }
 
 _ANSWER_ENCODER = msgspec.json.Encoder()
@@ -193,6 +197,9 @@ def _record(
         facts["refused"] = answer.reason
     if command.request is not None:
         facts["request_id"] = command.request.request_id
+    for row in changes.values():
+        if isinstance(row, KeyEvent):
+            facts["key"] = row.name
     if process is not None and process.postings:
         facts["postings"] = [msgspec.to_builtins(posting) for posting in process.postings]
     return Record(

@@ -35,6 +35,7 @@ from tallymark_server.services.callers import CALLER
 from tallymark_server.services.checkpoints import Checkpoints
 from tallymark_server.services.enrolment import Certificates
 from tallymark_server.services.operator_devices import OperatorDevices
+from tallymark_server.services.operator_keys import KeyRings, OperatorKeys
 from tallymark_server.services.operator_lists import OperatorLists
 from tallymark_server.services.processes_out import process_message
 from tallymark_server.services.registrations_out import (
@@ -63,8 +64,10 @@ def first_operator(keyring: Keyring) -> tuple[commands.CreateOperator, str]:
     return command, code
 
 
-class OperatorService(OperatorLists, OperatorDevices, contract_grpc.OperatorServiceServicer):
-    """The changing calls, over `OperatorLists` and `OperatorDevices`."""
+class OperatorService(
+    OperatorLists, OperatorDevices, OperatorKeys, contract_grpc.OperatorServiceServicer
+):
+    """The changing calls, over those that list and those about devices and keys."""
 
     def __init__(  # noqa: PLR0913 -- a service takes what it needs
         self,
@@ -73,14 +76,17 @@ class OperatorService(OperatorLists, OperatorDevices, contract_grpc.OperatorServ
         store: Store,
         clock: Clock,
         keyring: Keyring,
+        rings: KeyRings,
         certificates: Certificates,
         checkpoints: Checkpoints,
         port: Callable[[], int],
     ) -> None:
         """Take the parts it works with, and what tells the port that operators call."""
-        super().__init__(store=store, keyring=keyring)
+        super().__init__(store=store)
         self._lane = lane
         self._clock = clock
+        self._keyring = keyring
+        self._rings = rings
         self._certificates = certificates
         self._checkpoints = checkpoints
         self._port = port

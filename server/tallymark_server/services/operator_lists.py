@@ -25,7 +25,6 @@ from tallymark_server.domain.model.registrations import (
     Ticket,
 )
 from tallymark_server.domain.state import Row
-from tallymark_server.keyring import Keyring
 from tallymark_server.services.answering import first_of_page, load_one, page
 from tallymark_server.services.processes_out import process_message
 from tallymark_server.services.registrations_out import (
@@ -38,7 +37,6 @@ from tallymark_server.services.registrations_out import (
     programme_message,
     terminal_message,
     ticket_message,
-    verification_key_message,
 )
 from tallymark_server.services.values_out import time_message
 from tallymark_server.storage.store import Store
@@ -55,10 +53,9 @@ _Context = grpc.aio.ServicerContext[Any, Any]
 class OperatorLists:
     """The part of OperatorService that only reads."""
 
-    def __init__(self, *, store: Store, keyring: Keyring) -> None:
-        """Take the store and the keys, whose public halves are listed."""
+    def __init__(self, *, store: Store) -> None:
+        """Take the store."""
         self._store = store
-        self._keyring = keyring
 
     async def ListMerchants(
         self, request: contract.ListMerchantsRequest, context: _Context
@@ -182,13 +179,6 @@ class OperatorLists:
         """Return the policy in force."""
         policy = await load_one(self._store, Policy.key_of_current()) or Policy()
         return contract.GetPolicyResponse(policy=policy_message(policy))
-
-    async def ListKeys(
-        self, request: contract.ListKeysRequest, context: _Context
-    ) -> contract.ListKeysResponse:
-        """List the keys that verify codes."""
-        keys = [verification_key_message(key) for key in self._keyring.verification_keys()]
-        return contract.ListKeysResponse(keys=keys, epoch=self._keyring.epoch)
 
     async def ListJournal(
         self, request: contract.ListJournalRequest, context: _Context

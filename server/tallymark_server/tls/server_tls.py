@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import grpc
 
 from tallymark_server.clock import Clock
+from tallymark_server.keys.ring import KeyFacts
 from tallymark_server.tls.authority import Authority
 
 __all__ = ["ServerTls"]
@@ -26,19 +27,25 @@ class ServerTls:
         self._clock = clock
         self._host_names = tuple(host_names)
         self.key_id = 0
-        self.rotate()
+        self.rotate(clock.now())
 
-    def rotate(self) -> None:
+    def facts(self) -> list[KeyFacts]:
+        """Return what may be told of the key that is shown."""
+        ends_at = self._identity.expires_at
+        return [KeyFacts(key_id=self.key_id, is_in_use=True, made_at=self.made_at, ends_at=ends_at)]
+
+    def rotate(self, now: int) -> None:
         """Make a new key and certificate, and show it to new connections from now on."""
-        self.made_at = self._clock.now()
+        self.made_at = now
         self._identity = self.authority.issue_server(self._host_names, now=self.made_at)
         self.key_id += 1
         _log.info("new connections are shown server certificate %d", self.key_id)
 
     def rotate_if_due(self) -> None:
         """Rotate when half of the certificate's life is over."""
-        if self._clock.now() >= (self.made_at + self._identity.expires_at) // 2:
-            self.rotate()
+        now = self._clock.now()
+        if now >= (self.made_at + self._identity.expires_at) // 2:
+            self.rotate(now)
 
     def credentials(self, *, ask_clients: bool) -> grpc.ServerCredentials:
         """Return what one listener is opened with; it follows every rotation.

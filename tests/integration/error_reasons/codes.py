@@ -41,7 +41,7 @@ async def a_code_read_wrongly(stage: Stage, _: _Patch) -> Call:
 
 
 async def a_code_of_another_key(stage: Stage, _: _Patch) -> Call:
-    code = _signed(stage, parse(await stage.ana.issue()).claims, key_id=2)
+    code = _signed(stage, parse(await stage.ana.issue()).claims, key_id=0)
     return _shown(stage, code)
 
 
@@ -106,14 +106,15 @@ def _signed(
     stage: Stage,
     claims: CodeClaims,
     *,
-    key_id: int = 1,
+    key_id: int | None = None,
     private_key: Ed25519PrivateKey | None = None,
 ) -> str:
     keyring = stage.world.keyring
+    key = keyring.signing.current
     return sign(
         claims,
-        key_id=key_id,
-        private_key=private_key or keyring.signing.current.private_key,
+        key_id=key.key_id if key_id is None else key_id,
+        private_key=private_key or key.private_key,
         epoch=keyring.epoch,
     )
 

@@ -1,10 +1,11 @@
-"""Reasons that have to do with the server: too much work, stopping, a broken store, a fault."""
+"""Reasons that have to do with the server: its keys, too much work, stopping, a broken store."""
 
 from typing import Never
 
 import pytest
 
 from tallymark.v1 import customer_service_pb2 as customer
+from tallymark.v1 import operator_service_pb2 as operator
 from tallymark_protocol.reasons import Reason
 from tallymark_server.lanes import lane
 from tallymark_server.passwords import hashing
@@ -17,6 +18,11 @@ from tests.world.world import Actor, new_id, sign_in_request
 __all__ = ["CASES"]
 
 _Patch = pytest.MonkeyPatch
+
+
+async def a_key_that_never_was(stage: Stage, _: _Patch) -> Call:
+    request = operator.RevokeKeyRequest(key_id=250, note="nobody had it")
+    return Call(stage.operator, "RevokeKey", request)
 
 
 async def a_full_lane(stage: Stage, patch: _Patch) -> Call:
@@ -63,6 +69,7 @@ async def _fail_to_store(*_: object) -> Never:
 
 
 CASES = (
+    Case(reason=Reason.KEY_NOT_FOUND, arrange=a_key_that_never_was),
     Case(reason=Reason.OVERLOADED, arrange=a_full_lane),
     Case(reason=Reason.OVERLOADED, arrange=too_many_passwords),
     Case(reason=Reason.SHUTTING_DOWN, arrange=a_lane_that_ends),

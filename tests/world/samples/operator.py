@@ -126,6 +126,16 @@ def _simply(request_type: Callable[[], Any]) -> Callable[[Stage], Awaitable[Any]
     return sample
 
 
+async def _rotate_key(stage: Stage) -> contract.RotateKeyRequest:
+    kind = contract.KEY_KIND_CELLS
+    return contract.RotateKeyRequest(kind=kind, key_id=stage.world.keyring.cells.current_id)
+
+
+async def _revoke_key(stage: Stage) -> contract.RevokeKeyRequest:
+    key_id = stage.world.keyring.signing.current.key_id
+    return contract.RevokeKeyRequest(key_id=key_id, note="its disk was stolen")
+
+
 SAMPLES: dict[str, Callable[[Stage], Awaitable[Any]]] = {
     "EnrollOperator": _enroll_operator,
     "RenewCertificate": _renew_certificate,
@@ -156,8 +166,11 @@ SAMPLES: dict[str, Callable[[Stage], Awaitable[Any]]] = {
     "GetPolicy": _simply(contract.GetPolicyRequest),
     "SetPolicy": _set_policy,
     "ListKeys": _simply(contract.ListKeysRequest),
+    "RotateKey": _rotate_key,
+    "RevokeKey": _revoke_key,
     "ListProcesses": _simply(contract.OperatorServiceListProcessesRequest),
     "ListUnresolvedProcesses": _simply(contract.ListUnresolvedProcessesRequest),
     "SettleProcess": _settle_process,
     "ListJournal": _simply(contract.ListJournalRequest),
+    "GetCheckpoint": _simply(contract.GetCheckpointRequest),
 }

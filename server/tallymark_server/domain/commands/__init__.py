@@ -42,6 +42,7 @@ from tallymark_server.domain.commands.enrolment import (
     RevokeOperator,
     RevokeTerminal,
 )
+from tallymark_server.domain.commands.keys import RevokeKey, RotateKey
 from tallymark_server.domain.commands.numbers import SendNumberCode, VerifyNumber
 from tallymark_server.domain.commands.passwords import (
     ReservePasswordTry,
@@ -103,9 +104,11 @@ __all__ = [
     "ReverseProcess",
     "RevokeCode",
     "RevokeDevice",
+    "RevokeKey",
     "RevokeOperator",
     "RevokeTerminal",
     "RightPassword",
+    "RotateKey",
     "SendNumberCode",
     "SetPolicy",
     "SettleProcess",
