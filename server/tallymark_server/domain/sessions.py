@@ -29,7 +29,12 @@ def open_session(draft: Draft, command: OpenSession, now: int) -> SessionAnswer:
 
 
 def change_password(draft: Draft, command: ChangePassword, now: int) -> Done:
-    """Set another password; whoever knew the one before is signed out everywhere else."""
+    """Set another password; whoever knew the one before is signed out everywhere else.
+
+    A session that ended while the passwords were hashed sets none: its device was just cut off.
+    """
+    if draft.get(Session.key_of(command.caller.session)) is None:
+        raise Refused(Reason.CREDENTIALS_INVALID)
     customer = draft.get(Customer.key_of(command.partition, command.caller.caller_id))
     assert customer is not None, "a signed-in customer exists"
     keys = [Device.key_of(command.partition, device_id) for device_id in customer.device_ids]

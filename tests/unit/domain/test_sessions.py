@@ -71,3 +71,15 @@ def test_a_password_that_was_compared_before_another_one_was_set_opens_nothing()
 
     assert reason_of(again) == Reason.PASSWORD_WRONG
     assert reason_of(signed_in) == Reason.PASSWORD_WRONG
+
+
+def test_a_device_that_was_cut_off_while_passwords_were_hashed_sets_none() -> None:
+    world = AccountWorld()
+    world.sign_in("other", device_id="ana-2")
+    world.revoke("ana-1")
+
+    late = world.change_password(session="ana-token")
+
+    assert reason_of(late) == Reason.CREDENTIALS_INVALID
+    assert world.customer().password_hash != "new hash"
+    assert is_open(world, "other")
