@@ -242,6 +242,22 @@ def test_a_lost_phone_is_cut_off_and_another_one_invited(
     assert shop.succeed("customers", "unlock", "anna").startswith("0 wrong passwords")
 
 
+def test_the_keys_are_followed_and_given_up(shop: AdminProgram) -> None:
+    before = shop.rows("keys", "list")
+    assert {row["kind"] for row in before} == {"SIGNING", "CELLS", "TLS"}
+    (signing,) = (row for row in before if row["kind"] == "SIGNING")
+    assert signing["public_key"]["algorithm"] == "ED25519"
+
+    for kind in ("signing", "cells", "tls"):
+        assert f"of kind {kind} is in use" in shop.succeed("keys", "rotate", kind)
+    shop.succeed("keys", "revoke", str(signing["key_id"]), "--note", "The backup was stolen.")
+
+    after = shop.rows("keys", "list")
+    in_use = [(row["kind"], row["key_id"]) for row in after if row["in_use"]]
+    assert len(in_use) == 3
+    assert ("SIGNING", signing["key_id"]) not in in_use
+
+
 def test_the_journal_is_exported_and_verified_with_a_checkpoint(shop: AdminProgram) -> None:
     checkpoint, journal = shop.folder / "kept.checkpoint", shop.folder / "journal.jsonl"
     shop.succeed("audit", "checkpoint", "--out", checkpoint)
