@@ -9,7 +9,7 @@ from tallymark.v1 import customer_service_pb2 as c
 from tallymark.v1 import process_pb2 as p
 from tallymark.v1 import terminal_service_pb2 as t
 from tallymark.v1.identification_pb2 import Identification
-from tallymark_server.domain.processes import resolve, terminal_view
+from tallymark_server.domain.processes import telephone, terminal_view
 from tallymark_server.keyring import Keyring
 from tallymark_server.services.terminal_resolve import TELEPHONE_ANSWER_SECONDS
 from tallymark_server.storage.memory import MemoryStore
@@ -43,7 +43,7 @@ PLANTED_BUGS = {
     "the bill that was found is named": (
         "silent",
         Mutant(
-            owner=resolve,
+            owner=telephone,
             name="_preview",
             text="Action(ask=action.ask",
             bug="Action(ask=as_previewed(action).ask",

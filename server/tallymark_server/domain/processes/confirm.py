@@ -13,9 +13,9 @@ from tallymark_server.domain.commands import ConfirmProcess, DisputeProcess
 from tallymark_server.domain.model.actions import Refusal, RefusalReason
 from tallymark_server.domain.model.people import Device
 from tallymark_server.domain.model.processes import Process, ProcessState, SignedAnswer
-from tallymark_server.domain.processes.lifecycle import end, instruct, proceed, save
-from tallymark_server.domain.processes.resolve import as_previewed, grant
+from tallymark_server.domain.processes.lifecycle import end, grant, instruct, proceed, save
 from tallymark_server.domain.processes.statement import statement_of
+from tallymark_server.domain.processes.telephone import as_previewed
 from tallymark_server.domain.refused import Refused
 from tallymark_server.domain.state import Draft
 

@@ -10,6 +10,7 @@ import msgspec
 from tallymark_server.domain import actions
 from tallymark_server.domain.actions import charge
 from tallymark_server.domain.model.actions import (
+    ChargeGrant,
     Refusal,
     RefusalReason,
     Settlement,
@@ -31,8 +32,10 @@ from tallymark_server.domain.state import Draft, Key
 
 __all__ = [
     "AUTHORISE_HARD_SECONDS",
+    "await_customer",
     "complete",
     "end",
+    "grant",
     "instruct",
     "is_unresolved",
     "proceed",
@@ -43,6 +46,26 @@ AUTHORISE_HARD_SECONDS: Final = 120
 """After this long without an answer the institution counts as unreachable."""
 
 _WAIT_FOR_A_PERSON = {ProcessState.OVERDUE, ProcessState.CONTESTED}
+
+
+def grant(draft: Draft, process: Process, now: int) -> Process:
+    """Grant every action and sum up what the card pays."""
+    granted = actions.grant_all(draft, process, now)
+    for action in granted.actions:
+        if isinstance(action.grant, ChargeGrant):
+            return msgspec.structs.replace(granted, card_total=action.grant.amount)
+    return granted
+
+
+def await_customer(process: Process) -> Process:
+    """Ask the customer, for a while."""
+    confirm_by = process.created_at + process.confirm_within_seconds * 1000
+    return msgspec.structs.replace(
+        process,
+        state=ProcessState.AWAITING_CUSTOMER,
+        confirm_by=confirm_by,
+        timer_at=confirm_by,
+    )
 
 
 def proceed(draft: Draft, process: Process, now: int) -> Process:

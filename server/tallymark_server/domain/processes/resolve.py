@@ -5,8 +5,7 @@
 3. Grant every action, or decline.
 4. Ask the customer if the policy wants it, else proceed.
 
-A telephone number goes another way: nobody may learn from the answer whether a number is known, so
-the process always waits for the customer first, and nothing is held before the answer.
+A telephone number goes another way (`telephone.py`).
 """
 
 from typing import Any
@@ -14,25 +13,10 @@ from typing import Any
 import msgspec
 
 from tallymark_protocol.reasons import Reason
-from tallymark_server.domain import actions
 from tallymark_server.domain.answers import ProcessAnswer, RefusedAnswer
-from tallymark_server.domain.commands import (
-    CodeIdentification,
-    ResolveCode,
-    TelephoneIdentification,
-)
+from tallymark_server.domain.commands import CodeIdentification, ResolveCode
 from tallymark_server.domain.identifiers import make_id
-from tallymark_server.domain.model.actions import (
-    Action,
-    AdmitAsk,
-    BurnPointsAsk,
-    ChargeAsk,
-    ChargeGrant,
-    PayBillAsk,
-    PayBillGrant,
-    Refusal,
-    RefusalReason,
-)
+from tallymark_server.domain.model.actions import Action, AdmitAsk, ChargeAsk
 from tallymark_server.domain.model.merchants import (
     Event,
     Merchant,
@@ -43,14 +27,14 @@ from tallymark_server.domain.model.merchants import (
 from tallymark_server.domain.model.people import Customer, Device, LiveCode, NumberOwner
 from tallymark_server.domain.model.processes import Code, CodeState, Process, ProcessState
 from tallymark_server.domain.model.tallies import TerminalDay
-from tallymark_server.domain.policy import current_policy, needs_bound_code, needs_confirmation
-from tallymark_server.domain.processes.lifecycle import end, proceed, save
-from tallymark_server.domain.prompts import may_ask
+from tallymark_server.domain.policy import current_policy, needs_confirmation
+from tallymark_server.domain.processes.lifecycle import await_customer, end, grant, proceed, save
+from tallymark_server.domain.processes.telephone import resolve_number
 from tallymark_server.domain.refused import Refused
 from tallymark_server.domain.state import Draft, Key
 from tallymark_server.domain.unconfirmed import count_unconfirmed
 
-__all__ = ["as_previewed", "grant", "resolve"]
+__all__ = ["is_over", "resolve"]
 
 
 def resolve(draft: Draft, command: ResolveCode, now: int) -> ProcessAnswer | RefusedAnswer:
@@ -60,24 +44,7 @@ def resolve(draft: Draft, command: ResolveCode, now: int) -> ProcessAnswer | Ref
     if isinstance(command.identification, CodeIdentification):
         return _resolve_code(draft, process, command.identification, now)
     process = msgspec.structs.replace(process, by_telephone=True, digits=command.digits)
-    return _resolve_number(draft, process, command.identification, now)
-
-
-def grant(draft: Draft, process: Process, now: int) -> Process:
-    """Grant every action and sum up what the card pays."""
-    granted = actions.grant_all(draft, process, now)
-    for action in granted.actions:
-        if isinstance(action.grant, ChargeGrant):
-            return msgspec.structs.replace(granted, card_total=action.grant.amount)
-    return granted
-
-
-def as_previewed(action: Action) -> Action:
-    """Return what was asked for, about the very bill that the customer was shown."""
-    ask = action.ask
-    if isinstance(ask, PayBillAsk) and isinstance(action.grant, PayBillGrant):
-        ask = msgspec.structs.replace(ask, bill_reference=action.grant.bill_reference)
-    return Action(ask=ask)
+    return resolve_number(draft, process, command.identification, now)
 
 
 def is_over(code: Code, now: int) -> bool:
@@ -125,70 +92,9 @@ def _after_grant(draft: Draft, process: Process, now: int) -> Process:
     if refusals:
         return end(draft, process, ProcessState.DECLINED, refusals[0], now)
     if needs_confirmation(draft, process):
-        return _await_customer(process)
+        return await_customer(process)
     count_unconfirmed(draft, current_policy(draft), process)
     return proceed(draft, process, now)
-
-
-def _resolve_number(
-    draft: Draft, process: Process, identification: TelephoneIdentification, now: int
-) -> ProcessAnswer:
-    """Wait for the customer.
-
-    If the number is unknown, or its owner is being asked already or has a pause, that is to wait
-    for nobody. Only what would be refused whoever it was is refused at once.
-    """
-    owner = draft.get(NumberOwner.key_of(identification.number_hash))
-    customer_key = owner and Customer.key_of(owner.customer_partition, owner.customer_id)
-    customer = customer_key and draft.get(customer_key)
-    unbound = _unbound_charge(current_policy(draft), process)
-    if unbound is not None:
-        refused = process.with_action(unbound, _not_bound(process.actions[unbound]))
-        process = end(draft, refused, ProcessState.DECLINED, RefusalReason.CODE_NOT_BOUND, now)
-        return ProcessAnswer(process=save(draft, None, process))
-    process = _await_customer(process)
-    if customer and may_ask(customer, now):
-        process = msgspec.structs.replace(process, customer_id=customer.customer_id)
-        process = _preview(draft, process)
-    return ProcessAnswer(process=save(draft, None, process))
-
-
-def _unbound_charge(policy: Policy, process: Process) -> int | None:
-    """Return the place of a charge that needs a bound code by what the terminal alone says of it.
-
-    What is left after points, which may be less, is known when somebody has been found.
-    """
-    burns = any(isinstance(action.ask, BurnPointsAsk) for action in process.actions)
-    for place, action in enumerate(process.actions):
-        if isinstance(action.ask, ChargeAsk):
-            amount = action.ask.amount or (None if burns else process.sale_total)
-            if amount and needs_bound_code(policy, amount):
-                return place
-    return None
-
-
-def _not_bound(action: Action) -> Action:
-    return Action(ask=action.ask, refusal=Refusal(reason=RefusalReason.CODE_NOT_BOUND))
-
-
-def _preview(draft: Draft, process: Process) -> Process:
-    """Show the customer what would be done, holding nothing."""
-    shown = grant(Draft(draft), process, process.created_at)
-    previews = tuple(
-        Action(ask=action.ask, grant=action.grant, refusal=action.refusal)
-        for action in shown.actions
-    )
-    return msgspec.structs.replace(shown, actions=previews)
-
-
-def _await_customer(process: Process) -> Process:
-    confirm_by = process.created_at + process.confirm_within_seconds * 1000
-    return msgspec.structs.replace(
-        process,
-        state=ProcessState.AWAITING_CUSTOMER,
-        confirm_by=confirm_by,
-        timer_at=confirm_by,
-    )
 
 
 def _claim(draft: Draft, code: Code, process_id: str) -> None:
@@ -216,10 +122,10 @@ def _contest(draft: Draft, code: Code, terminal_id: str) -> None:
     """Freeze what takes money unconfirmed, when another terminal shows its code too."""
     before = draft.get(Process.key_of(code.process_id))
     assert before is not None, "a claimed code has a process"
-    unconfirmed_money = (
-        bool(before.card_total and before.card_total.minor_units) and not before.is_confirmed
-    )
-    if before.terminal_id == terminal_id or not unconfirmed_money or before.is_contested:
+    is_money = before.card_total is not None and before.card_total.minor_units > 0
+    if not is_money or before.is_confirmed or before.is_contested:
+        return
+    if before.terminal_id == terminal_id:
         return
     if before.state in {ProcessState.INSTRUCTED, ProcessState.OVERDUE}:
         contested = msgspec.structs.replace(
