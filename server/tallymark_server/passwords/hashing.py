@@ -9,6 +9,7 @@ import asyncio
 import os
 import sys
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -30,6 +31,9 @@ THREADS: Final = 1
 
 WAITING_MAX: Final = 20
 """Callers that may wait for a turn, about one second of work with OWASP's profile."""
+
+WAITING_EACH_MAX: Final = 2
+"""Of them for one customer, who may ask ten times a second; the other places are for others."""
 
 WAIT_SECONDS_MAX: Final = 2.0
 """How long a caller waits for a turn; a person who signs in would not wait much longer."""
@@ -74,17 +78,17 @@ class Passwords:
             THREADS, thread_name_prefix="password", initializer=_step_back
         )
         self._turns = asyncio.Semaphore(THREADS)
-        self._waiting = 0
+        self._waiting: Counter[str] = Counter()
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator["Turn"]:
-        """Wait for a turn, which lasts as long as the context.
+    async def turn(self, customer_id: str = "") -> AsyncIterator["Turn"]:
+        """Wait for a turn, which lasts as long as the context; no id is that of nobody known.
 
         Raises:
             NotDone: OVERLOADED, because too many wait already, or this caller waited too long.
 
         """
-        await self._wait()
+        await self._wait(customer_id)
         try:
             yield Turn(self)
         finally:
@@ -103,18 +107,19 @@ class Passwords:
         """End the threads."""
         self._threads.shutdown()
 
-    async def _wait(self) -> None:
-        if self._waiting >= WAITING_MAX:
+    async def _wait(self, customer_id: str) -> None:
+        has_enough = customer_id and self._waiting[customer_id] >= WAITING_EACH_MAX
+        if has_enough or self._waiting.total() >= WAITING_MAX:
             raise self._turn_away()
-        self._waiting += 1
-        self.work.waiting_most = max(self.work.waiting_most, self._waiting)
+        self._waiting[customer_id] += 1
+        self.work.waiting_most = max(self.work.waiting_most, self._waiting.total())
         try:
             async with asyncio.timeout(WAIT_SECONDS_MAX):
                 await self._turns.acquire()
         except TimeoutError:
             raise self._turn_away() from None
         finally:
-            self._waiting -= 1
+            self._waiting -= Counter((customer_id,))  # which drops the names of those at zero
 
     def _turn_away(self) -> NotDone:
         self.work.turned_away += 1

@@ -60,7 +60,7 @@ class PasswordGuard:
         if await is_repeated(self._store, caller=caller, partition=partition, request=request):
             # With the same password, which was compared before.
             return RightPassword(customer_id=customer_id, number=0, version=_NOT_COMPARED)
-        async with self._passwords.turn() as turn:
+        async with self._passwords.turn(customer_id) as turn:
             number = await self._reserve_try(caller, partition)
             checked = await turn.check(customer.password_hash, password)
         if not checked.is_right:

@@ -80,6 +80,7 @@ async def guess_at_once(
     """Guess a thousand times at once, with threads for many comparisons at the same time."""
     patch.setattr(hashing, "THREADS", THREADS)
     patch.setattr(hashing, "WAITING_MAX", AT_ONCE)
+    patch.setattr(hashing, "WAITING_EACH_MAX", AT_ONCE)
     patch.setattr(hashing, "WAIT_SECONDS_MAX", 60.0)
     async with server(path, MovedClock(), kind) as ground:
         guesses = [outcome(ground, f"guess {number}") for number in range(AT_ONCE)]

@@ -1,10 +1,12 @@
 """Guessing by real calls: who holds a device or a session guesses little, a stranger not at all."""
 
 import asyncio
+import threading
 from collections import Counter
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 
 from tallymark.v1 import customer_service_pb2 as customer
 from tallymark.v1 import identification_pb2
@@ -143,6 +145,7 @@ async def test_a_thief_of_a_session_guesses_no_more_at_once_than_one_by_one(
 ) -> None:
     calls = proof.trials(ci=300, campaign=1_000)
     monkeypatch.setattr(hashing, "WAITING_MAX", calls)
+    monkeypatch.setattr(hashing, "WAITING_EACH_MAX", calls)
     monkeypatch.setattr(hashing, "WAIT_SECONDS_MAX", 60.0)
     phone = await in_memory.add_phone()
 
@@ -156,6 +159,38 @@ async def test_a_thief_of_a_session_guesses_no_more_at_once_than_one_by_one(
         failures=max(0, compared.total() - FREE_FAILURES - 1),
         faults_fired=dict(Counter(reasons)),
     )
+
+
+async def test_a_customer_who_asks_all_the_time_leaves_places_to_others(
+    in_memory: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One password is being compared for a while, and there are more calls than places."""
+    monkeypatch.setattr(hashing, "WAIT_SECONDS_MAX", 60.0)
+    hashed = threading.Event()
+    verify = PasswordHasher.verify
+
+    def patient(self: PasswordHasher, stored: str, password: str) -> Any:
+        hashed.wait()
+        return verify(self, stored, password)
+
+    monkeypatch.setattr(PasswordHasher, "verify", patient)
+    greedy, other = await in_memory.add_phone("ana"), await in_memory.add_phone("ben")
+    places = 1 + hashing.WAITING_MAX
+    calls = [
+        asyncio.create_task(greedy.reason("IssueCode", code_request(PASSWORD)))
+        for _ in range(2 * places)
+    ]
+    try:
+        for _, refused in zip(range(places), asyncio.as_completed(calls), strict=False):
+            assert await refused == "OVERLOADED"
+        signed_in = asyncio.create_task(other.reason("SignIn", sign_in_request(other)))
+        await asyncio.wait({signed_in}, timeout=0.3)
+    finally:
+        hashed.set()
+
+    assert await signed_in == "OK"
+    reasons = Counter(await asyncio.gather(*calls))
+    assert reasons["OK"] == 1 + hashing.WAITING_EACH_MAX, "one was hashed, the others waited"
 
 
 async def test_a_password_is_made_anew_with_the_profile_of_the_server(in_memory: World) -> None:
