@@ -20,6 +20,7 @@ from tallymark_server.app import Parts, serve
 from tallymark_server.clock import SystemClock
 from tallymark_server.domain.identifiers import DIRECTORY
 from tallymark_server.institution import CreditInstitution, open_institution_channel
+from tallymark_server.key_options import key_options, read_passphrase
 from tallymark_server.keyring import Keyring
 from tallymark_server.keys.folder import KeyFolder
 from tallymark_server.options import guard_options, limits_of
@@ -49,7 +50,7 @@ _log = logging.getLogger("tallymark_server")
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
-    help="Folder for the database and the keys; made if it is not there.",
+    help="Folder for the database; made if it is not there.",
 )
 @click.option(
     "--listen",
@@ -103,11 +104,14 @@ _log = logging.getLogger("tallymark_server")
     type=click.Path(path_type=Path, dir_okay=False),
     help="File to write when serving: JSON with ports, the path of the authority, and pid.",
 )
+@key_options
 @guard_options
 @click.version_option(package_name="tallymark-server")
 def main(  # noqa: PLR0913 -- one parameter for each option
     data: Path,
     *,
+    keys: Path | None,
+    key_passphrase_file: Path | None,
     password_profile: str,
     listen: str,
     terminal_listen: str,
@@ -121,30 +125,32 @@ def main(  # noqa: PLR0913 -- one parameter for each option
 ) -> None:
     r"""Run the Tallymark server.
 
-    It stores everything in DATA: the database, the keys in DATA/keys, the certificate of its
-    authority in DATA/ca.pem, which phones are to trust, and at first the one-time code of the first
-    operator in DATA/operator-enrolment-code (see tallymark-admin init). Stop it with SIGTERM: calls
-    under way are finished.
+    It stores everything in DATA: the database, the keys in DATA/keys unless --keys names another
+    folder, the certificate of its authority in DATA/ca.pem, which phones are to trust, and at first
+    the one-time code of the first operator in DATA/operator-enrolment-code (see tallymark-admin
+    init). Stop it with SIGTERM: calls under way are finished.
 
     \b
     Example:
       tallymark-server --data ./data --institution 127.0.0.1:7430
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    settings = Settings(
-        data=data,
-        listen=listen,
-        terminal_listen=terminal_listen,
-        operator_listen=operator_listen,
-        host_names=host_names,
-        unsafe_plain_text=unsafe_plain_text,
-        institution=institution,
-        institution_ca_file=institution_ca_file,
-        ready_file=ready_file,
-        password_profile=PROFILES[password_profile],
-        limits=limits_of(rates),
-    )
     try:
+        settings = Settings(
+            data=data,
+            keys=keys or data / "keys",
+            key_passphrase=read_passphrase(key_passphrase_file),
+            listen=listen,
+            terminal_listen=terminal_listen,
+            operator_listen=operator_listen,
+            host_names=host_names,
+            unsafe_plain_text=unsafe_plain_text,
+            institution=institution,
+            institution_ca_file=institution_ca_file,
+            ready_file=ready_file,
+            password_profile=PROFILES[password_profile],
+            limits=limits_of(rates),
+        )
         settings.check()
         code = uvloop.run(_run(settings))
     except _CANNOT_START as error:
@@ -158,8 +164,13 @@ async def _run(settings: Settings) -> int:
     async with AsyncExitStack() as stack:
         database = settings.data / "tallymark.sqlite3"
         is_new = not await asyncio.to_thread(database.exists)
-        keys = settings.data / "keys"
-        folder = await asyncio.to_thread(KeyFolder.open, keys, make_missing=is_new)
+        folder = await asyncio.to_thread(
+            KeyFolder.open,
+            settings.keys,
+            make_missing=is_new,
+            passphrase=settings.key_passphrase,
+        )
+        stack.enter_context(folder.locked())
         keyring = await asyncio.to_thread(Keyring.read, folder)
         store = await SqliteStore.open(database, keyring.cells)
         stack.push_async_callback(store.close)

@@ -2,7 +2,7 @@
 
 import ipaddress
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,8 @@ class Settings:
     """Everything that an operator may choose at the start."""
 
     data: Path
+    keys: Path
+    key_passphrase: bytes | None = field(default=None, repr=False)
     listen: str
     terminal_listen: str
     operator_listen: str

@@ -8,6 +8,7 @@ With a passphrase the content of every other file is encrypted under it, with th
 associated data: no file can stand in for another one.
 """
 
+import fcntl
 import json
 import os
 import stat
@@ -70,6 +71,21 @@ class KeyFolder:
         _refuse_if_shared(path, wanted=0o700)
         cipher = _cipher_of(path, passphrase)
         return cls(path, cipher, make_missing=make_missing)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other servers out: each would destroy replaced keys that the other one needs.
+
+        Raises:
+            KeysRefused: another one has the folder.
+
+        """
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            _lock(descriptor, self.path)
+            yield
+        finally:
+            os.close(descriptor)
 
     def has(self, name: str) -> bool:
         """Whether there is a file with this name."""
@@ -178,6 +194,14 @@ def _cipher_of(path: Path, passphrase: bytes | None) -> FileCipher | None:
         message = f"the passphrase is not the one that the keys in {path} were made with"
         raise KeysRefused(message) from error
     return cipher
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        message = f"Another server uses the keys in {path}. Stop it, or give this one its own."
+        raise KeysRefused(message) from error
 
 
 def _missing(path: Path) -> KeysRefused:

@@ -15,7 +15,7 @@ import msgspec
 from tallymark_server.domain.model.journal import JournalEntry, JournalHead
 from tallymark_server.domain.state import Key, Row, Rows
 from tallymark_server.keys.cells import CellRefused, Cells
-from tallymark_server.storage.sqlite_cells import CellWalk, Resealing
+from tallymark_server.storage.sqlite_cells import CellWalk, Resealing, check_cells
 from tallymark_server.storage.sqlite_database import ExclusiveConnection, StoreRefused, connect
 from tallymark_server.storage.sqlite_journal import JournalTable
 from tallymark_server.storage.sqlite_table import RowTable
@@ -75,6 +75,12 @@ class SqliteStore:
         except sqlite3.Error as error:
             message = f"{path} cannot be opened: {error}."
             raise StoreFailed(message) from error
+        try:
+            check_cells(opened, all_tables(), cells)
+        except CellRefused as refused:
+            opened.close()
+            message = f"{path} cannot be read: {refused}."
+            raise StoreRefused(message) from refused
         connection = _OneHopConnection(lambda: opened, iter_chunk_size=1)
         await connection
         return cls(connection, cells, opened.warnings)

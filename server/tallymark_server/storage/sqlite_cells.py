@@ -13,7 +13,7 @@ from typing import NamedTuple
 from tallymark_server.domain.state import Row
 from tallymark_server.keys.cells import CellRefused, Cells
 
-__all__ = ["Cell", "CellWalk", "Resealing"]
+__all__ = ["Cell", "CellWalk", "Resealing", "check_cells"]
 
 # A cell begins with the number of its key, and that is all that the cast takes of it.
 _NEXT = """
@@ -64,6 +64,20 @@ class CellWalk:
     def sql(table: str) -> str:
         """Return the statement that reads the next cells of a table."""
         return _NEXT.format(table=table)
+
+
+def check_cells(connection: sqlite3.Connection, tables: Sequence[type[Row]], cells: Cells) -> None:
+    """Open the first cell of every table, to notice at the start that the keys are other ones.
+
+    Raises:
+        CellRefused: one does not open.
+
+    """
+    for table in tables:
+        walk = CellWalk([table], older_than=cells.current_id + 1)
+        for cell in walk.next(connection, limit=1):
+            assert cell.text is not None, "all cells are read with their text"
+            cells.open(walk.table, cell.row_key, cell.text)
 
 
 class Resealing:

@@ -12,7 +12,8 @@ from typing import IO, Any
 
 __all__ = ["ExclusiveConnection", "StoreRefused", "connect", "make_durable", "sqlite_warnings"]
 
-APPLICATION_ID = 0x544D4B31  # "TMK1": tells our files from those of other programs.
+APPLICATION_ID = 0x544D4B32  # "TMK2": tells our files from those of other programs.
+UNSEALED_APPLICATION_ID = 0x544D4B31  # "TMK1": our first ones, which sealed nothing.
 PAGE_BYTES = 8192  # A few rows more in each: 80 us of storage a command, against 95 with 4096.
 CACHE_KIBIBYTES = 32 * 1024
 PAGES_PER_CHECKPOINT = 2000  # 16 MB: a checkpoint after some thousand commands.
@@ -136,6 +137,9 @@ def _prepare(connection: ExclusiveConnection, path: Path) -> None:
     connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # has no effect on an existing database
     make_durable(connection)  # (3)
     connection.execute("PRAGMA mmap_size = 0")
+    # Zeroes over what is replaced or removed: a row that was removed, or its cell, is gone from the
+    # file. Its cost is not to be told from the noise of a measurement (1 us of 90 for a command).
+    connection.execute("PRAGMA secure_delete = ON")
     connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
     connection.execute(f"PRAGMA wal_autocheckpoint = {PAGES_PER_CHECKPOINT}")
     connection.execute(f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES_MAX}")
@@ -184,6 +188,12 @@ def _check_identity(connection: sqlite3.Connection, path: Path, *, newest: int) 
         if error.sqlite_errorname != "SQLITE_NOTADB":
             raise
         raise StoreRefused(not_ours) from error
+    if application_id == UNSEALED_APPLICATION_ID:
+        message = (
+            f"{path} is from a server that did not seal what it kept of people, and is served no"
+            " more. Give the server a new folder, and let everybody enrol again."
+        )
+        raise StoreRefused(message)
     if application_id != APPLICATION_ID and (application_id or version or is_used):
         raise StoreRefused(not_ours)
     if version > newest:

@@ -15,6 +15,7 @@ from tallymark_server.storage import sqlite_database
 from tallymark_server.storage.sqlite import SqliteStore, StoreRefused
 from tallymark_server.storage.sqlite_database import (
     PAGE_BYTES,
+    UNSEALED_APPLICATION_ID,
     connect,
     make_durable,
     sqlite_warnings,
@@ -56,7 +57,10 @@ def test_the_database_is_durable_and_read_without_memory_maps(path: Path) -> Non
     try:
         pragmas = {
             name: connection.execute(f"PRAGMA {name}").fetchone()[0]
-            for name in ("journal_mode", "synchronous", "mmap_size", "page_size", "busy_timeout")
+            for name in (
+                *("journal_mode", "synchronous", "mmap_size", "page_size", "busy_timeout"),
+                "secure_delete",
+            )
         }
     finally:
         connection.close()
@@ -67,6 +71,7 @@ def test_the_database_is_durable_and_read_without_memory_maps(path: Path) -> Non
         "mmap_size": 0,
         "page_size": PAGE_BYTES,
         "busy_timeout": 5000,
+        "secure_delete": 1,
     }
 
 
@@ -165,6 +170,17 @@ def test_a_file_of_another_program_is_refused_and_left_as_it_is(
 
     assert path.read_bytes() == before
     assert mode_of(path) == 0o640
+
+
+def test_a_database_that_was_never_sealed_is_refused_and_left_as_it_is(path: Path) -> None:
+    path.parent.mkdir()
+    outside(path, f"PRAGMA application_id = {UNSEALED_APPLICATION_ID}")
+    before = path.read_bytes()
+
+    with pytest.raises(StoreRefused, match="did not seal"):
+        connect(path)
+
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("name", ["file/tallymark.sqlite3", "folder"])

@@ -13,6 +13,7 @@ from tallymark_server.settings import Settings
 def settings(**changed: Any) -> Settings:
     usual: dict[str, Any] = {
         "data": Path("data"),
+        "keys": Path("data/keys"),
         "listen": "127.0.0.1:7420",
         "terminal_listen": "127.0.0.1:7422",
         "operator_listen": "127.0.0.1:7421",
