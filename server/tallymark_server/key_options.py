@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from tallymark_server.keys.folder import KeysRefused
+from tallymark_server.keys.passphrase import KeysRefused, passphrase_in
 
 __all__ = ["PASSPHRASE_VARIABLE", "key_options", "read_passphrase"]
 
@@ -30,25 +30,19 @@ def key_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def read_passphrase(file: Path | None) -> bytes | None:
-    """Return the passphrase that was given, without line breaks at its end; None if none was.
+    """Return the passphrase that was given, None if none was.
 
-    The variable is taken out of the environment, so that no program started from here gets it. The
-    file may be readable by others: where it comes from, secrets are mounted as they are.
+    The variable is taken out of the environment, so that no program started from here gets it.
 
     Raises:
         KeysRefused: it was given in both ways, or is empty.
         OSError: the file cannot be read.
 
     """
-    variable = os.environ.pop(PASSPHRASE_VARIABLE, None)
-    if file is None and variable is None:
-        return None
-    if file is not None and variable is not None:
+    variable = os.environ.pop(PASSPHRASE_VARIABLE, "")
+    if file is None:
+        return os.fsencode(variable) or None
+    if variable:
         message = f"give the passphrase in a file or in {PASSPHRASE_VARIABLE}, not in both"
         raise KeysRefused(message)
-    given = file.read_bytes() if file is not None else os.fsencode(variable or "")
-    passphrase = given.rstrip(b"\r\n")
-    if not passphrase:
-        message = "the passphrase of the keys is empty"
-        raise KeysRefused(message)
-    return passphrase
+    return passphrase_in(file)

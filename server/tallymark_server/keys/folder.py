@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from tallymark_server.keys.passphrase import SALT_BYTES, DoesNotOpen, FileCipher
+from tallymark_server.durable import make_folder, sync_folder
+from tallymark_server.keys.passphrase import SALT_BYTES, DoesNotOpen, FileCipher, KeysRefused
 
 __all__ = ["KeyFolder", "KeysRefused"]
 
@@ -28,10 +29,6 @@ _NEW: Final = ".new"
 
 _FIRST_KINDS: Final = frozenset({"master.key", "signing", "epoch"})
 """Kinds in folders that were made before there was a list of kinds."""
-
-
-class KeysRefused(RuntimeError):
-    """The keys cannot be used; the message says why and what to do."""
 
 
 class KeyFolder:
@@ -66,8 +63,7 @@ class KeyFolder:
         if not path.is_dir():
             if not make_missing:
                 raise _missing(path)
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _sync(path.parent)
+            make_folder(path)
         _refuse_if_shared(path, wanted=0o700)
         cipher = _cipher_of(path, passphrase)
         return cls(path, cipher, make_missing=make_missing)
@@ -95,6 +91,10 @@ class KeyFolder:
         """Return the names of the files that begin and end so, in their order."""
         names = (file.name for file in self.path.iterdir())
         return sorted(name for name in names if name.startswith(first) and name.endswith(last))
+
+    def secrets(self) -> list[str]:
+        """Return the names of all files that `write` has written."""
+        return [name for name in self.names("", "") if name != _CHECK and not name.endswith(_NEW)]
 
     def read(self, name: str) -> bytes:
         """Return the content of a file.
@@ -128,7 +128,7 @@ class KeyFolder:
         place: what has to be safe from somebody who takes the disk needs a passphrase.
         """
         (self.path / name).unlink(missing_ok=True)
-        _sync(self.path)
+        sync_folder(self.path)
 
     def read_or_make(self, name: str, make: Callable[[], bytes]) -> bytes:
         """Return the content of the only file of its kind, after making it if that is right.
@@ -223,13 +223,4 @@ def _write(file: Path, content: bytes) -> None:
         opened.flush()
         os.fsync(opened.fileno())
     temporary.rename(file)
-    _sync(file.parent)
-
-
-def _sync(folder: Path) -> None:
-    """Have the names in the folder survive a power cut, as the database does."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(file.parent)

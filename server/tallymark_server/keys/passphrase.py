@@ -1,6 +1,7 @@
 """What a passphrase protects: files encrypted under a key that only the passphrase gives."""
 
 import os
+from pathlib import Path
 from typing import Final
 
 from argon2.low_level import Type, hash_secret_raw
@@ -8,13 +9,17 @@ from argon2.profiles import RFC_9106_LOW_MEMORY
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-__all__ = ["SALT_BYTES", "DoesNotOpen", "FileCipher"]
+__all__ = ["SALT_BYTES", "DoesNotOpen", "FileCipher", "KeysRefused", "passphrase_in"]
 
 SALT_BYTES: Final = 16
 """RFC 9106, section 4: 128 bits are sufficient for all applications."""
 
 _NONCE_BYTES: Final = 12
 _KEY_BYTES: Final = 32
+
+
+class KeysRefused(RuntimeError):
+    """The keys cannot be used; the message says why and what to do."""
 
 
 class DoesNotOpen(Exception):
@@ -58,3 +63,20 @@ class FileCipher:
             return self._cipher.decrypt(nonce, rest, name.encode())
         except (InvalidTag, ValueError) as error:  # ValueError: too short for a nonce
             raise DoesNotOpen from error
+
+
+def passphrase_in(file: Path) -> bytes:
+    """Return the passphrase in a file, without line breaks at its end.
+
+    Others may be able to read the file: where secrets are mounted, they are mounted as they are.
+
+    Raises:
+        KeysRefused: it is empty.
+        OSError: the file cannot be read.
+
+    """
+    passphrase = file.read_bytes().rstrip(b"\r\n")
+    if not passphrase:
+        message = f"the passphrase in {file} is empty"
+        raise KeysRefused(message)
+    return passphrase

@@ -10,6 +10,8 @@ from importlib import resources
 from pathlib import Path
 from typing import IO, Any
 
+from tallymark_server.durable import make_folder, sync_folder
+
 __all__ = ["ExclusiveConnection", "StoreRefused", "connect", "make_durable", "sqlite_warnings"]
 
 APPLICATION_ID = 0x544D4B32  # "TMK2": tells our files from those of other programs.
@@ -61,11 +63,11 @@ def connect(path: Path) -> ExclusiveConnection:
 
     """
     path = path.absolute()
-    _make_folder(path.parent)
+    make_folder(path.parent)
     lock = _lock(path)  # (1)
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
         connection = sqlite3.connect(
             path,
             timeout=BUSY_SECONDS_MAX,
@@ -147,22 +149,6 @@ def _prepare(connection: ExclusiveConnection, path: Path) -> None:
     connection.warnings = (*sqlite_warnings(sqlite3.sqlite_version_info), *_folder_warnings(path))
     for warning in connection.warnings:
         _log.warning("%s", warning)
-
-
-def _make_folder(folder: Path) -> None:
-    """Make the folder so that it is still there after a power cut: its name is in its parent."""
-    if not folder.is_dir():
-        _make_folder(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _lock(path: Path) -> IO[str]:
