@@ -13,6 +13,8 @@ from tallymark_admin.forms import BILL_FORM, POINTS_FORM, TICKET_FORM, Column
 from tallymark_admin.main import program
 from tallymark_admin.policy_options import POLICY_FIELDS
 from tallymark_protocol.enrolment_file import EnrolmentFile
+from tallymark_server.keys.__main__ import main as copy_keys
+from tallymark_server.main import main as serve
 from tests.doubles.operator_access import FIRST_ENROLMENT_CODE, entry_message
 from tests.doubles.operator_server import served
 from tests.doubles.operator_service import OperatorServiceDouble
@@ -64,6 +66,24 @@ def test_the_guide_shows_each_group_of_commands_and_names_each_command() -> None
     for group_name, group in program.commands.items():
         for name in group.commands if isinstance(group, click.Group) else ():
             assert f"{group_name} {name}" in GUIDE, f"{group_name} {name}"
+
+
+def options_of(command: click.Command) -> set[str]:
+    """Return the options of a command and of all below it."""
+    below = command.commands.values() if isinstance(command, click.Group) else ()
+    own = {option for parameter in command.params for option in parameter.opts}
+    also = {option for parameter in command.params for option in parameter.secondary_opts}
+    return own.union(also, *(options_of(each) for each in below))
+
+
+def test_every_option_in_the_guide_is_one_of_a_program() -> None:
+    programs = (program, serve, copy_keys)
+    options = {"--help"}.union(*(options_of(each) for each in programs))
+
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", GUIDE))
+
+    assert len(named) > 20
+    assert named <= options
 
 
 def test_the_guide_names_the_options_of_the_policy_that_exist() -> None:
