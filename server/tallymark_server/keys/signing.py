@@ -160,9 +160,10 @@ class SigningRing:
 
         """
         with self._changing:
+            self._drop_ended(now)
             ends_at_seconds = now // 1000 + CODE_LIFE_SECONDS_MAX + MARGIN_SECONDS
             ending = replace(self.current, valid_until_seconds=ends_at_seconds)
-            return self._sign_with_next({**self._valid_at(now), ending.key_id: ending}, now)
+            return self._sign_with_next({**self._ring.keys, ending.key_id: ending}, now)
 
     def revoke(self, key_id: int, now: int) -> SigningKey:
         """Refuse whatever this key has signed, from now on, and return the key that signs.
@@ -172,7 +173,8 @@ class SigningRing:
         Raises:
             KeyNotFound: the ring has no such key.
             NoNumberFree: all 255 numbers are still good.
-            OSError: the ring is as it was.
+            OSError: a file could not be written, and the ring is as it was; or the file of the key
+                could not be removed.
 
         """
         with self._changing:
@@ -188,9 +190,15 @@ class SigningRing:
     def drop_ended(self, now: int) -> None:
         """Forget the keys whose time is over, and remove their files."""
         with self._changing:
-            valid = self._valid_at(now)
-            if len(valid) < len(self._ring.keys):
-                self._keep(valid, self._ring.signs)
+            self._drop_ended(now)
+
+    def _drop_ended(self, now: int) -> None:
+        keys, signs, _ = self._ring
+        valid = {
+            number: key for number, key in keys.items() if now < key.valid_until_seconds * 1000
+        }
+        if len(valid) < len(keys):
+            self._keep(valid, signs)
 
     def _sign_with_next(self, kept: dict[int, SigningKey], now: int) -> SigningKey:
         """Write a new key, then the index that lets it sign, and only then sign with it."""
@@ -231,13 +239,6 @@ class SigningRing:
         for name in self._folder.names("signing-", ".pem"):
             if name not in files:
                 self._folder.remove(name)
-
-    def _valid_at(self, now: int) -> dict[int, SigningKey]:
-        return {
-            number: key
-            for number, key in self._ring.keys.items()
-            if now < key.valid_until_seconds * 1000
-        }
 
 
 def new_private_key() -> bytes:
