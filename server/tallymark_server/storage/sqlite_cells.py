@@ -21,6 +21,7 @@ _NEXT = """
         CASE WHEN CAST(body AS INTEGER) < ? THEN body END
     FROM {table} WHERE (partition, key) > (?, ?) ORDER BY partition, key LIMIT ?
 """
+_NEWER_THAN_ALL = 2**63 - 1
 _REPLACE = "UPDATE {table} SET body = ? WHERE partition = ? AND key = ?"
 
 
@@ -74,7 +75,7 @@ def check_cells(connection: sqlite3.Connection, tables: Sequence[type[Row]], cel
 
     """
     for table in tables:
-        walk = CellWalk([table], older_than=cells.current_id + 1)
+        walk = CellWalk([table], older_than=_NEWER_THAN_ALL)
         for cell in walk.next(connection, limit=1):
             assert cell.text is not None, "all cells are read with their text"
             cells.open(walk.table, cell.row_key, cell.text)

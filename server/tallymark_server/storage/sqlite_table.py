@@ -51,7 +51,7 @@ _SCAN = """
 _SCAN_NEWEST_FIRST = _SCAN.replace("ORDER BY key", "ORDER BY key DESC")
 
 _OPEN_BODY = "found.body"
-_SEALED_BODY = """'"' || found.body || '"'"""
+_SEALED_BODY = "json_quote(found.body)"
 
 _to_json = msgspec.json.Encoder().encode
 
