@@ -1,7 +1,7 @@
 """What a SQLite file tells of people without the keys: nothing, and no row can pass for another."""
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -121,13 +121,13 @@ async def test_a_row_that_was_put_there_by_hand_stops_the_store(
     outside(path, forgery)
     rows = next(row for row in all_tables() if row.table == table)
 
-    read = {
+    read: dict[str, Callable[[], Awaitable[object]]] = {
         "load": lambda: store.load([Key(rows, 0, "ana/beans")]),
         "scan": lambda: store.scan(rows, 0, limit=9),
-    }[reading]
+    }
 
     with pytest.raises(StoreFailed, match=f"a row of table {table} ") as stopped:
-        await read()
+        await read[reading]()
 
     assert "ana" not in str(stopped.value)
     with pytest.raises(StoreFailed):
@@ -138,7 +138,7 @@ async def test_a_row_that_was_put_there_by_hand_stops_the_store(
     "bug", ["the place is left out", "the row is left out"], ids=lambda bug: bug.replace(" ", "-")
 )
 async def test_a_swap_would_go_unnoticed_if_cells_were_not_bound_to_their_rows(
-    path: Path, keyring: Keyring, bug: str
+    path: Path, keyring: Keyring, bug: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The planted bugs: what is authenticated along with a body says too little."""
     place: Callable[[str, str], bytes] = {
@@ -146,7 +146,7 @@ async def test_a_swap_would_go_unnoticed_if_cells_were_not_bound_to_their_rows(
         "the row is left out": lambda table, _row_key: table.encode(),
     }[bug]
     (key,) = keyring.cells._keys.values()  # noqa: SLF001 -- the bug is planted there
-    key.place = place  # type: ignore[method-assign]
+    monkeypatch.setattr(key, "place", place)
     store = await SqliteStore.open(path, keyring.cells)
     await save(store, account("ana", 5), account("bob", 7))
     outside(path, SWAPPED)
