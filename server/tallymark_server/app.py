@@ -52,7 +52,7 @@ from tallymark_server.services.enrolment import Certificates
 from tallymark_server.services.interceptors import Interceptor
 from tallymark_server.services.lookup import Lookup
 from tallymark_server.services.number_sender import NumberSender
-from tallymark_server.services.operator import OperatorService, first_operator
+from tallymark_server.services.operator import OperatorService, local_operator
 from tallymark_server.services.operator_keys import KeyRings
 from tallymark_server.services.password_guard import PasswordGuard
 from tallymark_server.services.peer_keys import CertifiedPeers, PeerKeys, UnsafeNamedPeers
@@ -92,6 +92,9 @@ class Parts:
     tls: ServerTls | None
     """None is the plain-text mode, in which callers are believed whatever they say."""
 
+    operator_id: str = "first"
+    """Operator that the server lets enrol by itself: the first, or one when all others are out."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class App:
@@ -101,7 +104,7 @@ class App:
     terminal_port: int
     operator_port: int
     operator_code: str
-    """One-time code of the first operator; empty once it was used."""
+    """One-time code of the operator that the server lets enrol; empty once it was used."""
 
     lane: Lane
     completer: Completer
@@ -141,7 +144,7 @@ async def serve(
     listeners = _listeners(parts, callers, checkpoints)
     stopped = asyncio.Event()
     lane_task = _start(lane.run(), stopped)
-    operator_code = await _ensure_first_operator(parts, lane)
+    operator_code = await _ensure_operator(parts, lane)
     _register(
         parts,
         listeners,
@@ -311,9 +314,9 @@ async def _renew_certificate(tls: ServerTls) -> None:
         tls.rotate_if_due()
 
 
-async def _ensure_first_operator(parts: Parts, lane: Lane) -> str:
-    """Create the first operator if there is none, and return the code as long as it is unused."""
-    command, code = first_operator(parts.keyring)
+async def _ensure_operator(parts: Parts, lane: Lane) -> str:
+    """Create the operator unless it is there, and return the code as long as it is unused."""
+    command, code = local_operator(parts.keyring, parts.operator_id)
     await lane.submit(command)
     enrolment = await load_one(parts.store, Enrolment.key_of(command.code_hash))
     return code if enrolment is not None else ""

@@ -3,8 +3,9 @@
 A bucket holds `burst` calls and fills with `per_second`. A restart fills all of them.
 
 - A customer and a terminal have a bucket each. Operators are few, and not limited.
-- Calls without credentials cost a hash or a text message. Each address has a bucket for them, and
-  all addresses together have one, so that not even many addresses can keep every thread busy.
+- Calls without credentials have a bucket for each address. Registrations, which cost a hash and
+  perhaps a text message before anything is proved, have one for all addresses together besides, so
+  that not even many of them can keep the threads that hash busy.
 - A customer and a terminal may watch on a number of streams at once.
 """
 
@@ -73,7 +74,7 @@ class Limits(NamedTuple):
     """Without credentials: thirty people in one shop may register at once."""
 
     strangers: Rate = Rate(per_second=12, burst=120)
-    """Without credentials, all together: one core makes 18 hashes in a second (measured)."""
+    """Registrations, all together: below the 18 hashes that a core makes in a second."""
 
     customer_streams: int = 5
     terminal_streams: int = 200
@@ -134,8 +135,10 @@ class Turnstile:
         }
         self._streams: Counter[str] = Counter()
 
-    def admit(self, caller: Caller, peer: str) -> None:
+    def admit(self, caller: Caller, peer: str, *, proves_nothing: bool = False) -> None:
         """Let a call in; `peer` is what gRPC calls the other end, as in `ipv4:127.0.0.1:4711`.
+
+        A stranger's call that proves nothing, a registration, makes the server hash all the same.
 
         Raises:
             NotDone: RATE_LIMITED.
@@ -143,7 +146,8 @@ class Turnstile:
         """
         if caller.kind is CallerKind.ANYONE:
             self._of_address.take(address_of(peer))
-            self._of_strangers.take(_EVERYBODY)
+            if proves_nothing:
+                self._of_strangers.take(_EVERYBODY)
         elif caller.kind in self._of_caller:
             self._of_caller[caller.kind].take(caller.caller_id)
 

@@ -82,6 +82,15 @@ _log = logging.getLogger("tallymark_server")
     "This machine's own names are always among them.",
 )
 @click.option(
+    "--enrol-operator",
+    "operator_id",
+    default="first",
+    show_default=True,
+    metavar="ID",
+    help="Operator whose one-time code is written to DATA/operator-enrolment-code, unless there is "
+    "one with this id already. A new id lets somebody in when every operator is out.",
+)
+@click.option(
     "--unsafe-plain-text",
     is_flag=True,
     help="FOR TESTS ONLY: no TLS, and callers are whoever they say they are. Loopback only.",
@@ -117,13 +126,14 @@ def main(  # noqa: PLR0913 -- one parameter for each option
     terminal_listen: str,
     operator_listen: str,
     host_names: tuple[str, ...],
+    operator_id: str,
     unsafe_plain_text: bool,
     institution: str,
     institution_ca_file: Path | None,
     ready_file: Path | None,
     **rates: tuple[float, int],
 ) -> None:
-    r"""Run the Tallymark server.
+    """Run the Tallymark server.
 
     It stores everything in DATA: the database, the keys in DATA/keys unless --keys names another
     folder, the certificate of its authority in DATA/ca.pem, which phones are to trust, and at first
@@ -133,7 +143,7 @@ def main(  # noqa: PLR0913 -- one parameter for each option
     \b
     Example:
       tallymark-server --data ./data --institution 127.0.0.1:7430
-    """
+    """  # noqa: D301 -- for click it is the character itself
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
         settings = Settings(
@@ -144,6 +154,7 @@ def main(  # noqa: PLR0913 -- one parameter for each option
             terminal_listen=terminal_listen,
             operator_listen=operator_listen,
             host_names=host_names,
+            operator_id=operator_id,
             unsafe_plain_text=unsafe_plain_text,
             institution=institution,
             institution_ca_file=institution_ca_file,
@@ -190,6 +201,7 @@ async def _run(settings: Settings) -> int:
             limits=settings.limits,
             authority=authority,
             tls=None if settings.unsafe_plain_text else tls,
+            operator_id=settings.operator_id,
         )
         app = await stack.enter_async_context(
             serve(

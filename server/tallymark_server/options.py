@@ -16,7 +16,7 @@ _RATES: Final = {
     "customer_rate": "Calls that one customer may make",
     "terminal_rate": "Calls that one terminal may make",
     "address_rate": "Calls without credentials (register, sign in, enrol) from one address",
-    "strangers_rate": "Calls without credentials from all addresses together",
+    "strangers_rate": "Registrations of customers from all addresses together",
 }
 
 

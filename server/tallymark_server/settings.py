@@ -31,6 +31,7 @@ class Settings:
     ready_file: Path | None
     password_profile: PasswordProfile
     limits: Limits
+    operator_id: str = "first"
 
     def check(self) -> None:
         """Refuse what would be dangerous.

@@ -146,6 +146,7 @@ async def town(
     *,
     code: str = SERVER,
     options: tuple[str, ...] = (),
+    furnished: bool = False,
 ) -> AsyncIterator[Town]:
     """Run a server; at its first start also enrol the operator and furnish it."""
     async with AsyncExitStack() as stack:
@@ -169,7 +170,7 @@ async def town(
         ca_pem = await asyncio.to_thread(Path(ready["ca_file"]).read_text)
         async with AsyncExitStack() as channels:
             made = Town(program, app, ca_pem, channels)
-            if is_new:
+            if is_new and not furnished:
                 made.operator = await made.add_operator()
                 await made.furnish()
             yield made

@@ -23,7 +23,7 @@ HOME = "ipv4:192.0.2.1:4711"
 
 def admitted(turnstile: Turnstile, caller: Caller, peer: str, calls: int) -> int:
     """Return how many of so many calls at once are let in."""
-    return _let_in(lambda: turnstile.admit(caller, peer), calls)
+    return _let_in(lambda: turnstile.admit(caller, peer, proves_nothing=True), calls)
 
 
 def test_a_bucket_holds_its_burst_and_fills_with_its_rate() -> None:
@@ -102,6 +102,14 @@ def test_many_addresses_share_the_budget_of_all_strangers() -> None:
 
     assert counts == [5, 5, 2, 0]
     assert admitted(turnstile, ANA, HOME, 1) == 1, "whoever is known is not kept out"
+
+
+def test_many_addresses_cannot_keep_out_who_proves_something() -> None:
+    turnstile = Turnstile(Limits(address=Rate(1, 5), strangers=Rate(1, 12)), MovedClock())
+    for number in range(4):
+        admitted(turnstile, ANYONE, f"ipv4:192.0.2.{number}:1", 20)
+
+    turnstile.admit(ANYONE, "ipv4:192.0.2.77:1", proves_nothing=False)
 
 
 @pytest.mark.parametrize(

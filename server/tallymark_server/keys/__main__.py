@@ -35,14 +35,14 @@ _FOLDER: Final = click.Path(path_type=Path, file_okay=False)
 def main(
     old: Path, new: Path, *, passphrase_file: Path | None, new_passphrase_file: Path | None
 ) -> None:
-    r"""Copy the keys in OLD into the folder NEW, which must not be there yet.
+    """Copy the keys in OLD into the folder NEW, which must not be there yet.
 
     Stop the server before, and start it with --keys NEW afterwards. OLD stays as it is.
 
     \b
     Example:
       python -m tallymark_server.keys data/keys new-keys --new-passphrase-file passphrase
-    """
+    """  # noqa: D301 -- for click it is the character itself
     try:
         count = copy_keys(
             old,

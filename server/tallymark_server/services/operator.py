@@ -45,20 +45,18 @@ from tallymark_server.services.registrations_out import (
 )
 from tallymark_server.storage.store import Store
 
-__all__ = ["OperatorService", "first_operator"]
-
-FIRST_OPERATOR = "first"
+__all__ = ["OperatorService", "local_operator"]
 
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
-def first_operator(keyring: Keyring) -> tuple[commands.CreateOperator, str]:
-    """Return the command that creates the first operator, and the one-time code to enrol with."""
-    code = keyring.derive_secret("tme", "operator", FIRST_OPERATOR)
+def local_operator(keyring: Keyring, operator_id: str) -> tuple[commands.CreateOperator, str]:
+    """Return the command that creates an operator at the start, and the code to enrol with."""
+    code = keyring.derive_secret("tme", "operator", operator_id)
     command = commands.CreateOperator(
         caller=Caller(kind=CallerKind.SERVER, caller_id="start"),
         partition=DIRECTORY,
-        operator_id=FIRST_OPERATOR,
+        operator_id=operator_id,
         code_hash=secret_hash(code),
     )
     return command, code
