@@ -48,5 +48,4 @@ def remember_prompt(customer: Customer, process: Process) -> Customer:
 def _pause_seconds(unanswered: int) -> int:
     if unanswered < UNANSWERED_MAX:
         return 0
-    doublings = min(unanswered - UNANSWERED_MAX, PAUSE_SECONDS_MAX.bit_length())
-    return min(PAUSE_SECONDS_MAX, PAUSE_SECONDS << doublings)
+    return min(PAUSE_SECONDS_MAX, PAUSE_SECONDS << min(unanswered - UNANSWERED_MAX, 10))
