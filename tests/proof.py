@@ -104,11 +104,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
-    """Write the report of this run, if any guarantee was tried."""
-    recorded = session.config.stash[_RECORDED]
-    if recorded:
-        name = "attack" if session.config.getoption("--campaign") else "guarantees"
+    """Write the report of this run, if any guarantee was tried.
+
+    A campaign may be run in parts, whose lines replace those of the same name.
+    """
+    lines = {line.name: asdict(line) for line in session.config.stash[_RECORDED]}
+    if lines:
+        is_campaign = session.config.getoption("--campaign")
+        report = REPORTS / ("attack.json" if is_campaign else "guarantees.json")
+        if is_campaign and report.exists():
+            earlier = {line["name"]: line for line in json.loads(report.read_text())}
+            lines = {**earlier, **lines}
         REPORTS.mkdir(parents=True, exist_ok=True)
-        lines = sorted((asdict(line) for line in recorded), key=lambda line: str(line["name"]))
-        (REPORTS / f"{name}.json").write_text(json.dumps(lines, indent=2) + "\n")
+        report.write_text(json.dumps([lines[name] for name in sorted(lines)], indent=2) + "\n")
     yield
