@@ -38,6 +38,7 @@ class KeyKeeper:
         self._signing = keyring.signing
         self._cells = keyring.cells
         self._noticed = asyncio.Event()
+        self._looking = asyncio.Lock()
         self._is_stopping = False
 
     def notice(self) -> None:
@@ -65,17 +66,26 @@ class KeyKeeper:
                 continue
 
     async def look(self) -> None:
-        """Do what there is to do now. What cannot be done is told in the log and tried again."""
+        """Do what there is to do now. What cannot be done is told in the log and tried again.
+
+        Raises:
+            StoreFailed: the store failed.
+
+        """
+        async with self._looking:
+            try:
+                await self._look()
+            except (OSError, CellRefused) as error:
+                _log.error("replaced keys are kept for now: %s", error)
+
+    async def _look(self) -> None:
         now = self._clock.now()
-        try:
-            await asyncio.to_thread(self._signing.drop_ended, now)
-            if self._cells.is_worn:
-                _log.warning("cells key %d has sealed enough", self._cells.current_id)
-                await asyncio.to_thread(self._cells.rotate, now)
-            if self._cells.oldest_id < self._cells.current_id:
-                await self._reseal()
-        except (OSError, CellRefused) as error:
-            _log.error("replaced keys are kept for now: %s", error)
+        await asyncio.to_thread(self._signing.drop_ended, now)
+        if self._cells.is_worn:
+            _log.warning("cells key %d has sealed enough", self._cells.current_id)
+            await asyncio.to_thread(self._cells.rotate, now)
+        if self._cells.oldest_id < self._cells.current_id:
+            await self._reseal()
 
     async def _reseal(self) -> None:
         _log.info("sealing anew what older keys than cells key %d seal", self._cells.current_id)
