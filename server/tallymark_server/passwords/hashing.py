@@ -32,7 +32,7 @@ THREADS: Final = 1
 WAITING_MAX: Final = 20
 """Callers that may wait for a turn, about one second of work with OWASP's profile."""
 
-WAITING_EACH_MAX: Final = 2
+WAITING_EACH_MAX: Final = 4
 """Of them for one customer, who may ask ten times a second; the other places are for others."""
 
 WAIT_SECONDS_MAX: Final = 2.0
