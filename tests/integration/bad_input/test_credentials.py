@@ -12,9 +12,7 @@ from tests.world.samples import SAMPLES
 from tests.world.stage import Stage
 from tests.world.world import Actor, Operator, Terminal, World
 
-CLOSED_TO_STRANGERS = [
-    rpc for rpc in RPCS if rpc.needs_credentials and rpc.caller == "customer"
-]
+CLOSED_TO_STRANGERS = [rpc for rpc in RPCS if rpc.needs_credentials and rpc.caller == "customer"]
 FOR_CERTIFICATES = [rpc for rpc in RPCS if rpc.needs_credentials and rpc.caller != "customer"]
 OPEN = [rpc for rpc in RPCS if not rpc.needs_credentials]
 
