@@ -24,7 +24,8 @@ def test_a_new_database_has_every_table_and_the_journal(path: Path) -> None:
     connect(path).close()
 
     connection = sqlite3.connect(path)
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+    query = "SELECT name FROM sqlite_schema WHERE type = 'table'"
+    tables = {name for (name,) in connection.execute(query)}
     connection.close()
     assert tables == {row.table for row in all_tables()} | {"journal"}
 
@@ -69,3 +70,14 @@ async def test_a_migration_that_fails_leaves_the_version_before_it(
 
     assert outside(path, "PRAGMA user_version") == (newest,)
     assert outside(path, "SELECT count(*) FROM journal") == (0,)
+
+
+@pytest.mark.parametrize("change", ["UPDATE journal SET payload = '{}'", "DELETE FROM journal"])
+def test_the_journal_lets_nothing_be_changed_or_removed(path: Path, change: str) -> None:
+    connection = connect(path)
+    try:
+        connection.execute("INSERT INTO journal VALUES (0, 1, 0, 'Act', 'me', '', 0, '{}', '00')")
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            connection.execute(change)
+    finally:
+        connection.close()

@@ -189,3 +189,10 @@ CREATE TABLE journal (
     chain_hash TEXT NOT NULL,     -- hexadecimal
     PRIMARY KEY (partition, sequence)
 ) STRICT, WITHOUT ROWID;
+
+-- A slip of ours, or of somebody at the file, changes no history. Whoever removes these first is found by the chain.
+CREATE TRIGGER journal_keeps_its_entries BEFORE UPDATE ON journal
+BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+
+CREATE TRIGGER journal_loses_no_entry BEFORE DELETE ON journal
+BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
