@@ -25,6 +25,7 @@ def write_files(settings: Settings, app: App, authority: Authority) -> None:
     """Write the authority's certificate, the first operator's code, and the ready file."""
     ca_file = settings.data / "ca.pem"
     _replace(ca_file, authority.certificates_pem, mode=0o644)
+    _log.info("phones trust the authority in %s", ca_file)
     _write_operator_code(settings.data / "operator-enrolment-code", app, authority)
     if settings.ready_file is not None:
         facts = {
@@ -46,7 +47,7 @@ def _write_operator_code(path: Path, app: App, authority: Authority) -> None:
         enrolment_code=app.operator_code, ca_certificates_pem=authority.certificates_pem
     )
     _replace(path, f"{enrolment.to_text()}\n", mode=0o600)
-    _log.info("the first operator enrols with the code in %s", path)
+    _log.info("an operator enrols with the code in %s", path)
 
 
 def _replace(path: Path, text: str, *, mode: int) -> None:
