@@ -6,6 +6,7 @@ key anyway, so one walk is enough; after a restart it starts again and quickly p
 """
 
 import sqlite3
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
@@ -22,6 +23,7 @@ _NEXT = """
     FROM {table} WHERE (partition, key) > (?, ?) ORDER BY partition, key LIMIT ?
 """
 _NEWER_THAN_ALL = 2**63 - 1
+_START = (-1, "")
 _REPLACE = "UPDATE {table} SET body = ? WHERE partition = ? AND key = ?"
 
 
@@ -44,21 +46,29 @@ class CellWalk:
 
     def __init__(self, tables: Sequence[type[Row]], *, older_than: int = 0) -> None:
         """Start before the first table."""
+        self.table = ""
+        """Table of the cells that were returned last."""
+
         self._older_than = older_than
-        self._tables: Iterator[str] = iter([row.table for row in tables if not row.is_open])
-        self.table = next(self._tables, "")
-        self._partition, self._key = -1, ""
+        self._left = deque(row.table for row in tables if not row.is_open)
+        self._after = _START
 
     def next(self, connection: sqlite3.Connection, limit: int) -> list[Cell]:
-        """Return up to `limit` more cells, all of `table`; none at the end."""
-        while self.table:
-            given = (self._older_than, self._partition, self._key, limit)
+        """Return up to `limit` more cells, all of one table; none at the end.
+
+        A table ends where it ends when it is read: a walk does not run after what is added there.
+        """
+        while self._left:
+            self.table = self._left[0]
+            given = (self._older_than, *self._after, limit)
             found = [Cell(*row) for row in connection.execute(self.sql(self.table), given)]
+            if len(found) == limit:
+                self._after = (found[-1].partition, found[-1].key)
+            else:
+                self._left.popleft()
+                self._after = _START
             if found:
-                self._partition, self._key = found[-1].partition, found[-1].key
                 return found
-            self.table = next(self._tables, "")
-            self._partition, self._key = -1, ""
         return []
 
     @staticmethod

@@ -158,6 +158,20 @@ async def test_rows_saved_meanwhile_are_kept_and_are_under_the_new_key(
     assert seen > 0
 
 
+async def test_the_walk_does_not_run_after_rows_that_are_added_at_the_end(
+    store: SqliteStore, keyring: Keyring
+) -> None:
+    keyring.cells.rotate(1)
+    steps, added = 0, 100
+    while await store.reseal(7):
+        steps += 1
+        added += 1
+        await save(store, account(added, 1))
+        assert steps < ROWS, "it ends under load, too"
+
+    assert set(await store.count_cells(limit=100)) == {2}
+
+
 async def test_a_second_rotation_in_between_loses_nothing(
     store: SqliteStore, keyring: Keyring, tmp_path: Path
 ) -> None:
