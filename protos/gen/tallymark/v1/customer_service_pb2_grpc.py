@@ -262,7 +262,8 @@ class CustomerServiceServicer(object):
         """Issues a signed, expiring, one-time code. The device's earlier codes of the same purpose live on to their own expiry;
         when one of them is claimed, its siblings die. Of more than 20 unused codes of a device the oldest is revoked.
         Fails with PASSWORD_REQUIRED (then send the password under a new request_id), PASSWORD_WRONG, CARD_NOT_FOUND,
-        BILL_NOT_FOUND, TICKET_NOT_FOUND, TAG_INVALID.
+        BILL_NOT_FOUND, TICKET_NOT_FOUND, TAG_INVALID; and CODE_KEY_UNKNOWN, when it is repeated after the key of its code was
+        given up: the code is dead, ask for another one under a new request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

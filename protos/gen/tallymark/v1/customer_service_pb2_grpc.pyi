@@ -82,7 +82,8 @@ class CustomerServiceStub:
     """Issues a signed, expiring, one-time code. The device's earlier codes of the same purpose live on to their own expiry;
     when one of them is claimed, its siblings die. Of more than 20 unused codes of a device the oldest is revoked.
     Fails with PASSWORD_REQUIRED (then send the password under a new request_id), PASSWORD_WRONG, CARD_NOT_FOUND,
-    BILL_NOT_FOUND, TICKET_NOT_FOUND, TAG_INVALID.
+    BILL_NOT_FOUND, TICKET_NOT_FOUND, TAG_INVALID; and CODE_KEY_UNKNOWN, when it is repeated after the key of its code was
+    given up: the code is dead, ask for another one under a new request_id.
     """
     RevokeCode: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.RevokeCodeRequest, _customer_service_pb2.RevokeCodeResponse]
     """Revokes every unused code of the calling device, or those of one purpose: for leaving the screen, or when the
@@ -251,7 +252,8 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Issues a signed, expiring, one-time code. The device's earlier codes of the same purpose live on to their own expiry;
         when one of them is claimed, its siblings die. Of more than 20 unused codes of a device the oldest is revoked.
         Fails with PASSWORD_REQUIRED (then send the password under a new request_id), PASSWORD_WRONG, CARD_NOT_FOUND,
-        BILL_NOT_FOUND, TICKET_NOT_FOUND, TAG_INVALID.
+        BILL_NOT_FOUND, TICKET_NOT_FOUND, TAG_INVALID; and CODE_KEY_UNKNOWN, when it is repeated after the key of its code was
+        given up: the code is dead, ask for another one under a new request_id.
         """
 
     @_abc_1.abstractmethod
