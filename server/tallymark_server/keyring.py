@@ -26,7 +26,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from tallymark_protocol.code_keys import VerificationKey
 from tallymark_server.keys.cells import Cells
 from tallymark_server.keys.folder import KeyFolder, KeysRefused
-from tallymark_server.keys.signing import SigningRing, new_private_key, read_private_key
+from tallymark_server.keys.private_key import new_private_key, read_private_key
+from tallymark_server.keys.signing import SigningRing
 
 __all__ = ["Keyring", "secret_hash"]
 

@@ -13,22 +13,16 @@ from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 import msgspec
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from tallymark_protocol.code_keys import VerificationKey
-from tallymark_server.keys.folder import KeyFolder, KeysRefused
+from tallymark_server.keys.folder import KeyFolder
+from tallymark_server.keys.private_key import new_private_key, read_private_key
 from tallymark_server.keys.ring import KeyFacts, KeyNotFound, NoNumberFree
 
-__all__ = [
-    "CODE_LIFE_SECONDS_MAX",
-    "SigningKey",
-    "SigningRing",
-    "new_private_key",
-    "read_private_key",
-]
+__all__ = ["CODE_LIFE_SECONDS_MAX", "MARGIN_SECONDS", "SigningKey", "SigningRing"]
 
 CODE_LIFE_SECONDS_MAX: Final = 3_600
 """The longest life that the policy can give a code: so long the key before is good for them."""
@@ -239,33 +233,6 @@ class SigningRing:
         for name in self._folder.names("signing-", ".pem"):
             if name not in files:
                 self._folder.remove(name)
-
-
-def new_private_key() -> bytes:
-    """Return a new Ed25519 key in PEM."""
-    return Ed25519PrivateKey.generate().private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-
-
-def read_private_key(folder: KeyFolder, name: str) -> Ed25519PrivateKey:
-    """Return the Ed25519 key in this file.
-
-    Raises:
-        KeysRefused: it is missing, or is no such key.
-
-    """
-    try:
-        key = serialization.load_pem_private_key(folder.read(name), password=None)
-    except ValueError as error:
-        message = f"{folder.path / name} is no key; put it back from your backup"
-        raise KeysRefused(message) from error
-    if not isinstance(key, Ed25519PrivateKey):
-        message = f"{folder.path / name} is not an Ed25519 key; put it back from your backup"
-        raise KeysRefused(message)
-    return key
 
 
 def _in_order(ring: _Ring) -> list[SigningKey]:

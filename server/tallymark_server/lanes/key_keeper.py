@@ -20,7 +20,7 @@ LOOK_SECONDS: Final = 600.0
 """How often it looks by itself. A signing key that has ended is refused in any case."""
 
 CELLS_A_STEP: Final = 200
-"""Some 4 ms of the store's time, 20 ms at most (measured), for which a payment may have to wait."""
+"""Some 5 ms of the store's time, 20 ms at most (measured), for which a payment may have to wait."""
 
 PAUSE_SECONDS: Final = 0.01
 """Left to others after each step."""

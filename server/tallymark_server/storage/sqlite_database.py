@@ -140,7 +140,7 @@ def _prepare(connection: ExclusiveConnection, path: Path) -> None:
     make_durable(connection)  # (3)
     connection.execute("PRAGMA mmap_size = 0")
     # Zeroes over what is replaced or removed: a row that was removed, or its cell, is gone from the
-    # file. Its cost is not to be told from the noise of a measurement (1 us of 90 for a command).
+    # file. Saving a command takes 87 us with it and 87 without, or the noise hides the difference.
     connection.execute("PRAGMA secure_delete = ON")
     connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
     connection.execute(f"PRAGMA wal_autocheckpoint = {PAGES_PER_CHECKPOINT}")

@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from buf.validate import validate_pb2
 from tallymark.v1 import policy_pb2
@@ -228,12 +231,31 @@ def test_a_file_that_a_power_cut_left_behind_goes_with_the_next_start(
     assert files(path) == ["signing-002.pem"]
 
 
-@pytest.mark.parametrize("content", [b"", b"no key", b"-----BEGIN PRIVATE KEY-----\n"])
+def pem(key: Any, encryption: Any = None) -> bytes:
+    encoded: bytes = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        encryption or serialization.NoEncryption(),
+    )
+    return encoded
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"no key",
+        b"-----BEGIN PRIVATE KEY-----\n",
+        pem(Ed25519PrivateKey.generate(), serialization.BestAvailableEncryption(b"x")),
+        pem(X25519PrivateKey.generate()),
+    ],
+    ids=["empty", "text", "half", "encrypted", "of another kind"],
+)
 def test_what_is_no_key_is_refused(path: Path, content: bytes) -> None:
     ring_in(path)
     (path / "signing-001.pem").write_bytes(content)
 
-    with pytest.raises(KeysRefused, match="is no key"):
+    with pytest.raises(KeysRefused, match=r"is (no key|not an Ed25519 key); put it back"):
         ring_in(path)
 
 
