@@ -54,8 +54,15 @@ def _rows(in_ci: Report, campaign: Report) -> Iterable[str]:
     for name in sorted({*in_ci, *campaign}, key=_order):
         small, large = in_ci.get(name), campaign.get(name)
         broken = sum(line["failures"] for line in (small, large) if line)
-        bugs = ", ".join((large or small or {}).get("mutants_killed", ()))
+        bugs = ", ".join(_bugs((large or small or {}).get("mutants_killed", ())))
         yield f"| {name} | {_counts(small)} | {_counts(large)} | {broken} | {bugs} |"
+
+
+def _bugs(killed: list[str] | dict[str, int]) -> Iterable[str]:
+    """Name the planted bugs, where it was counted with the number of trials that found each."""
+    if isinstance(killed, dict):
+        return (f"{name} (after {trials:,})" for name, trials in killed.items())
+    return killed
 
 
 def _counts(line: Mapping[str, Any] | None) -> str:

@@ -8,14 +8,14 @@ What was recorded is written to build/reports at the end, and summed up in docs/
 import json
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-__all__ = ["Proof", "Recorded"]
+__all__ = ["Proof", "Recorded", "write_report"]
 
 REPORTS: Final = Path(__file__).parent.parent / "build" / "reports"
 
@@ -36,8 +36,8 @@ class Recorded:
     faults_fired: Mapping[str, int] = field(default_factory=dict)
     """How often each attack or fault really took place; one that never did proves nothing."""
 
-    mutants_killed: tuple[str, ...] = ()
-    """Planted bugs with which the same test fails."""
+    mutants_killed: tuple[str, ...] | Mapping[str, int] = ()
+    """Planted bugs with which the same test fails, where counted after how many trials."""
 
     seconds: float = 0.0
     figures: Mapping[str, Any] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class Proof:
         trials: int,
         failures: int,
         faults_fired: Mapping[str, int] | None = None,
-        mutants_killed: tuple[str, ...] = (),
+        mutants_killed: tuple[str, ...] | Mapping[str, int] = (),
         figures: Mapping[str, Any] | None = None,
     ) -> None:
         """Take down one line, print it, and demand that the promise held and every fault fired."""
@@ -108,13 +108,20 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
 
     A campaign may be run in parts, whose lines replace those of the same name.
     """
-    lines = {line.name: asdict(line) for line in session.config.stash[_RECORDED]}
-    if lines:
+    recorded = session.config.stash[_RECORDED]
+    if recorded:
         is_campaign = session.config.getoption("--campaign")
-        report = REPORTS / ("attack.json" if is_campaign else "guarantees.json")
-        if is_campaign and report.exists():
-            earlier = {line["name"]: line for line in json.loads(report.read_text())}
-            lines = {**earlier, **lines}
-        REPORTS.mkdir(parents=True, exist_ok=True)
-        report.write_text(json.dumps([lines[name] for name in sorted(lines)], indent=2) + "\n")
+        write_report("attack" if is_campaign else "guarantees", recorded, add=is_campaign)
     yield
+
+
+def write_report(target: str, recorded: Iterable[Recorded], *, add: bool) -> Path:
+    """Write the report of a make target; with `add`, lines of other names stay in it."""
+    report = REPORTS / f"{target}.json"
+    lines = {line.name: asdict(line) for line in recorded}
+    if add and report.exists():
+        earlier = {line["name"]: line for line in json.loads(report.read_text())}
+        lines = {**earlier, **lines}
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    report.write_text(json.dumps([lines[name] for name in sorted(lines)], indent=2) + "\n")
+    return report

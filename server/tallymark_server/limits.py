@@ -7,6 +7,8 @@ A bucket holds `burst` calls and fills with `per_second`. A restart fills all of
   perhaps a text message before anything is proved, have one for all addresses together besides, so
   that not even many of them can keep the threads that hash busy.
 - A customer and a terminal may watch on a number of streams at once.
+- A code that nobody issued costs a terminal as much as many calls: programs of honest terminals see
+  by themselves what is no code, so one that keeps sending them is turned away before they are read.
 """
 
 from collections import Counter, OrderedDict
@@ -23,6 +25,7 @@ from tallymark_server.domain.commands import Caller
 from tallymark_server.domain.model.merchants import CallerKind
 
 __all__ = [
+    "FORGED_CODE_CALLS",
     "OPERATOR_REQUEST_BYTES_MAX",
     "PUBLIC_REQUEST_BYTES_MAX",
     "UNSAFE_WIDE_FOR_TESTS",
@@ -50,6 +53,9 @@ STREAM_RETRY_AFTER_SECONDS: Final = 5.0
 
 IPV6_PREFIX_BITS: Final = 64
 """What one household or machine has of IPv6 addresses; each of them alone would be no limit."""
+
+FORGED_CODE_CALLS: Final = 50
+"""What a code that nobody issued costs: a terminal with the usual rate may send ten a second."""
 
 _EVERYBODY: Final = "everybody"
 
@@ -112,6 +118,15 @@ class Buckets:
         too_early = full_at - now - self._milliseconds_empty
         if too_early > 0:
             raise NotDone(Reason.RATE_LIMITED, retry_after_seconds=max(too_early, 1) / 1000)
+        self._keep(name, full_at)
+
+    def charge(self, name: str, calls: int) -> None:
+        """Take more calls out of the bucket; what it does not hold has to flow in first."""
+        now = self._clock.now()
+        full_at = max(now, self._full_at.get(name, now)) + self._milliseconds_each * calls
+        self._keep(name, full_at)
+
+    def _keep(self, name: str, full_at: float) -> None:
         self._full_at[name] = full_at
         self._full_at.move_to_end(name)
         if len(self._full_at) > self._buckets_max:
@@ -150,6 +165,11 @@ class Turnstile:
                 self._of_strangers.take(_EVERYBODY)
         elif caller.kind in self._of_caller:
             self._of_caller[caller.kind].take(caller.caller_id)
+
+    def charge_forged_code(self, caller: Caller) -> None:
+        """Let a code that nobody issued count as many calls of whoever sent it."""
+        if caller.kind in self._of_caller:
+            self._of_caller[caller.kind].charge(caller.caller_id, FORGED_CODE_CALLS)
 
     @contextmanager
     def stream(self, caller: Caller) -> Iterator[None]:

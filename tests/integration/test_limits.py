@@ -13,12 +13,14 @@ from tallymark_protocol.device_key import DevicePrivateKey
 from tallymark_protocol.errors import NotDone
 from tallymark_server.keyring import Keyring
 from tallymark_server.limits import (
+    FORGED_CODE_CALLS,
     OPERATOR_REQUEST_BYTES_MAX,
     PUBLIC_REQUEST_BYTES_MAX,
     UNSAFE_WIDE_FOR_TESTS,
     Rate,
 )
 from tallymark_server.storage.memory import MemoryStore
+from tests.world.actions import earn
 from tests.world.calls import Call, failure_of, rows_in
 from tests.world.stage import Stage
 from tests.world.world import Actor, Phone, World, new_id, register_request, world
@@ -66,6 +68,24 @@ async def test_a_terminal_s_calls_are_limited_and_operators_are_not(keyring: Key
         keys = terminal.ListVerificationKeysRequest()
         assert await ok_of(till, "ListVerificationKeys", keys, 20) == 5
         assert await ok_of(served.operator, "GetPolicy", operator.GetPolicyRequest(), 20) == 20
+
+
+async def test_a_terminal_that_sends_codes_that_nobody_issued_is_turned_away_soon(
+    keyring: Keyring,
+) -> None:
+    limits = UNSAFE_WIDE_FOR_TESTS._replace(terminal=Rate(per_second=100, burst=200))
+    async with world(MemoryStore(), keyring, limits=limits) as served:
+        rogue, honest = await served.add_terminal("rogue"), await served.add_terminal("till-1")
+        served.clock.move(seconds=10)
+        reasons = [
+            await rogue.reason("ResolveCode", rogue.resolve_request("TM1:FORGED", earn(1)))
+            for _ in range(20)
+        ]
+        served.clock.move(seconds=2 * FORGED_CODE_CALLS / 100)
+
+        assert reasons == ["CODE_MALFORMED"] * 4 + ["RATE_LIMITED"] * 16
+        assert await ok_of(rogue, "GetTag", terminal.GetTagRequest(), 1) == 1
+        assert await ok_of(honest, "GetTag", terminal.GetTagRequest(), 50) == 50
 
 
 async def test_a_limited_call_says_when_to_come_back_and_was_not_looked_at(

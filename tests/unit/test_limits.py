@@ -64,6 +64,18 @@ def test_refused_calls_cost_nothing() -> None:
     assert _taken(buckets, "a", 1_000) == 1
 
 
+def test_a_charge_beyond_what_the_bucket_holds_has_to_flow_in_first() -> None:
+    clock = MovedClock()
+    buckets = Buckets(Rate(per_second=1, burst=3), clock)
+
+    buckets.charge("a", 8)
+    clock.move(seconds=5)
+    at_first = _taken(buckets, "a", 10)
+    clock.move(seconds=1)
+
+    assert (at_first, _taken(buckets, "a", 10)) == (0, 1)
+
+
 def test_only_so_many_buckets_are_remembered_and_the_busy_ones_longest() -> None:
     buckets = Buckets(Rate(per_second=1, burst=3), MovedClock(), buckets_max=10)
     buckets.take("busy")

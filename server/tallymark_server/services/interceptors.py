@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from functools import cache
 from typing import Any, Final
 
 import grpc
@@ -62,6 +63,9 @@ QUIET_SECONDS = 0.1
 QUIET_LOOKS_MAX: Final = 10
 """Callers that do not heed the refusal are waited out for a second only."""
 
+_FORGED: Final = {Reason.CODE_MALFORMED, Reason.CODE_KEY_UNKNOWN, Reason.CODE_NOT_GENUINE}
+"""What only codes that nobody issued are refused for, before any row is looked up."""
+
 _REGISTRATION: Final = "/tallymark.v1.CustomerService/RegisterCustomer"
 
 _ANYONE: Final = Caller(kind=CallerKind.ANYONE, caller_id="anyone")
@@ -89,6 +93,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         self._turnstile = turnstile
         self._is_closed = False
         self._last_arrival_seconds = 0.0
+        self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
     async def close(self) -> None:
         """Refuse new calls, and wait until those that have arrived are in a handler or refused.
@@ -116,6 +121,13 @@ class Interceptor(grpc.aio.ServerInterceptor):
         method = handler_call_details.method
         if handler is None or _service_of(method) not in _CALLER_OF_SERVICE:
             return handler
+        if method not in self._wrapped:
+            self._wrapped[method] = self._wrap(handler, method)
+        return self._wrapped[method]
+
+    def _wrap(
+        self, handler: "grpc.RpcMethodHandler[Any, Any]", method: str
+    ) -> "grpc.RpcMethodHandler[Any, Any]":
         if handler.response_streaming:
             stream = self._around_stream(handler.unary_stream, method)
             return grpc.unary_stream_rpc_method_handler(
@@ -138,6 +150,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
                 newest = str(await self._checkpoints.newest())
                 context.set_trailing_metadata(((CHECKPOINT_KEY, newest),))
             except Exception as error:
+                self._charge_forgery(error)
                 await _abort(context, error, method)
                 raise
             return response
@@ -194,6 +207,10 @@ class Interceptor(grpc.aio.ServerInterceptor):
         self._turnstile.admit(caller, context.peer(), proves_nothing=method == _REGISTRATION)
         CALLER.set(caller)
         _check(request)
+
+    def _charge_forgery(self, error: Exception) -> None:
+        if isinstance(error, Refused) and error.reason in _FORGED:
+            self._turnstile.charge_forged_code(CALLER.get())
 
     async def _identify(self, method: str, context: _Context) -> Caller:
         if method in _WITHOUT_CREDENTIALS:
@@ -264,9 +281,16 @@ async def _abort(context: _Context, error: Exception, method: str) -> None:
     elif not isinstance(error, TallymarkError):
         _log.error("%s failed", method, exc_info=error)
         error = UnknownOutcome(Reason.INTERNAL)
-    status = rpc_status.to_status(to_status(error))
+    plain = not (error.metadata or error.violations or error.retry_after_seconds)
+    status = _status_of(error.reason) if plain else rpc_status.to_status(to_status(error))
     trailing = tuple(status.trailing_metadata or ())
     if error.retry_after_seconds:
         pushback = str(round(error.retry_after_seconds * 1000))
         trailing = (*trailing, (RETRY_PUSHBACK_KEY, pushback))
     await context.abort(status.code, status.details, trailing)
+
+
+@cache
+def _status_of(reason: Reason | None) -> grpc.Status:
+    """Pack an error that has nothing but its reason, once for all calls that fail with it."""
+    return rpc_status.to_status(to_status(TallymarkError(reason)))
