@@ -65,7 +65,7 @@ async def _fire(volley: Volley) -> Fired:
         volley.target, ca_certificates_pem=volley.ca_pem, identity=volley.identity
     ) as channel:
         await channel.channel_ready()
-        method = channel.unary_unary(volley.method)
+        method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(volley.method)
 
         async def call(request: bytes, due: float) -> None:
             try:
