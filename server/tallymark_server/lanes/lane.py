@@ -2,6 +2,7 @@
 
 It gathers the commands that have arrived, and for the whole batch
 1. decides each in order by the pure rules, loading all rows they ask for at once, round by round,
+   unless it remembers them from an earlier batch,
 2. saves all changes and journal entries in one durable transaction,
 3. answers.
 
@@ -11,7 +12,7 @@ caller that goes away changes nothing: its command is decided and saved all the 
 
 import asyncio
 import logging
-from collections import deque
+from collections import ChainMap, deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -23,6 +24,7 @@ from tallymark_server.domain.commands import Command
 from tallymark_server.domain.decide import Decision, decide
 from tallymark_server.domain.model.journal import JournalEntry, JournalHead, Record
 from tallymark_server.domain.state import Key, Need, Row, Rows
+from tallymark_server.lanes.row_memory import RowMemory
 from tallymark_server.storage.store import Store
 
 __all__ = ["BATCH_MAX", "QUEUE_MAX", "RETRY_AFTER_SECONDS", "ROUNDS_MAX", "Changes", "Lane"]
@@ -61,8 +63,11 @@ class _Waiting(NamedTuple):
 class _Batch:
     """What has been decided, not yet saved."""
 
-    def __init__(self) -> None:
-        self.rows: dict[Key[Any], Row | None] = {}
+    def __init__(self, memory: RowMemory) -> None:
+        self.used: dict[Key[Any], Row | None] = {}
+        """Rows that were loaded or decided, as they are after the batch."""
+
+        self.rows: Rows = ChainMap(self.used, memory.rows)
         self.changes: dict[Key[Any], Row | None] = {}
         self.records: list[tuple[int, Record]] = []
         self.outcomes: list[tuple[asyncio.Future[Answer], Answer | TallymarkError]] = []
@@ -70,10 +75,10 @@ class _Batch:
     def know(self, loaded: Rows) -> None:
         """Take in stored rows. One that was decided while it was loaded stays as decided."""
         for key, row in loaded.items():
-            self.rows.setdefault(key, row)
+            self.used.setdefault(key, row)
 
     def take(self, waiting: _Waiting, decision: Decision) -> None:
-        self.rows.update(decision.changes)
+        self.used.update(decision.changes)
         self.changes.update(decision.changes)
         if decision.record is not None:
             self.records.append((waiting.command.partition, decision.record))
@@ -96,6 +101,7 @@ class Lane:
         self._arrived = asyncio.Event()
         self._stopping = False
         self._heads: dict[int, JournalHead] = {}
+        self._memory = RowMemory()
 
     async def submit(self, command: Command) -> Answer:
         """Return the answer, once it is durable.
@@ -148,10 +154,11 @@ class Lane:
         return True
 
     async def _run_batch(self, waiting: list[_Waiting]) -> None:
-        batch = _Batch()
+        batch = _Batch(self._memory)
         try:
             await self._decide(batch, waiting)
             await self._save(batch)
+            self._memory.learn(batch.used)
             if batch.changes:
                 self._on_commit(batch.changes)
         except BaseException:

@@ -1,0 +1,38 @@
+"""Rows as they were last read or committed, so that rows in use are not read again.
+
+The lane is the only writer of its partitions, so what it remembers is what the store holds.
+"""
+
+from itertools import islice
+from typing import Any, Final
+
+from tallymark_server.domain.model.processes import CustomerProcess, Request
+from tallymark_server.domain.state import Key, Row, Rows
+
+__all__ = ["ROWS_MAX", "RowMemory"]
+
+_SELDOM_READ: Final = {Request, CustomerProcess}
+"""One more with every call, and read again only when it is repeated, or never by a rule."""
+
+ROWS_MAX: Final = 20_000
+"""Rows that are remembered, some 20 MB: those of a few thousand customers at the tills."""
+
+
+class RowMemory:
+    """Remembers so many rows; of more, those that were loaded or written longest ago go."""
+
+    def __init__(self, rows_max: int = ROWS_MAX) -> None:
+        """Start with none."""
+        self._rows_max = rows_max
+        self.rows: dict[Key[Any], Row | None] = {}
+        """All that is remembered, to be read only."""
+
+    def learn(self, rows: Rows) -> None:
+        """Take in rows as they are committed now; None for those that do not exist."""
+        for key, row in rows.items():
+            if key.table not in _SELDOM_READ:
+                self.rows.pop(key, None)  # put in again, it is the newest
+                self.rows[key] = row
+        too_many = max(0, len(self.rows) - self._rows_max)
+        for key in list(islice(self.rows, too_many)):
+            del self.rows[key]
