@@ -2,6 +2,8 @@
 
 phone, terminal, operator
           |  gRPC over TLS, for terminals and operators mutual
+ports                     serve() opens them; all that follows is running() without any
+          |
 services: Interceptor (who calls, is it valid) -> CustomerService, TerminalService, OperatorService
           |  commands                                       ^ rows, and news by Feed
         Lane: gather -> decide (domain, pure) -> save -> answer
@@ -11,19 +13,11 @@ services: Interceptor (who calls, is it valid) -> CustomerService, TerminalServi
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from tallymark.v1 import (
-    customer_service_pb2,
-    customer_service_pb2_grpc,
-    operator_service_pb2,
-    operator_service_pb2_grpc,
-    terminal_service_pb2,
-    terminal_service_pb2_grpc,
-)
 from tallymark_server.clock import Clock
 from tallymark_server.domain.identifiers import DIRECTORY
 from tallymark_server.domain.model.keys import KeyKind
@@ -35,14 +29,9 @@ from tallymark_server.lanes.completer import Completer
 from tallymark_server.lanes.feed import Feed
 from tallymark_server.lanes.key_keeper import KeyKeeper
 from tallymark_server.lanes.lane import Changes, Lane
-from tallymark_server.limits import (
-    OPERATOR_REQUEST_BYTES_MAX,
-    PUBLIC_REQUEST_BYTES_MAX,
-    Limits,
-    Turnstile,
-)
-from tallymark_server.listener import Listener
+from tallymark_server.limits import Limits, Turnstile
 from tallymark_server.passwords import PasswordProfile, Passwords
+from tallymark_server.ports import PortNumbers, Ports, Services
 from tallymark_server.services.answering import load_one
 from tallymark_server.services.callers import Callers
 from tallymark_server.services.checkpoints import Checkpoints
@@ -62,17 +51,13 @@ from tallymark_server.storage.store import Store
 from tallymark_server.tls.authority import Authority
 from tallymark_server.tls.server_tls import ServerTls
 
-__all__ = ["App", "Parts", "serve"]
+__all__ = ["App", "Core", "Parts", "running", "serve"]
 
 PARTITIONS: Final = (DIRECTORY,)
 """SQLite has one partition and one lane."""
 
 LOOK_AT_CERTIFICATE_SECONDS: Final = 3_600.0
 """How often the age of the server's certificate is looked at; it lives for weeks."""
-
-CUSTOMER: Final = customer_service_pb2.DESCRIPTOR.services_by_name["CustomerService"]
-TERMINAL: Final = terminal_service_pb2.DESCRIPTOR.services_by_name["TerminalService"]
-OPERATOR: Final = operator_service_pb2.DESCRIPTOR.services_by_name["OperatorService"]
 
 _log = logging.getLogger(__name__)
 
@@ -97,6 +82,25 @@ class Parts:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Core:
+    """A server that runs, without its ports: what decides, and what answers calls."""
+
+    lane: Lane
+    feed: Feed
+    completer: Completer
+    key_keeper: KeyKeeper
+    services: Services
+    new_interceptor: Callable[[], Interceptor]
+    """Makes what is around every call of a port."""
+
+    operator_code: str
+    """One-time code of the operator that the server lets enrol; empty once it was used."""
+
+    stopped: asyncio.Event
+    """Set when the server stops by itself, because its store failed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class App:
     """A serving server."""
 
@@ -104,13 +108,13 @@ class App:
     terminal_port: int
     operator_port: int
     operator_code: str
-    """One-time code of the operator that the server lets enrol; empty once it was used."""
+    """As the core's."""
 
     lane: Lane
     completer: Completer
     key_keeper: KeyKeeper
     stopped: asyncio.Event
-    """Set when the server stops by itself, because its store failed."""
+    """As the core's."""
 
 
 @asynccontextmanager
@@ -121,6 +125,31 @@ async def serve(
 
     Leaving it stops gracefully: calls under way end, new ones get UNAVAILABLE.
     """
+    numbers = PortNumbers()
+    async with running(parts, numbers) as core:
+        ports = Ports(core.services, numbers, tls=parts.tls, new_interceptor=core.new_interceptor)
+        try:
+            await ports.start(
+                listen=listen, terminal_listen=terminal_listen, operator_listen=operator_listen
+            )
+            yield App(
+                port=numbers.phones,
+                terminal_port=numbers.terminals,
+                operator_port=numbers.operators,
+                operator_code=core.operator_code,
+                lane=core.lane,
+                completer=core.completer,
+                key_keeper=core.key_keeper,
+                stopped=core.stopped,
+            )
+        finally:
+            core.feed.close()
+            await ports.stop()
+
+
+@asynccontextmanager
+async def running(parts: Parts, numbers: PortNumbers) -> AsyncIterator[Core]:
+    """Run a server without ports; it tells whoever enrols the numbers of those that it is given."""
     feed = Feed()
     callers = Callers(store=parts.store, clock=parts.clock)
     observers = [feed.publish, callers.forget]
@@ -141,13 +170,14 @@ async def serve(
     key_keeper = KeyKeeper(store=parts.store, clock=parts.clock, keyring=parts.keyring)
     passwords = Passwords(parts.password_profile)
     checkpoints = Checkpoints(lane=lane, keyring=parts.keyring, clock=parts.clock)
-    listeners = _listeners(parts, callers, checkpoints)
+    turnstile = Turnstile(parts.limits, parts.clock)
+    peers: PeerKeys = CertifiedPeers() if parts.tls else UnsafeNamedPeers()
     stopped = asyncio.Event()
     lane_task = _start(lane.run(), stopped)
     operator_code = await _ensure_operator(parts, lane)
-    _register(
+    services = _services(
         parts,
-        listeners,
+        numbers,
         lane=lane,
         feed=feed,
         passwords=passwords,
@@ -158,24 +188,21 @@ async def serve(
     key_keeper_task = _start(key_keeper.run(), stopped)
     renewal_task = asyncio.create_task(_renew_certificate(parts.tls)) if parts.tls else None
     try:
-        await listeners.terminals.start(terminal_listen)
-        await listeners.operators.start(operator_listen)
-        await listeners.phones.start(listen)  # last: its answers name the other ports
-        yield App(
-            port=listeners.phones.port,
-            terminal_port=listeners.terminals.port,
-            operator_port=listeners.operators.port,
-            operator_code=operator_code,
+        yield Core(
             lane=lane,
+            feed=feed,
             completer=completer,
             key_keeper=key_keeper,
+            services=services,
+            new_interceptor=lambda: Interceptor(
+                callers=callers, peer_keys=peers, turnstile=turnstile, checkpoints=checkpoints
+            ),
+            operator_code=operator_code,
             stopped=stopped,
         )
     finally:
-        feed.close()
         if renewal_task:
             renewal_task.cancel()
-        await asyncio.gather(*(listener.stop() for listener in listeners))
         key_keeper.stop()
         completer.stop()
         await asyncio.gather(key_keeper_task, completer_task, return_exceptions=True)
@@ -185,46 +212,16 @@ async def serve(
         passwords.close()
 
 
-class _Listeners(NamedTuple):
-    """Three ports, because a port asks every caller for a certificate, or none."""
-
-    phones: Listener
-    terminals: Listener
-    operators: Listener
-
-
-def _listeners(parts: Parts, callers: Callers, checkpoints: Checkpoints) -> _Listeners:
-    """Return the listeners; without TLS callers are believed whatever they say."""
-    peers: PeerKeys = CertifiedPeers() if parts.tls else UnsafeNamedPeers()
-    turnstile = Turnstile(parts.limits, parts.clock)
-
-    def listener(request_bytes_max: int, *, ask_clients: bool) -> Listener:
-        return Listener(
-            Interceptor(
-                callers=callers, peer_keys=peers, turnstile=turnstile, checkpoints=checkpoints
-            ),
-            credentials=parts.tls.credentials(ask_clients=ask_clients) if parts.tls else None,
-            request_bytes_max=request_bytes_max,
-        )
-
-    return _Listeners(
-        phones=listener(PUBLIC_REQUEST_BYTES_MAX, ask_clients=False),
-        terminals=listener(PUBLIC_REQUEST_BYTES_MAX, ask_clients=True),
-        operators=listener(OPERATOR_REQUEST_BYTES_MAX, ask_clients=True),
-    )
-
-
-def _register(  # noqa: PLR0913 -- what the services share
+def _services(  # noqa: PLR0913 -- what the services share
     parts: Parts,
-    listeners: _Listeners,
+    numbers: PortNumbers,
     *,
     lane: Lane,
     feed: Feed,
     passwords: Passwords,
     checkpoints: Checkpoints,
     rings: KeyRings,
-) -> None:
-    """Build the services and put each on its port."""
+) -> Services:
     codes = CodeMaker(parts.keyring, parts.clock)
     tags = TagMaker(parts.keyring, parts.clock)
     certificates = Certificates(
@@ -258,7 +255,7 @@ def _register(  # noqa: PLR0913 -- what the services share
         feed=feed,
         certificates=certificates,
         checkpoints=checkpoints,
-        port=lambda: listeners.terminals.port,
+        port=lambda: numbers.terminals,
     )
     operators = OperatorService(
         lane=lane,
@@ -268,19 +265,9 @@ def _register(  # noqa: PLR0913 -- what the services share
         rings=rings,
         certificates=certificates,
         checkpoints=checkpoints,
-        port=lambda: listeners.operators.port,
+        port=lambda: numbers.operators,
     )
-    listeners.phones.serve(
-        CUSTOMER, customers, customer_service_pb2_grpc.add_CustomerServiceServicer_to_server
-    )
-    listeners.phones.serve_one(TERMINAL, "Enroll", terminals.Enroll)
-    listeners.phones.serve_one(OPERATOR, "EnrollOperator", operators.EnrollOperator)
-    listeners.terminals.serve(
-        TERMINAL, terminals, terminal_service_pb2_grpc.add_TerminalServiceServicer_to_server
-    )
-    listeners.operators.serve(
-        OPERATOR, operators, operator_service_pb2_grpc.add_OperatorServiceServicer_to_server
-    )
+    return Services(customers=customers, terminals=terminals, operators=operators)
 
 
 def _rings(parts: Parts, key_keeper: KeyKeeper) -> KeyRings:
