@@ -1,7 +1,8 @@
 """The command `tallymark-server`.
 
 Exit codes: 0 stopped on SIGTERM or SIGINT, 1 could not start, 2 wrong usage, 3 the store failed
-while serving (start again; everything that was acknowledged is there).
+while serving (start again; everything that was acknowledged is there), 4 somebody moved the
+machine's clock (see that it is right, and start again).
 """
 
 import asyncio
@@ -17,8 +18,7 @@ import uvloop
 
 from tallymark_protocol.errors import TallymarkError
 from tallymark_server.app import Parts, serve
-from tallymark_server.clock import SystemClock
-from tallymark_server.domain.identifiers import DIRECTORY
+from tallymark_server.clock import STEP_SECONDS_MAX, SystemClock
 from tallymark_server.institution import CreditInstitution, open_institution_channel
 from tallymark_server.key_options import key_options, read_passphrase
 from tallymark_server.keyring import Keyring
@@ -30,7 +30,7 @@ from tallymark_server.services.number_sender import LogNumberSender
 from tallymark_server.settings import Settings, institution_ca_pem
 from tallymark_server.storage.sqlite import SqliteStore
 from tallymark_server.storage.sqlite_database import StoreRefused
-from tallymark_server.storage.store import StoreFailed
+from tallymark_server.storage.store import StoreFailed, last_decision
 from tallymark_server.tls.authority import Authority
 from tallymark_server.tls.server_tls import ServerTls
 
@@ -38,6 +38,7 @@ __all__ = ["main"]
 
 EXIT_CANNOT_START: Final = 1
 EXIT_STORE_FAILED: Final = 3
+EXIT_CLOCK_STEPPED: Final = 4
 
 _CANNOT_START: Final = (StoreRefused, StoreFailed, TallymarkError, OSError, RuntimeError)
 """What ends a start; a port in use is a RuntimeError."""
@@ -113,6 +114,16 @@ _log = logging.getLogger("tallymark_server")
     type=click.Path(path_type=Path, dir_okay=False),
     help="File to write when serving: JSON with ports, the path of the authority, and pid.",
 )
+@click.option(
+    "--clock-step-max",
+    "clock_step_seconds_max",
+    type=click.FloatRange(min=0.1),
+    default=STEP_SECONDS_MAX,
+    show_default=True,
+    metavar="SECONDS",
+    help="How far the machine's clock may be moved while the server serves; beyond it the server "
+    "stops with exit code 4.",
+)
 @key_options
 @guard_options
 @click.version_option(package_name="tallymark-server")
@@ -131,6 +142,7 @@ def main(  # noqa: PLR0913 -- one parameter for each option
     institution: str,
     institution_ca_file: Path | None,
     ready_file: Path | None,
+    clock_step_seconds_max: float,
     **rates: tuple[float, int],
 ) -> None:
     """Run the Tallymark server.
@@ -159,6 +171,7 @@ def main(  # noqa: PLR0913 -- one parameter for each option
             institution=institution,
             institution_ca_file=institution_ca_file,
             ready_file=ready_file,
+            clock_step_seconds_max=clock_step_seconds_max,
             password_profile=PROFILES[password_profile],
             limits=limits_of(rates),
         )
@@ -188,7 +201,9 @@ async def _run(settings: Settings) -> int:
         remove_ready_file(settings)
         channel = open_institution_channel(settings.institution, institution_ca_pem(settings))
         stack.push_async_callback(channel.close)
-        clock = SystemClock(not_before=await _last_decision(store))
+        clock = SystemClock(
+            not_before=await last_decision(store), step_seconds_max=settings.clock_step_seconds_max
+        )
         authority = Authority.open(folder.read_or_make, now=clock.now())
         tls = ServerTls(authority, clock=clock, host_names=settings.all_host_names())
         parts = Parts(
@@ -220,14 +235,14 @@ async def _run(settings: Settings) -> int:
         )
         was_told = await _told_to_stop_or(app.stopped, told)
         _log.info("stopping")
+    if not was_told and clock.step_seconds:
+        _log.critical(
+            "the machine's clock was moved by %+.1f seconds, so nothing more was decided; "
+            "see that it tells the time, and start the server again",
+            clock.step_seconds,
+        )
+        return EXIT_CLOCK_STEPPED
     return 0 if was_told else EXIT_STORE_FAILED
-
-
-async def _last_decision(store: SqliteStore) -> int:
-    """Return the time of the newest journal entry; 0 when there is none."""
-    head = await store.journal_head(DIRECTORY)
-    newest = await store.journal(DIRECTORY, after_sequence=head.sequence - 1, limit=1)
-    return newest[0].record.decided_at if newest else 0
 
 
 def _told_by_signals() -> asyncio.Event:

@@ -29,6 +29,7 @@ class Settings:
     institution: str
     institution_ca_file: Path | None
     ready_file: Path | None
+    clock_step_seconds_max: float
     password_profile: PasswordProfile
     limits: Limits
     operator_id: str = "first"

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 
 from tallymark_protocol.errors import NotDone, TallymarkError, UnknownOutcome
 from tallymark_protocol.reasons import Reason
-from tallymark_server.clock import Clock
+from tallymark_server.clock import Clock, ClockStepped
 from tallymark_server.domain.answers import Answer
 from tallymark_server.domain.commands import Command
 from tallymark_server.domain.decide import Decision, decide
@@ -134,6 +134,7 @@ class Lane:
 
         Raises:
             StoreFailed: the store failed. All who wait were told that the outcome is unknown.
+            ClockStepped: the machine's clock was moved. They were told that nothing was done.
 
         """
         try:
@@ -161,6 +162,9 @@ class Lane:
             self._memory.learn(batch.used)
             if batch.changes:
                 self._on_commit(batch.changes)
+        except ClockStepped as stepped:  # before anything was decided
+            self._give_up([one.answer for one in waiting], stepped)
+            raise
         except BaseException:
             self._give_up([one.answer for one in waiting])
             raise
@@ -212,9 +216,12 @@ class Lane:
         await self._store.save(batch.changes, entries)
         self._heads = heads
 
-    def _give_up(self, answers: list[asyncio.Future[Answer]]) -> None:
+    def _give_up(
+        self, answers: list[asyncio.Future[Answer]], why: TallymarkError | None = None
+    ) -> None:
         for answer in answers:
             if not answer.done():
                 answer.set_exception(
-                    UnknownOutcome(Reason.STORE_FAILED, retry_after_seconds=RETRY_AFTER_SECONDS)
+                    why
+                    or UnknownOutcome(Reason.STORE_FAILED, retry_after_seconds=RETRY_AFTER_SECONDS)
                 )

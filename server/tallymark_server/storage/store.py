@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
+from tallymark_server.domain.identifiers import DIRECTORY
 from tallymark_server.domain.model.journal import JournalEntry, JournalHead
 from tallymark_server.domain.state import Key, Row, Rows
 
-__all__ = ["Store", "StoreFailed"]
+__all__ = ["Store", "StoreFailed", "last_decision"]
 
 R = TypeVar("R", bound=Row)
 
@@ -85,3 +86,10 @@ class Store(Protocol):
     async def close(self) -> None:
         """Finish and release the store. Closing twice is harmless."""
         ...
+
+
+async def last_decision(store: Store) -> int:
+    """Return the time of the newest journal entry, in milliseconds since 1970; 0 without one."""
+    head = await store.journal_head(DIRECTORY)
+    newest = await store.journal(DIRECTORY, after_sequence=head.sequence - 1, limit=1)
+    return newest[0].record.decided_at if newest else 0

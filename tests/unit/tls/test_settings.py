@@ -22,6 +22,7 @@ def settings(**changed: Any) -> Settings:
         "institution": "127.0.0.1:7430",
         "institution_ca_file": None,
         "ready_file": None,
+        "clock_step_seconds_max": 5.0,
         "password_profile": UNSAFE_FAST_FOR_TESTS,
         "limits": Limits(),
     }
