@@ -17,27 +17,17 @@ from tallymark_protocol.reasons import Reason
 from tallymark_server.clock import Clock
 from tallymark_server.domain.model.people import TicketReference
 from tallymark_server.keyring import Keyring
-from tallymark_server.services.issued_codes import IssuedCodes
+from tallymark_server.keys.signing import SigningKey
+from tallymark_server.services.issued_codes import IssuedCode, IssuedCodes
 
-__all__ = ["CodeMaker", "MadeCode", "ReadCode"]
+__all__ = ["CodeMaker", "MadeCode"]
 
 
 class MadeCode(NamedTuple):
-    """A code with what is stored of it, and the number of the key that signed it."""
+    """A code with where it will be stored."""
 
     text: str
-    key_id: int
-    cti_hash: str
-    text_hash: str
-
-
-class ReadCode(NamedTuple):
-    """Where a shown code is stored, if it is: partition, expiry second, and hashes."""
-
-    partition: int
-    expires_at_seconds: int
-    cti_hash: str
-    text_hash: str
+    issued: IssuedCode
 
 
 class CodeMaker:
@@ -87,31 +77,33 @@ class CodeMaker:
             private_key=key.private_key,
             epoch=self._keyring.epoch,
         )
-        return MadeCode(text, key.key_id, cti_hash(claims.cti).hex(), text_hash(text).hex())
+        return MadeCode(text, _stored(text, claims, key.key_id))
 
     def remember(self, made: MadeCode) -> None:
         """Keep in mind that this code was issued."""
-        self._issued.remember(made.cti_hash, made.text_hash)
+        self._issued.remember(made.issued)
 
-    def read(self, text: str) -> ReadCode:
-        """Return where the code is stored.
+    def read(self, text: str) -> IssuedCode:
+        """Return where the code is stored. One that was issued lately is known by its text.
 
         Raises:
             Refused: CODE_MALFORMED, CODE_KEY_UNKNOWN, CODE_NOT_GENUINE; no row was looked up.
 
         """
+        known = self._issued.find(text_hash(text).hex())
+        if known is not None:
+            self._valid_key(known.key_id)  # its key may have been given up since
+            return known
         parsed = _parsed(text)
-        key = self._keyring.signing.find_valid(parsed.key_id, self._clock.now())
-        if key is None:
-            raise Refused(Reason.CODE_KEY_UNKNOWN)
+        key = self._valid_key(parsed.key_id)
         if not check_cti_mac(parsed.claims, mac_key=key.mac_key, epoch=self._keyring.epoch):
             raise Refused(Reason.CODE_NOT_GENUINE)
-        read = _read(text, parsed.claims)
+        read = _stored(text, parsed.claims, parsed.key_id)
         if self._issued.is_altered(read.cti_hash, read.text_hash):
             raise Refused(Reason.CODE_NOT_GENUINE)
         return read
 
-    def read_gone(self, text: str) -> ReadCode:
+    def read_gone(self, text: str) -> IssuedCode:
         """Return where a code is stored whose key is gone, for finding what was decided before.
 
         Raises:
@@ -124,7 +116,13 @@ class CodeMaker:
             raise Refused(Reason.CODE_KEY_UNKNOWN)
         if not check_cti_mac(parsed.claims, mac_key=mac_key, epoch=self._keyring.epoch):
             raise Refused(Reason.CODE_NOT_GENUINE)
-        return _read(text, parsed.claims)
+        return _stored(text, parsed.claims, parsed.key_id)
+
+    def _valid_key(self, key_id: int) -> SigningKey:
+        key = self._keyring.signing.find_valid(key_id, self._clock.now())
+        if key is None:
+            raise Refused(Reason.CODE_KEY_UNKNOWN)
+        return key
 
 
 def _parsed(text: str) -> ParsedCode:
@@ -134,10 +132,11 @@ def _parsed(text: str) -> ParsedCode:
         raise Refused(Reason(error.reason)) from None
 
 
-def _read(text: str, claims: CodeClaims) -> ReadCode:
-    return ReadCode(
+def _stored(text: str, claims: CodeClaims, key_id: int) -> IssuedCode:
+    return IssuedCode(
         partition=partition_of(claims.cti),
         expires_at_seconds=claims.expires_at,
         cti_hash=cti_hash(claims.cti).hex(),
         text_hash=text_hash(text).hex(),
+        key_id=key_id,
     )

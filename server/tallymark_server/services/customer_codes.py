@@ -61,9 +61,9 @@ class CustomerCodes:
                 caller=caller,
                 partition=customer_partition(caller),
                 request=key,
-                cti_hash=made.cti_hash,
-                text_hash=made.text_hash,
-                key_id=made.key_id,
+                cti_hash=made.issued.cti_hash,
+                text_hash=made.issued.text_hash,
+                key_id=made.issued.key_id,
                 expires_at_seconds=expires_at_seconds,
                 purpose=purpose,
                 card_id=request.card_id,
@@ -74,7 +74,7 @@ class CustomerCodes:
             ),
             CodeAnswer,
         )
-        if answer.cti_hash != made.cti_hash:  # an earlier answer: make its code again
+        if answer.cti_hash != made.issued.cti_hash:  # an earlier answer: make its code again
             made = self._make_code(
                 caller,
                 request,
@@ -82,7 +82,9 @@ class CustomerCodes:
                 answer.bound_terminal_id,
                 key_id=answer.key_id,
             )
-        if answer.cti_hash != made.cti_hash:  # its key is gone, and the number has another one
+        if (
+            answer.cti_hash != made.issued.cti_hash
+        ):  # its key is gone, and the number has another one
             raise Refused(Reason.CODE_KEY_UNKNOWN)
         self._codes.remember(made)
         return _code_response(caller, answer, made)

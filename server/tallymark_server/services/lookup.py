@@ -17,7 +17,8 @@ from tallymark_server.domain.processes.finish import RESOLVE_RPC
 from tallymark_server.domain.processes.terminal_view import as_terminal_sees
 from tallymark_server.keyring import Keyring
 from tallymark_server.services.answering import load_one
-from tallymark_server.services.code_maker import CodeMaker, ReadCode
+from tallymark_server.services.code_maker import CodeMaker
+from tallymark_server.services.issued_codes import IssuedCode
 from tallymark_server.storage.store import Store
 
 __all__ = ["Lookup"]
@@ -103,7 +104,7 @@ class Lookup:
         assert process is not None, "an answered process exists"
         return as_terminal_sees(process)
 
-    async def _read(self, caller: Caller, text: str, request_id: str) -> ReadCode:
+    async def _read(self, caller: Caller, text: str, request_id: str) -> IssuedCode:
         """Read a code; one whose key is gone only to find what was decided while it was there.
 
         A terminal that never got that answer would take a refusal for the end of it.
