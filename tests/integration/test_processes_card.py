@@ -6,7 +6,7 @@ from tallymark.v1 import action_pb2 as a
 from tallymark.v1 import process_pb2 as p
 from tallymark.v1.customer_service_pb2 import RemoveCardRequest
 from tallymark_server.domain.authorisation import AuthorisationLookup, AuthorisationState
-from tallymark_server.lanes import completer
+from tallymark_server.lanes import completer, errands
 from tests.world.actions import ADMIT, CHARGE_REST, burn, charge, pay_bill
 from tests.world.shop import Shop
 from tests.world.world import euro, new_id
@@ -29,7 +29,7 @@ TURNED_AWAY, NEVER_ANSWERED, REPLY_SWALLOWED, REPLY_BROKEN = 7791, 7792, 7795, 7
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the server give a silent institution up at once, and look the outcome up later."""
-    monkeypatch.setattr(completer, "SOFT_SECONDS", 0.1)
+    monkeypatch.setattr(errands, "SOFT_SECONDS", 0.1)
 
 
 async def at_the_institution(shop: Shop, process_id: str) -> AuthorisationLookup:
@@ -137,11 +137,18 @@ async def test_a_charge_that_is_never_answered_expires_and_is_reversed(
     assert ended.state == p.PROCESS_STATE_EXPIRED
     assert ended.refusal.reason == a.REFUSAL_REASON_INSTITUTION_UNREACHABLE
     assert books.state is AuthorisationState.REVERSED
-    assert ended.actions[0].settlement == a.SETTLEMENT_RELEASED
+    assert ended.actions[0].settlement == a.SETTLEMENT_RELEASE_PENDING
     assert await kept_shop.belongings() == before
+    for _ in range(2):
+        await kept_shop.world.pass_time(seconds=120)
+    assert await settlements(kept_shop, process.process_id) == [
+        a.SETTLEMENT_RELEASED,
+        a.SETTLEMENT_RELEASED,
+        a.SETTLEMENT_RELEASED,
+    ]
 
 
-async def test_an_answer_after_the_process_expired_changes_nothing(shop: Shop) -> None:
+async def test_an_answer_after_the_process_expired_is_reversed(shop: Shop) -> None:
     process = await shop.scan(charge(SLOW), wait_milliseconds=1)
     await shop.world.institution_clock.somebody_waits.wait()
     shop.world.clock.move(seconds=120)
@@ -153,8 +160,10 @@ async def test_an_answer_after_the_process_expired_changes_nothing(shop: Shop) -
     ended = await shop.till.get(process.process_id)
     books = await at_the_institution(shop, process.process_id)
     assert ended.state == p.PROCESS_STATE_EXPIRED
-    assert ended.actions[0].settlement == a.SETTLEMENT_RELEASED
     assert books.state is AuthorisationState.REVERSED
+    for _ in range(2):
+        await shop.world.pass_time(seconds=120)
+    assert await settlements(shop, process.process_id) == [a.SETTLEMENT_RELEASED]
 
 
 async def test_slow_answers_of_the_institution_delay_no_timer(
@@ -201,10 +210,10 @@ async def test_a_reversal_is_tried_six_times_with_growing_waits(shop: Shop) -> N
     process = await shop.scan(charge(REVERSAL_FAILS))
     await shop.till.reverse(process.process_id)
     await shop.world.settle()
-    for wait_seconds in (10, 30, 90, 270):
+    for wait_seconds in (10, 20, 40, 80):
         await shop.world.pass_time(seconds=wait_seconds)
         assert await settlements(shop, process.process_id) == [a.SETTLEMENT_RELEASE_PENDING]
-    await shop.world.pass_time(seconds=810)
+    await shop.world.pass_time(seconds=160)
 
     assert await settlements(shop, process.process_id) == [a.SETTLEMENT_RELEASED]
 

@@ -1,7 +1,7 @@
 """What a credit institution can say about a card and an authorisation, and how it can be silent.
 
     InstitutionSilent          nobody knows what became of the call: look up, repeat or reverse it
-    └── InstitutionDisagrees   the same, but repeating will not help: one side breaks the contract
+    └── InstitutionDisagrees   the same, but repeating may not help: one side breaks the contract
     InstitutionUnavailable     a card could not be registered now; nothing is held, try again
     CardRejected               the institution does not accept the card, finally
 
@@ -75,6 +75,13 @@ class AuthorisationLookup(msgspec.Struct, frozen=True, kw_only=True):
     state: AuthorisationState
     result: AuthorisationResult | None = None
 
+    @property
+    def may_hold_money(self) -> bool:
+        """True if an amount is held or taken, or may yet be: it is not decided."""
+        if self.state in {AuthorisationState.DECIDED, AuthorisationState.CAPTURED}:
+            return self.result is not None and self.result.answer.holds_money
+        return self.state is AuthorisationState.UNKNOWN
+
 
 class CaptureResult(StrEnum):
     """What became of taking the held amount."""
@@ -90,7 +97,10 @@ class ReversalResult(StrEnum):
 
     REVERSED = "REVERSED"
     NEVER_SEEN = "NEVER_SEEN"
-    """Nothing is held, and an authorisation with this id that still arrives will be declined."""
+    """Nothing is held, and an authorisation with this id that still arrives is to be declined.
+
+    Not every institution keeps that promise, so it is looked up again later.
+    """
     REFUSED = "REFUSED"
     """Finally; a person must look at it."""
 

@@ -21,6 +21,7 @@ from tallymark_server.domain import (
     numbers,
     passwords,
     policy,
+    recovery,
     sessions,
 )
 from tallymark_server.domain.answers import (
@@ -35,7 +36,8 @@ from tallymark_server.domain.model.journal import Record
 from tallymark_server.domain.model.keys import KeyEvent
 from tallymark_server.domain.model.merchants import CallerKind
 from tallymark_server.domain.model.processes import Process, Request
-from tallymark_server.domain.processes import confirm, finish, outcomes, resolve
+from tallymark_server.domain.model.recovery import Recovery
+from tallymark_server.domain.processes import confirm, finish, outcomes, resolve, settling
 from tallymark_server.domain.refused import Refused
 from tallymark_server.domain.state import Draft, Key, Row, Rows
 
@@ -85,7 +87,8 @@ _RULES: dict[type[Command], _Rule] = {
     commands.SettleProcess: finish.settle,
     commands.FireTimer: outcomes.fire_timer,
     commands.RecordAuthorisation: outcomes.record_authorisation,
-    commands.RecordSettlement: outcomes.record_settlement,
+    commands.RecordSettlement: settling.record_settlement,
+    commands.RecordRecheck: settling.record_recheck,
     commands.Enrol: enrolment.enrol,
     commands.RenewCertificate: enrolment.renew_certificate,
     commands.CreateOperator: _timeless(enrolment.create_operator),
@@ -96,12 +99,16 @@ _RULES: dict[type[Command], _Rule] = {
     commands.ReenrolTerminal: _timeless(enrolment.reenrol_terminal),
     commands.CreateEvent: _timeless(directory.create_event),
     commands.CreateProgramme: _timeless(directory.create_programme),
-    commands.AddBill: _timeless(directory.add_bill),
-    commands.AddTicket: _timeless(directory.add_ticket),
+    commands.AddBill: directory.add_bill,
+    commands.AddTicket: directory.add_ticket,
     commands.GrantPoints: directory.grant_points,
     commands.SetPolicy: _timeless(policy.set_policy),
     commands.RotateKey: keys.rotate_key,
     commands.RevokeKey: keys.revoke_key,
+    commands.RecordStart: recovery.record_start,
+    commands.ReportSale: recovery.report_sale,
+    commands.FinishReport: recovery.finish_report,
+    commands.FinishRecovery: recovery.finish_recovery,
 }
 
 _ANSWER_ENCODER = msgspec.json.Encoder()
@@ -200,6 +207,8 @@ def _record(
     for row in changes.values():
         if isinstance(row, KeyEvent):
             facts["key"] = row.name
+        elif isinstance(row, Recovery):
+            facts["recovery"] = msgspec.to_builtins(row)
     if process is not None and process.postings:
         facts["postings"] = [msgspec.to_builtins(posting) for posting in process.postings]
     return Record(

@@ -12,31 +12,11 @@ from typing import Any, Final
 
 from tallymark_protocol.errors import TallymarkError
 from tallymark_server.clock import Clock
-from tallymark_server.domain.authorisation import (
-    AuthorisationAnswer,
-    AuthorisationResult,
-    AuthorisationState,
-    CaptureResult,
-    InstitutionDisagrees,
-    InstitutionSilent,
-    ReversalResult,
-)
-from tallymark_server.domain.commands import (
-    Caller,
-    Command,
-    FireTimer,
-    RecordAuthorisation,
-    RecordSettlement,
-)
-from tallymark_server.domain.model.actions import (
-    Authorisation,
-    ChargeGrant,
-    SettlementTask,
-)
-from tallymark_server.domain.model.merchants import CallerKind
+from tallymark_server.domain.commands import Command, FireTimer
 from tallymark_server.domain.model.processes import CALL, TIMER, Due, Process
 from tallymark_server.domain.state import Key
 from tallymark_server.institution import CreditInstitution
+from tallymark_server.lanes.errands import COMPLETER, run_errand
 from tallymark_server.lanes.lane import Changes, Lane
 from tallymark_server.storage.store import Store
 
@@ -47,11 +27,6 @@ POLL_SECONDS: Final = 1.0
 
 TASKS_MAX: Final = 200
 """Outside calls at the same time, and as many timers: no slow institution delays these."""
-
-SOFT_SECONDS: Final = 30.0
-"""Longest wait for one call of the institution; after it the outcome is looked up instead."""
-
-_SERVER = Caller(kind=CallerKind.SERVER, caller_id="completer")
 
 _log = logging.getLogger(__name__)
 
@@ -140,7 +115,7 @@ class Completer:
         """Do what is due and return the command that records it."""
         if row.kind == TIMER:
             return FireTimer(
-                caller=_SERVER,
+                caller=COMPLETER,
                 partition=row.partition,
                 process_id=row.process_id,
                 timer_at=row.due_at,
@@ -148,74 +123,4 @@ class Completer:
         key = Process.key_of(row.process_id)
         process = (await self._store.load([key]))[key]
         assert isinstance(process, Process), "due work has a process"
-        authorisation = process.actions[row.action].authorisation
-        if authorisation is None or authorisation.task is None:
-            return None
-        if authorisation.task is SettlementTask.AUTHORISE:
-            return RecordAuthorisation(
-                caller=_SERVER,
-                partition=row.partition,
-                process_id=row.process_id,
-                action=row.action,
-                attempt=authorisation.attempts,
-                result=await self._authorise(process, row.action, authorisation),
-            )
-        return RecordSettlement(
-            caller=_SERVER,
-            partition=row.partition,
-            process_id=row.process_id,
-            action=row.action,
-            attempt=authorisation.attempts,
-            result=await self._settle(process, authorisation),
-        )
-
-    async def _authorise(
-        self, process: Process, place: int, authorisation: Authorisation
-    ) -> AuthorisationResult | None:
-        """Return the institution's answer, or None while it is unknown.
-
-        After a first try it is looked up before it is asked for again.
-        """
-        granted = process.actions[place].grant
-        assert isinstance(granted, ChargeGrant), "only charges are authorised"
-        identifier = authorisation.authorisation_id
-        try:
-            if authorisation.attempts:
-                lookup = await self._institution.find(
-                    identifier,
-                    currency_code=granted.amount.currency_code,
-                    deadline_seconds=SOFT_SECONDS,
-                )
-                if lookup.state is AuthorisationState.REVERSED:
-                    return AuthorisationResult(answer=AuthorisationAnswer.REVERSED_BEFORE)
-                if lookup.state is not AuthorisationState.NEVER_SEEN:
-                    return lookup.result
-            return await self._institution.authorise(
-                identifier,
-                card_token=authorisation.card_token,
-                currency_code=granted.amount.currency_code,
-                minor_units=granted.amount.minor_units,
-                merchant_id=process.merchant_id,
-                terminal_id=process.terminal_id,
-                deadline_seconds=SOFT_SECONDS,
-            )
-        except InstitutionSilent:
-            return None
-
-    async def _settle(
-        self, process: Process, authorisation: Authorisation
-    ) -> CaptureResult | ReversalResult | None:
-        """Return what became of a capture or reversal, or None while it is unknown."""
-        identifier = authorisation.authorisation_id
-        is_capture = authorisation.task is SettlementTask.CAPTURE
-        try:
-            if is_capture:
-                return await self._institution.capture(identifier, deadline_seconds=SOFT_SECONDS)
-            note = "reversed" if process.reverses else process.state.name.lower()
-            return await self._institution.reverse(
-                identifier, note=note, deadline_seconds=SOFT_SECONDS
-            )
-        except InstitutionDisagrees:
-            return CaptureResult.REFUSED if is_capture else ReversalResult.REFUSED
-        except InstitutionSilent:
-            return None
+        return await run_errand(self._institution, process, row)

@@ -2,7 +2,9 @@
 
 from tallymark_server.domain.authorisation import (
     AuthorisationAnswer,
+    AuthorisationLookup,
     AuthorisationResult,
+    AuthorisationState,
     CaptureResult,
     ReversalResult,
 )
@@ -12,7 +14,11 @@ __all__ = ["Bank"]
 
 
 class Bank:
-    """What it decided, and what it holds and has taken, by authorisation id."""
+    """What it decided, and what it holds and has taken, by authorisation id.
+
+    It leaves no mark when it is to reverse what it never saw: a question that comes later is
+    decided as if nothing had been.
+    """
 
     def __init__(self) -> None:
         self.decided: dict[str, AuthorisationResult] = {}
@@ -41,9 +47,22 @@ class Bank:
             if identifier in self.held:
                 self.taken[identifier] = self.held.pop(identifier)
             return CaptureResult.CAPTURED
+        if identifier not in self.decided:
+            return ReversalResult.NEVER_SEEN
         self.held.pop(identifier, None)
         self.taken.pop(identifier, None)
-        was_known = identifier in self.decided
         refusal = AuthorisationResult(answer=AuthorisationAnswer.REVERSED_BEFORE)
         self.decided[identifier] = refusal
-        return ReversalResult.REVERSED if was_known else ReversalResult.NEVER_SEEN
+        return ReversalResult.REVERSED
+
+    def find(self, identifier: str) -> AuthorisationLookup:
+        """Tell what is held or taken."""
+        result = self.decided.get(identifier)
+        if result is None:
+            return AuthorisationLookup(state=AuthorisationState.NEVER_SEEN)
+        state = AuthorisationState.DECIDED
+        if identifier in self.taken:
+            state = AuthorisationState.CAPTURED
+        elif result.answer is AuthorisationAnswer.REVERSED_BEFORE:
+            state = AuthorisationState.REVERSED
+        return AuthorisationLookup(state=state, result=result)

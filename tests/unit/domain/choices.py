@@ -50,7 +50,7 @@ TAG = TerminalTag(terminal_id="till-2", merchant_id="cafe")
 SMALL = ChargeAsk(amount=euro(300))
 OTHER_TERMINAL = {"till-1": "till-2", "till-2": "gate-1", "gate-1": "till-1"}
 TIMED = (State.AWAITING_CUSTOMER, State.AUTHORISING, State.INSTRUCTED)
-SETTLING = (SettlementTask.CAPTURE, SettlementTask.REVERSE)
+SETTLING = (SettlementTask.CAPTURE, SettlementTask.REVERSE, SettlementTask.RECHECK)
 REFUSED = {
     SettlementTask.CAPTURE: CaptureResult.REFUSED,
     SettlementTask.REVERSE: ReversalResult.REFUSED,

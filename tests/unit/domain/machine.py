@@ -10,6 +10,7 @@ from tallymark_protocol.reasons import Reason
 from tallymark_server.domain.answers import ProcessAnswer, SeenProcess
 from tallymark_server.domain.authorisation import AuthorisationAnswer
 from tallymark_server.domain.commands import ResolveCode
+from tallymark_server.domain.model.actions import SettlementTask
 from tallymark_server.domain.model.processes import Due, Process, Unresolved
 from tallymark_server.domain.model.processes import ProcessState as State
 from tests.unit.domain import choices
@@ -71,6 +72,19 @@ class Machine(CallingMachine):
         processes = self.settling()
         self._tell_bank(processes[pick % len(processes)], heard=heard, refuses=refuses)
 
+    @precondition(lambda self: self.unheard())
+    @rule(pick=choices.pick, heard=st.booleans())
+    def arrive_late(self, *, pick: int, heard: bool) -> None:
+        """Let a question arrive that was reversed before; its answer may be heard, or not."""
+        processes = self.unheard()
+        process = processes[pick % len(processes)]
+        for authorisation in tasks_of(process, *choices.SETTLING):
+            assert process.card_total is not None, "what was authorised has an amount"
+            identifier, amount = authorisation.authorisation_id, process.card_total.minor_units
+            answer = self.bank.authorise(identifier, amount, AuthorisationAnswer.APPROVED).answer
+            if heard:
+                self.world.authorised(process, answer, approved_minor_units=amount)
+
     @precondition(lambda self: self.world.asked)
     @rule(pick=st.integers(0, choices.REMEMBERED_MAX))
     def repeat(self, pick: int) -> None:
@@ -111,8 +125,13 @@ class Machine(CallingMachine):
     def _tell_bank(self, process: Process, *, heard: bool = True, refuses: bool = False) -> None:
         for authorisation in tasks_of(process, *choices.SETTLING):
             assert authorisation.task is not None, "it is one of those"
-            result: Any = choices.REFUSED[authorisation.task]
-            if not refuses:
-                result = self.bank.tell(authorisation.authorisation_id, authorisation.task)
-            self.world.settled(process, result if heard else None, attempt=authorisation.attempts)
+            identifier, attempt = authorisation.authorisation_id, authorisation.attempts
+            if authorisation.task is SettlementTask.RECHECK:
+                lookup = self.bank.find(identifier) if heard else None
+                self.world.rechecked(process, lookup, attempt=attempt)
+            else:
+                result: Any = choices.REFUSED[authorisation.task]
+                if not refuses:
+                    result = self.bank.tell(identifier, authorisation.task)
+                self.world.settled(process, result if heard else None, attempt=attempt)
             assert self.world.again(process).state is process.state, "only its settlement changes"

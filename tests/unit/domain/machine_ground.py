@@ -28,6 +28,8 @@ from tests.unit.domain.small_world import SmallWorld
 
 __all__ = ["MachineGround", "tasks_of"]
 
+_GIVEN_UP = (SettlementTask.REVERSE, SettlementTask.RECHECK)
+
 
 class RememberingWorld(SmallWorld):
     """Keeps requests with their answers, to ask again. Its policy has narrow bounds."""
@@ -130,6 +132,12 @@ class MachineGround(RuleBasedStateMachine):
     def settling(self) -> list[Process]:
         """Return the processes for which the institution is to capture or reverse."""
         return [one for one in self.processes() if any(tasks_of(one, *choices.SETTLING))]
+
+    def unheard(self) -> list[Process]:
+        """Return the processes that were given up before the institution's answer was heard."""
+        return [
+            one for one in self.settling() if any(a.looks_left for a in tasks_of(one, *_GIVEN_UP))
+        ]
 
     def check_money(self) -> None:
         """With nothing left to be done, the institution has what the processes say."""

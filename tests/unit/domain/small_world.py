@@ -6,6 +6,7 @@ from tallymark_server.domain import commands
 from tallymark_server.domain.answers import Answer
 from tallymark_server.domain.authorisation import (
     AuthorisationAnswer,
+    AuthorisationLookup,
     AuthorisationResult,
     CaptureResult,
     ReversalResult,
@@ -74,17 +75,36 @@ class SmallWorld(Calls):
         )
 
     def settled(
-        self, process: Process, result: CaptureResult | ReversalResult | None, *, attempt: int = 0
+        self, process: Process, result: CaptureResult | ReversalResult | None, **more: Any
     ) -> Answer:
+        """Record what became of the process's capture or reversal; None: unknown."""
         place, _ = charge_of(process)
+        fields: dict[str, Any] = {"attempt": 0, **more}
         return self.ask(
             commands.RecordSettlement(
                 caller=SERVER,
                 partition=PARTITION,
                 process_id=process.process_id,
                 action=place,
-                attempt=attempt,
                 result=result,
+                **fields,
+            )
+        )
+
+    def rechecked(
+        self, process: Process, lookup: AuthorisationLookup | None, **more: Any
+    ) -> Answer:
+        """Record how the process's only charge stands after its reversal; None: unknown."""
+        place, _ = charge_of(process)
+        fields: dict[str, Any] = {"attempt": 0, **more}
+        return self.ask(
+            commands.RecordRecheck(
+                caller=SERVER,
+                partition=PARTITION,
+                process_id=process.process_id,
+                action=place,
+                lookup=lookup,
+                **fields,
             )
         )
 

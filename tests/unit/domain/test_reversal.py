@@ -164,7 +164,7 @@ def test_the_window_includes_its_last_millisecond(
     ("results", "expected"),
     [
         ([ReversalResult.REVERSED], ReversalOutcome.COMPENSATED),
-        ([ReversalResult.NEVER_SEEN], ReversalOutcome.COMPENSATED),
+        ([ReversalResult.NEVER_SEEN], ReversalOutcome.COMPENSATING),
         ([None], ReversalOutcome.COMPENSATING),
         ([ReversalResult.REFUSED], ReversalOutcome.COMPENSATING),
         ([None] * 6, ReversalOutcome.COMPENSATING),

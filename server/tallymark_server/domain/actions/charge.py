@@ -3,6 +3,8 @@
 It is told outside of the rules, and what it answers comes back as a command.
 """
 
+from typing import Final
+
 import msgspec
 
 from tallymark_server.domain.actions.refused import ActionRefused
@@ -24,7 +26,10 @@ from tallymark_server.domain.model.processes import Process
 from tallymark_server.domain.money import Money
 from tallymark_server.domain.policy import needs_bound_code
 
-__all__ = ["grant", "open_task", "post", "release"]
+__all__ = ["LOOKS", "grant", "open_task", "post", "release"]
+
+LOOKS: Final = 2
+"""How often an authorisation that was reversed unheard is looked up, before it counts as gone."""
 
 
 def grant(
@@ -57,18 +62,27 @@ def post(action: Action, now: int) -> Action:
 def release(action: Action, now: int) -> Action:
     """Have whatever the institution did reversed.
 
-    An id that it never saw is marked there, so that no late call holds money.
+    An id that it never saw is marked there, so that no late call holds money. Not every institution
+    does that, so what was asked for and not answered is looked up afterwards.
     """
-    if action.authorisation is None or not _was_asked(action):
+    authorisation = action.authorisation
+    if authorisation is None or not _was_asked(action):
         return action
-    released = msgspec.structs.replace(action, settlement=Settlement.RELEASE_PENDING)
+    is_unheard = authorisation.task is SettlementTask.AUTHORISE
+    released = msgspec.structs.replace(
+        action,
+        settlement=Settlement.RELEASE_PENDING,
+        authorisation=msgspec.structs.replace(authorisation, looks_left=LOOKS if is_unheard else 0),
+    )
     return open_task(released, SettlementTask.REVERSE, now)
 
 
-def open_task(action: Action, task: SettlementTask, now: int) -> Action:
-    """Write down what the institution is to be told, due at once."""
+def open_task(action: Action, task: SettlementTask, due_at: int) -> Action:
+    """Write down what the institution is to be told or asked, and when."""
     assert action.authorisation is not None, "only an authorisation has tasks"
-    authorisation = msgspec.structs.replace(action.authorisation, task=task, due_at=now, attempts=0)
+    authorisation = msgspec.structs.replace(
+        action.authorisation, task=task, due_at=due_at, attempts=0, rejections=0
+    )
     return msgspec.structs.replace(action, authorisation=authorisation)
 
 

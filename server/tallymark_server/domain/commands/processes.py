@@ -3,6 +3,7 @@
 import msgspec
 
 from tallymark_server.domain.authorisation import (
+    AuthorisationLookup,
     AuthorisationResult,
     CaptureResult,
     ReversalResult,
@@ -20,6 +21,7 @@ __all__ = [
     "FireTimer",
     "ProcessName",
     "RecordAuthorisation",
+    "RecordRecheck",
     "RecordSettlement",
     "ResolveCode",
     "ReverseProcess",
@@ -116,21 +118,41 @@ class FireTimer(Command, frozen=True, kw_only=True):
 
 
 class RecordAuthorisation(Command, frozen=True, kw_only=True):
-    """The credit institution answered an authorisation; None: unknown, ask again."""
+    """The credit institution answered an authorisation; None: unknown, ask again.
+
+    `said` is the answer or the silence in words.
+    """
 
     process_id: str
     action: int
     attempt: int
     result: AuthorisationResult | None
+    said: str = ""
 
 
 class RecordSettlement(Command, frozen=True, kw_only=True):
-    """The credit institution answered a capture or reversal; None: unknown, tell it again."""
+    """The credit institution answered a capture or reversal; None: unknown, tell it again.
+
+    `said` is the answer or the silence in words; one is rejected if the call itself was.
+    """
 
     process_id: str
     action: int
     attempt: int
     result: CaptureResult | ReversalResult | None
+    said: str = ""
+    is_rejected: bool = False
+
+
+class RecordRecheck(Command, frozen=True, kw_only=True):
+    """The credit institution told how a reversed authorisation stands; None: ask again."""
+
+    process_id: str
+    action: int
+    attempt: int
+    lookup: AuthorisationLookup | None
+    said: str = ""
+    is_rejected: bool = False
 
 
 class SettleProcess(Command, frozen=True, kw_only=True):

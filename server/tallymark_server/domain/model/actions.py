@@ -177,6 +177,7 @@ class RefusalReason(IntEnum):
     RELEASED_BY_OPERATOR = 30
     RELEASED_BY_TERMINAL = 31
     CODE_NOT_BOUND = 32
+    RESTORE_UNSETTLED = 33
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -203,11 +204,13 @@ class Settlement(IntEnum):
 
 
 class SettlementTask(StrEnum):
-    """What the credit institution is still to be told."""
+    """What the credit institution is still to be told or asked."""
 
     AUTHORISE = "authorise"
     CAPTURE = "capture"
     REVERSE = "reverse"
+    RECHECK = "recheck"
+    """Look whether something arrived after its reversal."""
 
 
 class Authorisation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -218,6 +221,19 @@ class Authorisation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     task: SettlementTask | None = None
     due_at: int = 0
     attempts: int = 0
+    """How often this task, or the last one, was tried."""
+
+    rejections: int = 0
+    """How many of these the institution rejected as a call, instead of being silent."""
+
+    looks_left: int = 0
+    """How often it is still looked up after its reversal, before it counts as released."""
+
+    reopened: int = 0
+    """How often money turned up that had been reversed."""
+
+    said: str = ""
+    """What the institution said last, or how it was silent."""
 
     def __repr__(self) -> str:
         """Leave out the token."""
