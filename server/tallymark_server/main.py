@@ -17,12 +17,15 @@ import click
 import uvloop
 
 from tallymark_protocol.errors import TallymarkError
-from tallymark_server.app import Parts, serve
+from tallymark_server.app import PARTITIONS, Parts, serve
+from tallymark_server.beginning import begin, keeping_mark
 from tallymark_server.clock import STEP_SECONDS_MAX, SystemClock
+from tallymark_server.garbage import spare_what_stays
 from tallymark_server.institution import CreditInstitution, open_institution_channel
 from tallymark_server.key_options import key_options, read_passphrase
 from tallymark_server.keyring import Keyring
 from tallymark_server.keys.folder import KeyFolder
+from tallymark_server.keys.high_water import HighWater
 from tallymark_server.options import guard_options, limits_of
 from tallymark_server.passwords import PROFILES
 from tallymark_server.server_files import remove_ready_file, write_files
@@ -204,6 +207,13 @@ async def _run(settings: Settings) -> int:
         clock = SystemClock(
             not_before=await last_decision(store), step_seconds_max=settings.clock_step_seconds_max
         )
+        high_water = await asyncio.to_thread(HighWater, folder)
+        recovery = await begin(
+            store, clock=clock, keyring=keyring, high_water=high_water, partitions=PARTITIONS
+        )
+        if recovery is not None:
+            _log.critical("%s", in_words(recovery))
+        await stack.enter_async_context(keeping_mark(store, high_water, PARTITIONS))
         authority = Authority.open(folder.read_or_make, now=clock.now())
         tls = ServerTls(authority, clock=clock, host_names=settings.all_host_names())
         parts = Parts(
@@ -226,6 +236,7 @@ async def _run(settings: Settings) -> int:
                 operator_listen=settings.operator_listen,
             )
         )
+        spare_what_stays()
         write_files(settings, app, authority)
         _log.info(
             "serving on port %d, terminals on port %d, operators on port %d",
