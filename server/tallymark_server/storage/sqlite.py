@@ -17,7 +17,8 @@ from tallymark_server.domain.state import Key, Row, Rows
 from tallymark_server.keys.cells import CellRefused, Cells
 from tallymark_server.storage.sqlite_cells import CellWalk, Resealing, check_cells
 from tallymark_server.storage.sqlite_database import ExclusiveConnection, StoreRefused, connect
-from tallymark_server.storage.sqlite_journal import JournalTable
+from tallymark_server.storage.sqlite_failures import in_plain_words
+from tallymark_server.storage.sqlite_journal import JournalBroken, JournalTable, check_end
 from tallymark_server.storage.sqlite_table import RowTable
 from tallymark_server.storage.store import StoreFailed
 from tallymark_server.storage.tables import all_tables
@@ -45,6 +46,9 @@ class SqliteStore:
     ) -> None:
         """Use `open` instead."""
         self.warnings = tuple(warnings)
+        self.failure = ""
+        """What the store failed with and what to do; empty as long as it serves."""
+
         self._connection = connection
         self._cells = cells
         self._tables: dict[type[Row], RowTable[Any]] = {
@@ -73,14 +77,19 @@ class SqliteStore:
             message = f"{path} cannot be used: {error.strerror}."
             raise StoreRefused(message) from error
         except sqlite3.Error as error:
-            message = f"{path} cannot be opened: {error}."
+            message = f"{path} cannot be opened: {in_plain_words(error)}."
             raise StoreFailed(message) from error
         try:
             check_cells(opened, all_tables(), cells)
-        except CellRefused as refused:
+            check_end(opened)
+        except (CellRefused, JournalBroken) as refused:
             opened.close()
             message = f"{path} cannot be read: {refused}."
             raise StoreRefused(message) from refused
+        except sqlite3.Error as error:
+            opened.close()
+            message = f"{path} cannot be read: {in_plain_words(error)}."
+            raise StoreFailed(message) from error
         connection = _OneHopConnection(lambda: opened, iter_chunk_size=1)
         await connection
         return cls(connection, cells, opened.warnings)
@@ -236,19 +245,24 @@ class SqliteStore:
 
     def _work(self, connection: ExclusiveConnection, work: Callable[[ExclusiveConnection], T]) -> T:
         """Do the work on the connection's thread, where no later work can slip past a failure."""
-        message = "the database failed; restart the server"
         if self._failure is not None:
+            message = "the database failed; restart the server"
             raise StoreFailed(message) from self._failure
         try:
             return work(connection)
         except CellRefused as refused:
-            self._failure = refused
-            _log.critical("The database cannot be read: %s", refused)
-            raise StoreFailed(str(refused)) from refused
-        except (sqlite3.Error, MemoryError, msgspec.DecodeError, OSError) as error:
-            self._failure = error
-            _log.critical("The database failed: %s", error)
-            raise StoreFailed(message) from error
+            message = f"the database cannot be read: {refused}"
+            raise self._failed(message, refused) from refused
+        except (sqlite3.Error, MemoryError, msgspec.DecodeError, ValueError, OSError) as error:
+            message = f"the database failed: {in_plain_words(error)}"
+            raise self._failed(message, error) from error
+
+    def _failed(self, message: str, error: Exception) -> StoreFailed:
+        """Do nothing more from now on."""
+        self._failure = error
+        self.failure = message
+        _log.critical("%s", message)
+        return StoreFailed(message)
 
 
 class _OneHopConnection(aiosqlite.Connection):
@@ -263,7 +277,7 @@ class _OneHopConnection(aiosqlite.Connection):
         return await self._execute(work, self._conn)  # type: ignore[no-any-return, no-untyped-call]  # untyped there
 
 
-def _in_transaction(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+def _in_transaction(connection: ExclusiveConnection, work: Callable[[sqlite3.Connection], T]) -> T:
     connection.execute("BEGIN IMMEDIATE")
     try:
         done = work(connection)
@@ -273,4 +287,5 @@ def _in_transaction(connection: sqlite3.Connection, work: Callable[[sqlite3.Conn
         with suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
         raise
+    connection.checkpoints.after_commit(connection)
     return done

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from tallymark_server.durable import make_folder, sync_folder
+from tallymark_server.storage.sqlite_checkpoints import Checkpoints, checkpoint_all
 
 __all__ = ["ExclusiveConnection", "StoreRefused", "connect", "make_durable", "sqlite_warnings"]
 
@@ -18,7 +19,6 @@ APPLICATION_ID = 0x544D4B32  # "TMK2": tells our files from those of other progr
 UNSEALED_APPLICATION_ID = 0x544D4B31  # "TMK1": our first ones, which sealed nothing.
 PAGE_BYTES = 8192  # A few rows more in each: 80 us of storage a command, against 95 with 4096.
 CACHE_KIBIBYTES = 32 * 1024
-PAGES_PER_CHECKPOINT = 2000  # 16 MB: a checkpoint after some thousand commands.
 WAL_KEPT_BYTES_MAX = 64 * 1024 * 1024
 BUSY_SECONDS_MAX = 5  # Somebody may be reading along for a backup; nobody else may write.
 STATEMENTS_CACHED = 256  # Five for each table, and some.
@@ -36,6 +36,7 @@ class ExclusiveConnection(sqlite3.Connection):
     """A connection that keeps other servers out until it is closed."""
 
     lock: IO[str]
+    checkpoints: Checkpoints
     warnings: tuple[str, ...] = ()
 
     def close(self) -> None:
@@ -53,7 +54,8 @@ def connect(path: Path) -> ExclusiveConnection:
 
     1. Nobody else serves it.
     2. It is ours or empty, and not newer than this server.
-    3. It is durable: a write-ahead log, synced on each commit.
+    3. It is durable: a write-ahead log, synced on each commit, and all that a server before left
+       in that log is synced, too.
     4. It has all tables of this server.
 
     Raises:
@@ -143,8 +145,11 @@ def _prepare(connection: ExclusiveConnection, path: Path) -> None:
     # file. Saving a command takes 87 us with it and 87 without, or the noise hides the difference.
     connection.execute("PRAGMA secure_delete = ON")
     connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {PAGES_PER_CHECKPOINT}")
     connection.execute(f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES_MAX}")
+    connection.checkpoints = Checkpoints(connection)
+    if not checkpoint_all(connection):
+        message = f"Another program keeps {path} busy. Stop it, then start the server."
+        raise StoreRefused(message)
     _migrate(connection, migrations)  # (4)
     connection.warnings = (*sqlite_warnings(sqlite3.sqlite_version_info), *_folder_warnings(path))
     for warning in connection.warnings:

@@ -1,13 +1,17 @@
 """The SQL of the journal: each call is one statement, whatever the number of entries."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 import msgspec
 
 from tallymark_server.domain.model.journal import GENESIS, JournalEntry, JournalHead, Record
 
-__all__ = ["JournalTable"]
+__all__ = ["JournalBroken", "JournalTable", "check_end"]
+
+ENTRIES_CHECKED_AT_START: Final = 1_000
+"""Some 20 ms. `tallymark-admin audit verify` checks all."""
 
 _APPEND = """
     INSERT INTO journal SELECT
@@ -25,6 +29,47 @@ _READ = """
 _HEAD = """
     SELECT sequence, chain_hash FROM journal WHERE partition = ? ORDER BY sequence DESC LIMIT 1
 """
+_NEXT_PARTITION = "SELECT min(partition) FROM journal WHERE partition > ?"
+
+
+class JournalBroken(Exception):
+    """The end of a journal does not fit together; the message says where."""
+
+
+def check_end(connection: sqlite3.Connection) -> None:
+    """Check the last entries of every journal: what is decided next will be chained to them.
+
+    Raises:
+        JournalBroken: one does not follow the one before it.
+
+    """
+    table = JournalTable()
+    for partition in _partitions(connection):
+        try:
+            first = table.head(connection, partition).sequence - ENTRIES_CHECKED_AT_START
+            entries = table.read(
+                connection, partition, after_sequence=first, limit=ENTRIES_CHECKED_AT_START
+            )
+        except (ValueError, msgspec.DecodeError) as error:
+            message = "the end of the journal makes no sense. Go back to the last sound backup"
+            raise JournalBroken(message) from error
+        head = GENESIS if first <= 0 else entries.pop(0).head
+        for entry in entries:
+            if head.follow(partition, entry.record) != entry:
+                message = (
+                    f"entry {entry.sequence} of the journal does not follow the one before it."
+                    " Keep a copy of the file, and go back to the last sound backup"
+                )
+                raise JournalBroken(message)
+            head = entry.head
+
+
+def _partitions(connection: sqlite3.Connection) -> Iterator[int]:
+    partition: int | None = -1
+    while partition is not None:
+        (partition,) = connection.execute(_NEXT_PARTITION, (partition,)).fetchone()
+        if partition is not None:
+            yield partition
 
 
 class JournalTable:

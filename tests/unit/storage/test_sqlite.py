@@ -48,6 +48,8 @@ async def test_a_batch_takes_as_many_statements_whatever_its_size(
         await store.save(changes, entries_of_commands(commands))
 
     assert loading == ["SELECT"] * 3
+    if saving[-1] == "PRAGMA":  # the log has grown and is copied
+        saving.pop()
     assert saving == ["BEGIN", *["INSERT"] * 3, *["DELETE"] * 3, "INSERT", "COMMIT"]
 
 

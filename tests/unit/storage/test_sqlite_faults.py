@@ -42,7 +42,7 @@ async def test_a_full_disk_stops_the_store_and_leaves_nothing_half_done(
     before = rows_of_commands(3, name="before")
     await use_once(path, connect, monkeypatch, lambda store: save(store, *before))
 
-    with pytest.raises(StoreFailed, match="restart") as failed:
+    with pytest.raises(StoreFailed, match=r"the disk is full\. Make room") as failed:
         await use_once(
             path,
             connect_to_full_disk,

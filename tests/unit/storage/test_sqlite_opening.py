@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tallymark_server.storage import sqlite_database
+from tallymark_server.storage import sqlite_database, sqlite_journal
 from tallymark_server.storage.sqlite import SqliteStore, StoreRefused
 from tallymark_server.storage.sqlite_database import (
     PAGE_BYTES,
@@ -21,7 +21,7 @@ from tallymark_server.storage.sqlite_database import (
     sqlite_warnings,
 )
 from tallymark_server.storage.store import StoreFailed
-from tests.unit.storage.batches import outside
+from tests.unit.storage.batches import entries_of_commands, outside
 from tests.world.keys import cells_of_tests
 
 SERVER = """
@@ -203,6 +203,46 @@ async def test_a_damaged_database_fails_to_open(path: Path) -> None:
     damage_first_page(path)
 
     with pytest.raises(StoreFailed, match="malformed"):
+        await SqliteStore.open(path, cells_of_tests())
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE journal SET payload = '{\"x\":1}' WHERE sequence = 5",
+        "UPDATE journal SET chain_hash = 'none' WHERE sequence = 5",
+        "UPDATE journal SET chain_hash = 'none' WHERE sequence = 7",
+        "DELETE FROM journal WHERE sequence = 3",
+    ],
+)
+async def test_a_journal_whose_end_does_not_fit_together_is_not_served(
+    path: Path, damage: str
+) -> None:
+    store = await SqliteStore.open(path, cells_of_tests())
+    await store.save({}, entries_of_commands(7))
+    await store.close()
+    for trigger in ("journal_keeps_its_entries", "journal_loses_no_entry"):
+        outside(path, f"DROP TRIGGER {trigger}")
+    outside(path, damage)
+
+    with pytest.raises(StoreRefused, match=r"journal .*Go back|journal .*go back"):
+        await SqliteStore.open(path, cells_of_tests())
+
+
+async def test_only_the_end_of_a_long_journal_is_checked_at_the_start(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_journal, "ENTRIES_CHECKED_AT_START", 3)
+    store = await SqliteStore.open(path, cells_of_tests())
+    await store.save({}, entries_of_commands(7))
+    await store.close()
+    outside(path, "DROP TRIGGER journal_keeps_its_entries")
+    outside(path, "UPDATE journal SET payload = '' WHERE sequence = 4")
+
+    await (await SqliteStore.open(path, cells_of_tests())).close()
+
+    outside(path, "UPDATE journal SET payload = '' WHERE sequence = 6")
+    with pytest.raises(StoreRefused, match="entry 6 of the journal"):
         await SqliteStore.open(path, cells_of_tests())
 
 
