@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from tests.chaos.linearizability import Operation, is_linearizable
-from tests.chaos.models import FREE, Answer, Kind, code_step
+from tests.chaos.models import FREE, Answer, Code, Kind, code_step
 
 __all__ = ["History", "Place"]
 
@@ -28,15 +28,16 @@ class Place(NamedTuple):
 class History:
     """Operations by the code that they are about, in the order of their calls."""
 
-    def __init__(self, file: IO[str] | None = None) -> None:
-        """Take an open text file for the log, or none."""
+    def __init__(self, file: IO[str] | None = None, *, free: Code = FREE) -> None:
+        """Take an open text file for the log, or none, and what the codes are at first."""
+        self._free = free
         self.operations: dict[str, list[Operation]] = defaultdict(list)
         self._file = file
 
     @classmethod
-    def kept_in(cls, path: Path) -> "History":
+    def kept_in(cls, path: Path, *, free: Code = FREE) -> "History":
         """Begin a log in a new file, which is written line by line."""
-        return cls(path.open("x", buffering=1))
+        return cls(path.open("x", buffering=1), free=free)
 
     def close(self) -> None:
         """Close the file."""
@@ -67,7 +68,7 @@ class History:
         return [
             name
             for name, operations in self.operations.items()
-            if not is_linearizable(operations, FREE, code_step)
+            if not is_linearizable(operations, self._free, code_step)
         ]
 
     def counts(self) -> Counter[str]:

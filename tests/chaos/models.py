@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tests.chaos.linearizability import Operation
 
-__all__ = ["FREE", "Answer", "Code", "Kind", "code_step"]
+__all__ = ["FREE", "FREE_AT_GATE", "Answer", "Code", "Kind", "code_step"]
 
 
 class Kind(StrEnum):
@@ -58,9 +58,12 @@ class Code(NamedTuple):
     phase: Phase = Phase.OPEN
     lost: frozenset[str] = frozenset()
     barred: frozenset[str] = frozenset()
+    completes_itself: bool = False
+    """Whether a claim is all there is, as at a gate."""
 
 
 FREE = Code()
+FREE_AT_GATE = Code(completes_itself=True)
 
 
 def code_step(code: Code, operation: Operation) -> Iterable[Code]:
@@ -81,7 +84,11 @@ def _claim(code: Code, request: str) -> _Outcomes:
         return _state(code)
     if code.owner or request in code.lost:
         return [(Answer.LOST, code._replace(lost=code.lost | {request}))]
-    return _state(code._replace(owner=request))
+    claimed = code._replace(owner=request)
+    if not code.completes_itself:
+        return _state(claimed)
+    ended = claimed._replace(phase=Phase.ENDED)
+    return [*_state(claimed._replace(phase=Phase.DONE)), *_state(ended)]
 
 
 def _complete(code: Code, request: str) -> _Outcomes:

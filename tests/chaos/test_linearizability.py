@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from tests.chaos.linearizability import Operation, is_linearizable
-from tests.chaos.models import FREE, Answer, Kind, code_step
+from tests.chaos.models import FREE, FREE_AT_GATE, Answer, Kind, code_step
 
 A, B = "till a's", "till b's"
 
@@ -131,6 +131,19 @@ def test_a_bad_history_stays_bad_in_a_crowd(name: str) -> None:
     crowd = [(0.5, 2.5, f"till {number}'s", Kind.CLAIM, Answer.LOST) for number in range(8)]
 
     assert not is_good([*BAD[name], *history(*crowd)])
+
+
+def test_a_gate_needs_one_call() -> None:
+    passed = history(
+        (0, None, A, Kind.CLAIM, None),
+        (1, 2, A, Kind.LOOK_UP, Answer.DONE),
+        (3, 4, B, Kind.CLAIM, Answer.LOST),
+    )
+    passed_twice = history((0, 1, A, Kind.CLAIM, Answer.DONE), (2, 3, B, Kind.CLAIM, Answer.DONE))
+
+    assert is_linearizable(passed, FREE_AT_GATE, code_step)
+    assert not is_linearizable(passed, FREE, code_step)
+    assert not is_linearizable(passed_twice, FREE_AT_GATE, code_step)
 
 
 def test_no_history_of_a_real_register_is_called_bad_and_every_double_win_is() -> None:
