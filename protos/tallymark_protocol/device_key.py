@@ -16,7 +16,7 @@ docs/signatures.md specifies this for other languages.
 from enum import IntEnum
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -167,7 +167,7 @@ class DevicePrivateKey:
         """
         try:
             key = serialization.load_pem_private_key(pem, password=None)
-        except (ValueError, TypeError, UnsupportedAlgorithm):
+        except (ValueError, TypeError, UnsupportedAlgorithm, InternalError):
             # Without its cause, which may repeat what it read.
             key = None
         if not isinstance(key, Ed25519PrivateKey | ec.EllipticCurvePrivateKey):

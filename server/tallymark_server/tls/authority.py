@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -33,6 +33,17 @@ _KEY_USAGE: Final = x509.KeyUsage(
     crl_sign=False,
     encipher_only=False,
     decipher_only=False,
+)
+
+
+# What the library raises on requests of strangers. A version that PKCS #10 does not have and a key
+# that OpenSSL cannot set up are not ValueErrors to it.
+_NO_REQUEST: Final = (
+    ValueError,
+    UnsupportedAlgorithm,
+    InvalidSignature,
+    x509.InvalidVersion,
+    InternalError,
 )
 
 
@@ -186,7 +197,7 @@ def _requested_key(request: bytes) -> ec.EllipticCurvePublicKey:
         parsed = x509.load_der_x509_csr(request)
         public_key = parsed.public_key()
         is_signed = parsed.is_signature_valid
-    except (ValueError, UnsupportedAlgorithm, InvalidSignature):
+    except _NO_REQUEST:
         raise RequestInvalid from None
     is_p256 = isinstance(public_key, ec.EllipticCurvePublicKey) and isinstance(
         public_key.curve, ec.SECP256R1

@@ -313,6 +313,11 @@ def test_key_has_the_same_hash_for_phones_and_for_certificates() -> None:
             ),
             id="another curve",
         ),
+        # Of 32 bytes, where Ed448 has 57: OpenSSL refuses it with an error of its own.
+        pytest.param(
+            DevicePrivateKey.generate().to_pem().replace(b"BQYDK2Vw", b"BQYDK2Vx"),
+            id="another algorithm's length",
+        ),
         pytest.param(
             rsa.generate_private_key(65537, 2048).private_bytes(
                 serialization.Encoding.PEM,

@@ -147,3 +147,13 @@ def test_the_servers_certificate_is_for_its_names_and_addresses() -> None:
     assert list(usage) == [ExtendedKeyUsageOID.SERVER_AUTH]
     assert "PRIVATE" not in repr(identity)
     assert identity.expires_at == NOW + CertificateLives().server_seconds * 1000
+
+
+def test_a_request_of_a_version_that_does_not_exist_is_refused() -> None:
+    """The library has an error of its own for it, which reached callers as INTERNAL."""
+    good = ClientKey.generate().certificate_request()
+    version = good.index(b"\x02\x01\x00") + 2
+    strange = good[:version] + b"\x18" + good[version + 1 :]
+
+    with pytest.raises(RequestInvalid):
+        opened().issue_client(strange, kind="terminal", owner_id="till-1", now=NOW)
