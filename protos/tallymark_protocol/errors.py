@@ -10,10 +10,12 @@ an `ErrorInfo`. `from_call` makes the same error again from a failed call, and e
 failure an `UnknownOutcome`.
 """
 
+import contextlib
 from collections.abc import Iterable, Mapping
 
 import grpc
 from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from tallymark_protocol.reasons import DESCRIPTIONS, Reason
@@ -138,7 +140,9 @@ class _Details:
         self.retry_after_seconds = 0.0
         for key, value in trailing or ():
             if key == _STATUS_DETAILS_KEY and isinstance(value, bytes):
-                self._read(status_pb2.Status.FromString(value))
+                # Details that are none must not hide that the call failed.
+                with contextlib.suppress(DecodeError):
+                    self._read(status_pb2.Status.FromString(value))
 
     def _read(self, status: status_pb2.Status) -> None:
         info = error_details_pb2.ErrorInfo()

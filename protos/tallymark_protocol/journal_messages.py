@@ -25,7 +25,8 @@ def entry_of(line: bytes) -> ChainedEntry:
         entry = Parse(line, operator_service_pb2.JournalEntry(), ignore_unknown_fields=True)
         decided_at = to_milliseconds(entry.decided_at)
         demand(entry.sequence > 0, "entries are numbered from 1")
-    except (ParseError, ValueError, RecursionError) as error:
+    # SystemError: protobuf's own, for a name that has half of a surrogate pair.
+    except (ParseError, ValueError, RecursionError, SystemError) as error:
         message = "the line is not an entry of a journal"
         raise NotAnEntry(message) from error
     return ChainedEntry(

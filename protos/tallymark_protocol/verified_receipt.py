@@ -11,6 +11,7 @@ the customer's phone.
 
 import json
 from dataclasses import dataclass
+from typing import Final
 
 from google.protobuf.json_format import ParseDict, ParseError
 
@@ -21,6 +22,16 @@ from tallymark_protocol.confirmation_messages import action_of, total_of
 from tallymark_protocol.device_key import DevicePublicKey, NotADeviceKey
 
 __all__ = ["NotAReceipt", "VerifiedReceipt", "verify_receipt"]
+
+# What JSON and protobuf raise; a SystemError for names that have half of a surrogate pair.
+_NO_RECEIPT: Final = (
+    ParseError,
+    ValueError,
+    AttributeError,
+    TypeError,
+    RecursionError,
+    SystemError,
+)
 
 
 class NotAReceipt(ValueError):
@@ -119,7 +130,7 @@ def _read(
             if signed
             else None
         )
-    except (ParseError, ValueError, AttributeError, TypeError, RecursionError) as error:
+    except _NO_RECEIPT as error:
         message = "this is not a receipt in JSON"
         raise NotAReceipt(message) from error
     if not receipt.receipt_number:

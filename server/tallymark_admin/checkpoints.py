@@ -24,7 +24,8 @@ def signed_checkpoint(stored: Any) -> ReceivedCheckpoint:  # noqa: ANN401 - what
     """
     try:
         return received_checkpoint(ParseDict(stored, checkpoint_pb2.SignedCheckpoint()))
-    except (ParseError, ValueError, AttributeError, TypeError) as error:
+    # SystemError: protobuf's own, for a name that has half of a surrogate pair.
+    except (ParseError, ValueError, AttributeError, TypeError, SystemError) as error:
         message = "this is no signed checkpoint"
         raise NotACheckpoint(message) from error
 
@@ -61,7 +62,7 @@ class AuditKey:
             return str(json.loads(self.path.read_text())["audit_key_hash"])
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             message = f"{self.path} is damaged. Put it back from a backup."
             raise OSError(message) from error
 

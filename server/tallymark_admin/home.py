@@ -78,7 +78,7 @@ class Home:
         except FileNotFoundError:
             message = f"No operator is set up in {self.path}. Run `tallymark-admin init` first."
             raise NotEnrolled(message) from None
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             message = f"{path} is damaged. {_ENROL_ANEW}"
             raise NotEnrolled(message) from None
 
@@ -116,7 +116,9 @@ class Home:
 
         """
         path = self.path / _REQUEST
-        with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
+        with contextlib.suppress(
+            FileNotFoundError, ValueError, KeyError, TypeError, RecursionError
+        ):
             stored = json.loads(path.read_text())
             if stored["occasion"] == occasion and (self.path / stored["identity"] / _KEY).exists():
                 return CertificateRequest(

@@ -27,7 +27,9 @@ def key_to_follow(folder: Path, *, kind: str, in_use: int) -> Iterator[int]:
     """
     path = folder / f"rotation-{kind}.json"
     key_id = in_use
-    with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
+    with contextlib.suppress(
+        FileNotFoundError, ValueError, KeyError, TypeError, OverflowError, RecursionError
+    ):
         key_id = int(json.loads(path.read_text())["key_id"])
     replace_private_file(path, json.dumps({"key_id": key_id}) + "\n")
     try:

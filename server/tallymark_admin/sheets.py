@@ -7,6 +7,7 @@ quoted, but no line break. So a forgotten quote spoils its own line and none of 
 import codecs
 import csv
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -17,6 +18,9 @@ __all__ = ["ADVICE_COLUMNS", "Sheet", "SheetLine", "WrongSheet", "read_sheet", "
 
 ADVICE_COLUMNS: Final = ("error_line", "error_column", "error")
 """Columns that an errors file adds; they are skipped when it is imported."""
+
+_NAMES_SHOWN: Final = 10
+_NAME_CHARACTERS_SHOWN: Final = 40
 
 _DELIMITERS: Final = (",", ";", "\t")
 _LINE_BREAK: Final = re.compile(r"\r\n|\n|\r")
@@ -134,14 +138,21 @@ def _check_header(names: tuple[str, ...], *, columns: Sequence[Column], number: 
     known = {column.name for column in columns} | set(ADVICE_COLUMNS)
     problems = {
         "missing": [c.name for c in columns if c.is_required and c.name not in names],
-        "not known": [name or "(no name)" for name in names if name not in known],
-        "twice": sorted({name for name in names if names.count(name) > 1}),
+        "not known": [_shown(name) for name in names if name not in known],
+        "twice": sorted({_shown(name) for name, count in Counter(names).items() if count > 1}),
     }
-    found = [f"{what}: {', '.join(which)}" for what, which in problems.items() if which]
+    found = [
+        f"{what}: {', '.join(which[:_NAMES_SHOWN])}" for what, which in problems.items() if which
+    ]
     if found:
         problem = f"The header in line {number} is wrong ({'; '.join(found)})."
         message = f"{problem} {_expectation(columns)}"
         raise WrongSheet(message)
+
+
+def _shown(name: str) -> str:
+    """Return a name of a column as a message shows it: a file of something else has long ones."""
+    return name[:_NAME_CHARACTERS_SHOWN] or "(no name)"
 
 
 def _expectation(columns: Sequence[Column]) -> str:

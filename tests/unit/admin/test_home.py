@@ -82,7 +82,7 @@ def test_the_same_occasion_keeps_its_request_until_it_was_answered(home: Home) -
     assert home.request_for("renewal") != other
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"occasion": "enrolment"}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"occasion": "enrolment"}', "[" * 100_000])
 def test_a_damaged_note_of_a_request_is_made_anew(home: Home, content: str) -> None:
     home.request_for("enrolment")
     (home.path / "request.json").write_text(content)
@@ -112,7 +112,10 @@ def test_without_an_operator_the_way_to_one_is_told(home: Home) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["", "{", "[]", "{}", '{"server": "a", "renew_at": 1, "expires_at": 2}', "\xff"],
+    [
+        *("", "{", "[]", "{}", "[" * 100_000),
+        *('{"server": "a", "renew_at": 1, "expires_at": 2}', "\xff"),
+    ],
 )
 def test_a_damaged_operator_is_told(home: Home, content: str) -> None:
     enrol(home)

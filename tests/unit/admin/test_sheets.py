@@ -110,3 +110,12 @@ def test_columns_of_an_errors_file_are_known() -> None:
     sheet = read(f"error_line,error_column,error,{HEADER}\n7,points,Oh no.,{LINE}\n".encode())
 
     assert CELLS.items() <= sheet.cells_of(sheet.lines[0]).items()
+
+
+def test_a_file_of_something_else_is_refused_in_few_words() -> None:
+    names = ",".join(f"{number:x>2000}" for number in range(500))
+
+    with pytest.raises(WrongSheet, match="The header in line 1 is wrong") as refused:
+        read(names.encode())
+
+    assert len(str(refused.value)) < 1_000

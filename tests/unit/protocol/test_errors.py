@@ -55,3 +55,13 @@ def test_details_of_an_unknown_kind_are_passed_over() -> None:
 
     assert type(error) is Refused
     assert error.reason is Reason.CODE_EXPIRED
+
+
+def test_details_that_cannot_be_read_do_not_hide_that_the_call_failed() -> None:
+    trailer = grpc.aio.Metadata(("grpc-status-details-bin", b"\x12\x01\xff"))
+    code = grpc.StatusCode.UNAVAILABLE
+
+    error = from_call(grpc.aio.AioRpcError(code, grpc.aio.Metadata(), trailer, details="No."))
+
+    assert type(error) is UnknownOutcome
+    assert error.reason is None

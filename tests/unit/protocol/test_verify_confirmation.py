@@ -330,6 +330,7 @@ def test_checkpoint_that_was_changed_is_not_good(field: str, value: object, prob
         '{"receipt_number": "1", "actions": 1}',
         '{"receipt_number": "1", "checkpoint": 1}',
         "[" * 100_000,
+        '{"\\ud800": 1}',
         "\x00",
     ],
 )

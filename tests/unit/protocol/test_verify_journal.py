@@ -71,6 +71,7 @@ def test_line_is_read_as_the_entry_that_was_written() -> None:
         b'{"payload": {}}',
         b"\xff",
         b'{"a":' * 5000,
+        b'{"\\ud800": 1}',
     ],
 )
 def test_line_that_is_no_entry_is_refused(line: bytes) -> None:
