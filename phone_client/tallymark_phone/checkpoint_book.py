@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from tallymark_phone.private_files import write_private_file
+from tallymark_phone.private_files import read_json, write_private_file
 from tallymark_protocol.checkpoint import NotACheckpoint, ShortCheckpoint, parse_checkpoint
 
 __all__ = ["CheckpointBook", "CheckpointsDamaged", "SeenCheckpoint", "contradictions"]
@@ -81,7 +81,7 @@ class CheckpointBook:
     def entries(self) -> list[SeenCheckpoint]:
         """Return what is kept, oldest first; raises CheckpointsDamaged."""
         try:
-            content = json.loads(self._path.read_bytes())
+            content = read_json(self._path)
             if isinstance(content, list):
                 return [_from_json(entry) for entry in content]
         except FileNotFoundError:

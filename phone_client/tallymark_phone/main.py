@@ -22,6 +22,7 @@ from tallymark_phone.checkpoint_book import CheckpointsDamaged
 from tallymark_phone.code_display import WindowTooSmall
 from tallymark_phone.device_signatures import CannotAnswer
 from tallymark_phone.display import plain
+from tallymark_phone.pending_requests import RequestDamaged
 from tallymark_phone.plain_words import explain_failure
 from tallymark_phone.private_files import FolderTooOpen
 from tallymark_phone.trust import NoCertificates
@@ -42,6 +43,7 @@ _NOT_SET_UP: Final = (
     OSError,
     OtherCustomersPhone,
     PhoneIsNobodys,
+    RequestDamaged,
     WalletDamaged,
     WindowTooSmall,
 )

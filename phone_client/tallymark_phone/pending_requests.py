@@ -14,13 +14,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tallymark_phone.private_files import make_private_folder, write_private_file
+from tallymark_phone.private_files import make_private_folder, read_json, write_private_file
 from tallymark_phone.request_ids import new_request_id
 from tallymark_protocol.device_key import DevicePrivateKey, NotADeviceKey
 from tallymark_protocol.errors import Refused
 from tallymark_protocol.reasons import Reason
 
-__all__ = ["PendingRequests"]
+__all__ = ["PendingRequests", "RequestDamaged"]
+
+
+class RequestDamaged(Exception):
+    """The file of an unanswered request cannot be understood. The message names it."""
 
 
 class PendingRequests:
@@ -45,6 +49,7 @@ class PendingRequests:
 
         Raises:
             Refused: what the block raises, or that the earlier request had another secret in it.
+            RequestDamaged: the earlier request cannot be read.
 
         """
         path = self._path(name, *what)
@@ -89,10 +94,17 @@ class PendingRequests:
     @staticmethod
     def _entry(path: Path) -> dict[str, str] | None:
         try:
-            entry = json.loads(path.read_bytes())
+            entry = read_json(path)
+            return {"request_id": str(entry["request_id"]), "content": str(entry["content"])}
         except FileNotFoundError:
             return None
-        return {"request_id": str(entry["request_id"]), "content": str(entry["content"])}
+        except (KeyError, TypeError, ValueError):
+            # To make a new request in its place could do the same a second time.
+            message = (
+                f"{path} is damaged, and nobody knows what became of the request in it. Look"
+                " whether it was done; then remove the file."
+            )
+            raise RequestDamaged(message) from None
 
     def _path(self, name: str, *what: str) -> Path:
         request = json.dumps([name, *what]).encode()

@@ -1,12 +1,13 @@
 """Files that only their owner can read, and that are never seen half written."""
 
 import contextlib
+import json
 import os
 import secrets
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-__all__ = ["FolderTooOpen", "make_private_folder", "write_private_file"]
+__all__ = ["FolderTooOpen", "make_private_folder", "read_json", "write_private_file"]
 
 _FOLDER_MODE: Final = 0o700
 _FILE_MODE: Final = 0o600
@@ -37,6 +38,21 @@ def make_private_folder(folder: Path) -> None:
         )
         raise FolderTooOpen(message)
     folder.chmod(_FOLDER_MODE)
+
+
+def read_json(path: Path) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Return what a file of JSON holds.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is not JSON, or nested deeper than anything that was ever written here.
+
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except RecursionError:
+        message = "it is nested too deeply"
+        raise ValueError(message) from None
 
 
 def write_private_file(path: Path, content: bytes) -> None:

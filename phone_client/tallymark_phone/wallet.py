@@ -12,14 +12,15 @@ The folder has mode 0700, the files 0600.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 from tallymark_phone.checkpoint_book import CheckpointBook
 from tallymark_phone.pending_requests import PendingRequests
-from tallymark_phone.private_files import make_private_folder, write_private_file
+from tallymark_phone.private_files import make_private_folder, read_json, write_private_file
 from tallymark_phone.registrations import Session
 from tallymark_phone.trust import Trust
 from tallymark_protocol.device_key import DevicePrivateKey, NotADeviceKey
@@ -50,6 +51,9 @@ class Account:
     device_name: str
 
 
+_ACCOUNT_FIELDS: Final = {field.name for field in fields(Account)}
+
+
 class Wallet:
     """The phone's folder."""
 
@@ -68,10 +72,9 @@ class Wallet:
         content = self._read(_ACCOUNT)
         if content is None:
             return None
-        try:
-            return Account(**content)
-        except TypeError:
-            raise self._damaged(_ACCOUNT) from None
+        if set(content) != _ACCOUNT_FIELDS or not _are_texts(content.values()):
+            raise self._damaged(_ACCOUNT)
+        return Account(**content)
 
     def begin(
         self, account: Account, *, session: Session, device_key: DevicePrivateKey, trust: Trust
@@ -115,9 +118,12 @@ class Wallet:
             return None
         try:
             expires_at = datetime.fromisoformat(content["expires_at"])
-            return Session(token=content["token"], expires_at=expires_at)
+            token = content["token"]
         except (KeyError, TypeError, ValueError):
             raise self._damaged(_SESSION) from None
+        if not _are_texts([token]):
+            raise self._damaged(_SESSION)
+        return Session(token=token, expires_at=expires_at)
 
     def save_session(self, session: Session) -> None:
         """Keep the session in place of the one before."""
@@ -132,9 +138,16 @@ class Wallet:
         self.checkpoints.forget()
 
     def watched_event(self) -> int:
-        """Return the number of the last event that needs no more attention; 0 at first."""
-        content = self._read(_WATCHED) or {}
-        return int(content.get("event", 0))
+        """Return the number of the last event that needs no more attention; 0 at first.
+
+        Raises:
+            WalletDamaged: as it says.
+
+        """
+        event = (self._read(_WATCHED) or {"event": 0}).get("event")
+        if type(event) is not int:
+            raise self._damaged(_WATCHED)
+        return event
 
     def save_watched_event(self, event: int) -> None:
         """Keep the number of the last event that needs no more attention."""
@@ -142,7 +155,7 @@ class Wallet:
 
     def _read(self, name: str) -> dict[str, Any] | None:
         try:
-            content = json.loads((self._folder / name).read_bytes())
+            content = read_json(self._folder / name)
         except FileNotFoundError:
             return None
         except ValueError:
@@ -159,3 +172,11 @@ class Wallet:
             f"{self._folder / name} is damaged. Remove it and sign in again; if it is {_ACCOUNT} or"
             f" {_DEVICE_KEY}, add this phone as a new device."
         )
+
+
+def _are_texts(values: Iterable[object]) -> bool:
+    """Say whether all are texts that can be sent: UTF-8 has no half of a surrogate pair."""
+    return all(
+        isinstance(value, str) and value == value.encode(errors="replace").decode()
+        for value in values
+    )

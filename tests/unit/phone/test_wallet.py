@@ -1,10 +1,12 @@
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from tallymark_phone.pending_requests import RequestDamaged
 from tallymark_phone.private_files import FolderTooOpen, write_private_file
 from tallymark_phone.registrations import Session
 from tallymark_phone.trust import Trust
@@ -139,7 +141,7 @@ def test_no_repr_shows_the_session_token(wallet: Wallet) -> None:
     assert "a-secret-token" not in repr(wallet.session()) + repr(wallet)
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"token": 1}', '{"other": ""}', ""])
+@pytest.mark.parametrize("content", ["{", "[]", '{"token": 1}', '{"other": ""}', "", "[" * 100_000])
 def test_a_damaged_file_is_named_and_its_content_is_not(
     wallet: Wallet, home: Path, content: str
 ) -> None:
@@ -284,3 +286,34 @@ def test_a_request_whose_key_is_lost_is_another_request(
     assert second_id != first_id
     assert second_key.public() != first_key.public()
     assert not list((home / "pending").iterdir())
+
+
+def test_values_of_another_kind_are_damage_and_found_at_once(wallet: Wallet, home: Path) -> None:
+    wallet.save_account(replace(ACCOUNT, login_name="\ud800"))
+    (home / "session.json").write_text(f'{{"token": 5, "expires_at": "{SESSION.expires_at}"}}')
+    (home / "watched.json").write_text('{"event": null}')
+
+    with pytest.raises(WalletDamaged, match=r"account\.json"):
+        wallet.account()
+    with pytest.raises(WalletDamaged, match=r"session\.json"):
+        wallet.session()
+    with pytest.raises(WalletDamaged, match=r"watched\.json"):
+        wallet.watched_event()
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", "[" * 100_000, "\xff"])
+def test_a_damaged_request_is_told_and_not_made_a_second_time(
+    wallet: Wallet, home: Path, content: str
+) -> None:
+    with pytest.raises(UnknownOutcome), wallet.pending.request("RegisterCard"):
+        raise LOST
+    (path,) = (home / "pending").iterdir()
+    path.write_bytes(content.encode("latin-1"))
+
+    with (
+        pytest.raises(RequestDamaged, match="nobody knows what became of the request"),
+        wallet.pending.request("RegisterCard"),
+    ):
+        pytest.fail("a second request was made")
+
+    assert path.read_bytes() == content.encode("latin-1")
