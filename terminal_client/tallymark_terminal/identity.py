@@ -2,13 +2,18 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 
 from tallymark_protocol.certificate_request import ClientKey, public_key_hash
 from tallymark_protocol.tls import ClientIdentity
 
 __all__ = ["Certificate", "CertificateAttempt", "Enrolment", "Identity"]
+
+_UNREADABLE: Final = (ValueError, UnsupportedAlgorithm, x509.InvalidVersion, InternalError)
+"""What the library raises on certificates that a disk has damaged."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,9 +31,10 @@ class Certificate:
             certificate = x509.load_pem_x509_certificate(self.certificate_pem.encode())
             if self.ca_certificates_pem:
                 x509.load_pem_x509_certificates(self.ca_certificates_pem.encode())
-        except ValueError:
+            public_key = certificate.public_key()
+        except _UNREADABLE:
             return False
-        return public_key_hash(certificate.public_key()) == key.key_hash()
+        return public_key_hash(public_key) == key.key_hash()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -136,7 +136,7 @@ class IdentityFiles:
             fields = json.loads(read_private_file(self._folder / _TERMINAL))
         except FileNotFoundError:
             raise HomeUnusable(self._not_enrolled()) from None
-        except ValueError:
+        except (ValueError, RecursionError):
             fields = {}
         identity = None
         with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
@@ -163,7 +163,9 @@ class IdentityFiles:
 
     def _unanswered(self) -> CertificateAttempt | None:
         """Return the request that waits for its answer, if its key is here too."""
-        with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
+        with contextlib.suppress(
+            FileNotFoundError, ValueError, KeyError, TypeError, RecursionError
+        ):
             fields = json.loads(read_private_file(self._request))
             key = ClientKey.from_pem(read_private_file(self._new_key))
             if fields["key_hash"] == key.key_hash():

@@ -14,11 +14,13 @@ The text of a code is never written: its reference finds the process and can pay
 telephone number is, until its process id is known or the sale has ended.
 """
 
+import sqlite3
 from dataclasses import astuple, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final, Self
 
+from tallymark_protocol.strict_values import demand_text
 from tallymark_terminal.identification import (
     CodeReference,
     LookUpKey,
@@ -26,6 +28,7 @@ from tallymark_terminal.identification import (
     TelephoneNumber,
 )
 from tallymark_terminal.journal_file import JournalFile
+from tallymark_terminal.private_files import HomeUnusable
 
 __all__ = ["Journal", "Sale", "Stage"]
 
@@ -158,7 +161,15 @@ class Journal:
         await self._file.change("DELETE FROM sales WHERE ended_at < ?", now_seconds - KEPT_SECONDS)
 
     async def _read(self, condition: str, *values: object) -> list[Sale]:
-        return await self._file.read(_sale, f"{_SELECT} {condition}", *values)
+        """Return the sales that a condition finds; raises HomeUnusable for a damaged file."""
+        try:
+            return await self._file.read(_sale, f"{_SELECT} {condition}", *values)
+        except (sqlite3.Error, TypeError, ValueError, OverflowError, OSError) as error:
+            message = (
+                f"the journal cannot be read ({error}); keep the file aside to begin a new one, "
+                "and have the operator settle the sales that were open in it"
+            )
+            raise HomeUnusable(message) from error
 
 
 def _first(sales: list[Sale]) -> Sale | None:
@@ -168,6 +179,9 @@ def _first(sales: list[Sale]) -> Sale | None:
 def _sale(*row: object) -> Sale:
     values = dict(zip(_COLUMNS, row, strict=True))
     values["stage"] = Stage(str(values["stage"]))
+    demand_text(values["request_id"])
+    demand_text(values["asked"])
+    datetime.fromtimestamp(values["started_at"], tz=UTC)  # type: ignore[arg-type] # or TypeError
     for flag in ("is_held", "completes_by_itself"):
         values[flag] = bool(values[flag])
     return Sale(**values)  # type: ignore[arg-type] # the columns have what `write` put there

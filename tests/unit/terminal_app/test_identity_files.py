@@ -1,5 +1,6 @@
 """Key, certificate and the request for the next one: whole at any time, whatever is interrupted."""
 
+import ssl
 import stat
 from collections.abc import Callable
 from dataclasses import replace
@@ -305,7 +306,9 @@ def test_file_that_others_may_read_is_not_used(terminal: Terminal, name: str) ->
 
 
 @pytest.mark.parametrize("name", ["client.key", "client.pem", "ca.pem", "terminal.json"])
-@pytest.mark.parametrize("content", [b"[]", b"{}", b"\x00", b"-----BEGIN PRIVATE KEY-----\nAA"])
+@pytest.mark.parametrize(
+    "content", [b"[]", b"{}", b"\x00", b"[" * 100_000, b"-----BEGIN PRIVATE KEY-----\nAA"]
+)
 def test_damaged_file_is_reported_without_what_it_holds(
     terminal: Terminal, name: str, content: bytes
 ) -> None:
@@ -319,6 +322,18 @@ def test_damaged_file_is_reported_without_what_it_holds(
     assert unusable.value.__cause__ is None
 
 
+def test_certificate_over_a_key_that_is_none_is_reported(terminal: Terminal) -> None:
+    terminal.enrol()
+    path = terminal.home.path / "client.pem"
+    certificate = ssl.PEM_cert_to_DER_cert(path.read_text())
+    point = certificate.index(b"\x03\x42\x00\x04") + 4
+    off_the_curve = certificate[:point] + bytes(64) + certificate[point + 64 :]
+    path.write_text(ssl.DER_cert_to_PEM_cert(off_the_curve))
+
+    with pytest.raises(HomeUnusable, match="enrol again"):
+        terminal.home.read_identity()
+
+
 def test_key_of_another_certificate_is_reported(terminal: Terminal) -> None:
     terminal.enrol()
     (terminal.home.path / "client.key").write_bytes(ClientKey.generate().to_pem())
@@ -327,7 +342,9 @@ def test_key_of_another_certificate_is_reported(terminal: Terminal) -> None:
         terminal.home.read_identity()
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"request_id": "r"}', b"\xff"])
+@pytest.mark.parametrize(
+    "content", [b"", b"{}", b"[]", b'{"request_id": "r"}', b"\xff", b"[" * 100_000]
+)
 def test_damaged_request_is_replaced_by_a_new_one(terminal: Terminal, content: bytes) -> None:
     terminal.files.attempt("enrol", new_id="request-1")
     (terminal.home.path / "request.json").write_bytes(content)

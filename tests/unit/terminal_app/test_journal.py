@@ -1,3 +1,4 @@
+import asyncio
 import contextlib
 import sqlite3
 import stat
@@ -119,6 +120,33 @@ def test_damaged_journal_is_reported_and_kept(path: Path) -> None:
         JournalFile(path)
 
     assert path.read_bytes().startswith(b"this is not a database")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["stage = NULL", "request_id = x'00'", "asked = 5", "started_at = 'x'", "started_at = 1e300"],
+)
+async def test_damaged_row_is_reported(journal: Journal, path: Path, damage: str) -> None:
+    await journal.write(sale())
+    with sqlite3.connect(path) as other:
+        other.execute(f"UPDATE sales SET {damage}")  # noqa: S608 -- texts of this file
+    other.close()
+
+    with pytest.raises(HomeUnusable, match="cannot be read"):
+        await journal.latest(1)
+
+
+def test_damaged_page_is_reported(path: Path) -> None:
+    with contextlib.closing(JournalFile(path)) as file:
+        asyncio.run(Journal(file).write(sale()))
+    page_bytes = 4096
+    path.write_bytes(path.read_bytes()[:page_bytes] + b"\x0d" * (page_bytes * 20))
+
+    with (
+        contextlib.closing(JournalFile(path)) as file,
+        pytest.raises(HomeUnusable, match="cannot be read"),
+    ):
+        asyncio.run(Journal(file).latest(1))
 
 
 def test_journal_of_a_newer_version_is_left_alone(path: Path) -> None:
