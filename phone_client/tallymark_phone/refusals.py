@@ -39,6 +39,7 @@ SENTENCES: Final = {
     "RELEASED_BY_OPERATOR": "the operator settled it: nothing was done",
     "RELEASED_BY_TERMINAL": "the terminal gave it up",
     "CODE_NOT_BOUND": "this amount needs a code made for that terminal: scan its tag first",
+    "RESTORE_UNSETTLED": "it is frozen for now, after trouble with the server; nothing is lost",
 }
 """A sentence for each RefusalReason, by its name without prefix."""
 

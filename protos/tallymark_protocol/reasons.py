@@ -77,6 +77,8 @@ class Reason(StrEnum):
     OPERATOR_NOT_FOUND = "OPERATOR_NOT_FOUND"
     OPERATOR_IS_CALLER = "OPERATOR_IS_CALLER"
     KEY_NOT_FOUND = "KEY_NOT_FOUND"
+    BACKUP_FAILED = "BACKUP_FAILED"
+    RECOVERY_NOT_OPEN = "RECOVERY_NOT_OPEN"
 
 
 class Description(NamedTuple):
@@ -306,5 +308,13 @@ DESCRIPTIONS: dict[Reason, Description] = {
     Reason.KEY_NOT_FOUND: Description(
         "NOT_FOUND",
         "There is no such key.",
+    ),
+    Reason.BACKUP_FAILED: Description(
+        "FAILED_PRECONDITION",
+        "The backup was not made: {why}.",
+    ),
+    Reason.RECOVERY_NOT_OPEN: Description(
+        "FAILED_PRECONDITION",
+        "No recovery with this id is open.",
     ),
 }

@@ -45,8 +45,10 @@ from tallymark_server.services.operator import OperatorService, local_operator
 from tallymark_server.services.operator_keys import KeyRings
 from tallymark_server.services.password_guard import PasswordGuard
 from tallymark_server.services.peer_keys import CertifiedPeers, PeerKeys, UnsafeNamedPeers
+from tallymark_server.services.sealed_records import SealedRecords
 from tallymark_server.services.tag_maker import TagMaker
 from tallymark_server.services.terminal import TerminalService
+from tallymark_server.storage.sqlite_backup import Backups
 from tallymark_server.storage.store import Store
 from tallymark_server.tls.authority import Authority
 from tallymark_server.tls.server_tls import ServerTls
@@ -79,6 +81,9 @@ class Parts:
 
     operator_id: str = "first"
     """Operator that the server lets enrol by itself: the first, or one when all others are out."""
+
+    backups: Backups | None = None
+    """Makes backups while serving; None for a store that has no file."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -255,6 +260,7 @@ def _services(  # noqa: PLR0913 -- what the services share
         feed=feed,
         certificates=certificates,
         checkpoints=checkpoints,
+        records=SealedRecords(parts.keyring.records_key),
         port=lambda: numbers.terminals,
     )
     operators = OperatorService(
@@ -263,6 +269,7 @@ def _services(  # noqa: PLR0913 -- what the services share
         clock=parts.clock,
         keyring=parts.keyring,
         rings=rings,
+        backups=parts.backups,
         certificates=certificates,
         checkpoints=checkpoints,
         port=lambda: numbers.operators,

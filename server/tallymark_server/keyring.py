@@ -5,7 +5,8 @@
     keys/signing-NNN.pem   Ed25519 private keys by number (the one-byte kid), which sign codes
     keys/cells-NNN.key     keys by number, which seal the bodies of rows
     keys/audit.pem         Ed25519 private key that signs checkpoints of the journal
-    keys/epoch             number that is signed along with every code
+    keys/epoch             number that is signed along with every code; raised after a restore
+    keys/mark              how far the database had come, see high_water.py
 
 Whoever has a copy of the database but not this folder can neither make a code, nor read a row that
 tells of a person, nor link a hash to a name or a telephone number.
@@ -16,6 +17,7 @@ import hmac
 import logging
 import secrets
 from base64 import urlsafe_b64encode
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -47,7 +49,7 @@ def secret_hash(secret: str) -> str:
 class Keyring:
     """Every secret operation of the server. Its repr shows nothing."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- one for each kind of secret
         self,
         *,
         master: bytes,
@@ -55,17 +57,20 @@ class Keyring:
         signing: SigningRing,
         cells: Cells,
         audit_key: Ed25519PrivateKey,
+        keep_epoch: Callable[[int], None] = lambda _: None,
     ) -> None:
         """Derive the keys; `master` is 32 random bytes."""
         self.epoch = epoch
         self.signing = signing
         self.cells = cells
+        self._keep_epoch = keep_epoch
         self._audit_key = audit_key
         self._secrets_key = _derive(master, "secrets of answers")
         self._fingerprints_key = _derive(master, "fingerprints of requests")
         self._numbers_key = _derive(master, "telephone numbers")
         self._logins_key = _derive(master, "login names")
         self._references_key = _derive(master, "customer references")
+        self.records_key = _derive(master, "records of terminals")
 
     @classmethod
     def open(
@@ -96,6 +101,7 @@ class Keyring:
         keyring = cls(
             master=master,
             epoch=int(folder.read_or_make("epoch", lambda: b"1\n")),
+            keep_epoch=lambda epoch: folder.write("epoch", b"%d\n" % epoch),
             signing=SigningRing(folder),
             cells=Cells(folder),
             audit_key=read_private_key(folder, "audit.pem"),
@@ -103,6 +109,17 @@ class Keyring:
         if is_new:
             _log.info("made new keys in %s; keep a backup of them, not with the data", folder.path)
         return keyring
+
+    def raise_epoch(self, epoch: int) -> None:
+        """Let every code of earlier epochs be dead, durably.
+
+        Raises:
+            OSError: it could not be written; the epoch is as it was.
+
+        """
+        assert epoch > self.epoch, "an epoch never comes again"
+        self._keep_epoch(epoch)
+        self.epoch = epoch
 
     @property
     def audit_public_key(self) -> Ed25519PublicKey:

@@ -18,7 +18,7 @@ import uvloop
 
 from tallymark_protocol.errors import TallymarkError
 from tallymark_server.app import PARTITIONS, Parts, serve
-from tallymark_server.beginning import begin, keeping_mark
+from tallymark_server.beginning import begin, keeping_mark, log_recovery
 from tallymark_server.clock import STEP_SECONDS_MAX, SystemClock
 from tallymark_server.garbage import spare_what_stays
 from tallymark_server.institution import CreditInstitution, open_institution_channel
@@ -32,6 +32,7 @@ from tallymark_server.server_files import remove_ready_file, write_files
 from tallymark_server.services.number_sender import LogNumberSender
 from tallymark_server.settings import Settings, institution_ca_pem
 from tallymark_server.storage.sqlite import SqliteStore
+from tallymark_server.storage.sqlite_backup import Backups
 from tallymark_server.storage.sqlite_database import StoreRefused
 from tallymark_server.storage.store import StoreFailed, last_decision
 from tallymark_server.tls.authority import Authority
@@ -212,7 +213,7 @@ async def _run(settings: Settings) -> int:
             store, clock=clock, keyring=keyring, high_water=high_water, partitions=PARTITIONS
         )
         if recovery is not None:
-            _log.critical("%s", in_words(recovery))
+            log_recovery(recovery)
         await stack.enter_async_context(keeping_mark(store, high_water, PARTITIONS))
         authority = Authority.open(folder.read_or_make, now=clock.now())
         tls = ServerTls(authority, clock=clock, host_names=settings.all_host_names())
@@ -227,6 +228,7 @@ async def _run(settings: Settings) -> int:
             authority=authority,
             tls=None if settings.unsafe_plain_text else tls,
             operator_id=settings.operator_id,
+            backups=Backups(database=database, folder=settings.data / "backups"),
         )
         app = await stack.enter_async_context(
             serve(
@@ -237,7 +239,7 @@ async def _run(settings: Settings) -> int:
             )
         )
         spare_what_stays()
-        write_files(settings, app, authority)
+        write_files(settings, app, authority, recovery)
         _log.info(
             "serving on port %d, terminals on port %d, operators on port %d",
             app.port,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tallymark_protocol.enrolment_file import EnrolmentFile
 from tallymark_server.app import App
+from tallymark_server.domain.model.recovery import Recovery
 from tallymark_server.settings import Settings
 from tallymark_server.tls.authority import Authority
 
@@ -21,7 +22,9 @@ def remove_ready_file(settings: Settings) -> None:
         settings.ready_file.unlink(missing_ok=True)
 
 
-def write_files(settings: Settings, app: App, authority: Authority) -> None:
+def write_files(
+    settings: Settings, app: App, authority: Authority, recovery: Recovery | None
+) -> None:
     """Write the authority's certificate, the first operator's code, and the ready file."""
     ca_file = settings.data / "ca.pem"
     _replace(ca_file, authority.certificates_pem, mode=0o644)
@@ -34,6 +37,7 @@ def write_files(settings: Settings, app: App, authority: Authority) -> None:
             "operator_port": app.operator_port,
             "ca_file": str(ca_file.absolute()),
             "pid": os.getpid(),
+            "open_recovery": recovery.recovery_id if recovery else None,
         }
         _replace(settings.ready_file, json.dumps(facts), mode=0o644)
 

@@ -93,6 +93,8 @@ _ERROR_WORDS: Final = {
     Reason.OPERATOR_NOT_FOUND: "There is no such operator.",
     Reason.OPERATOR_IS_CALLER: "An operator cannot revoke itself.",
     Reason.KEY_NOT_FOUND: "The server has no such key.",
+    Reason.BACKUP_FAILED: "The server could not make the backup.",
+    Reason.RECOVERY_NOT_OPEN: "The server does not ask for earlier sales any more.",
 }
 
 _REVERSAL_WORDS: Final = {
@@ -221,6 +223,10 @@ _REFUSAL_WORDS: Final[dict[RefusalReason, str | Callable[[Words, Refusal], str]]
     RefusalReason.CODE_NOT_BOUND: (
         "This amount needs a code made for this terminal. Let the phone read this terminal's tag, "
         "and scan the code that it shows then."
+    ),
+    RefusalReason.RESTORE_UNSETTLED: (
+        "The server was restored from a backup, and this may have been used since. It is frozen "
+        "until the operator has settled that."
     ),
     RefusalReason.UNKNOWN: "Refused, for a reason that this terminal does not know.",
 }

@@ -6,6 +6,7 @@ import msgspec
 
 from tallymark_server.domain.model.people import Card
 from tallymark_server.domain.model.processes import Process
+from tallymark_server.domain.model.recovery import SaleReportOutcome
 
 __all__ = [
     "Answer",
@@ -22,6 +23,7 @@ __all__ = [
     "ReversalOutcome",
     "ReversalRefusal",
     "RowAnswer",
+    "SaleReportAnswer",
     "SeenProcess",
     "SessionAnswer",
 ]
@@ -140,6 +142,12 @@ class RowAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="row"):
     is_new: bool
 
 
+class SaleReportAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="sale_report"):
+    """A terminal's report of one sale was taken in."""
+
+    outcome: SaleReportOutcome
+
+
 Answer = (
     RefusedAnswer
     | Done
@@ -154,4 +162,5 @@ Answer = (
     | SeenProcess
     | ReversalAnswer
     | RowAnswer
+    | SaleReportAnswer
 )

@@ -67,17 +67,22 @@ def create_programme(draft: Draft, command: CreateProgramme) -> RowAnswer:
     return _create(draft, command.programme)
 
 
-def add_bill(draft: Draft, command: AddBill) -> RowAnswer:
+def add_bill(draft: Draft, command: AddBill, now: int) -> RowAnswer:
     """Add a bill for a customer."""
     customer = _customer_named(draft, command.login_hash)
     if draft.get(Merchant.key_of(command.bill.merchant_id)) is None:
         raise Refused(Reason.MERCHANT_NOT_FOUND)
     bill = msgspec.structs.replace(
-        command.bill, partition=customer.partition, customer_id=customer.customer_id
+        command.bill, partition=customer.partition, customer_id=customer.customer_id, added_at=now
     )
     existing = draft.get(bill.key)
     if existing is not None:
-        same = msgspec.structs.replace(bill, state=existing.state, process_id=existing.process_id)
+        same = msgspec.structs.replace(
+            bill,
+            added_at=existing.added_at,
+            state=existing.state,
+            process_id=existing.process_id,
+        )
         return _unchanged(same, existing)
     _check_room(len(customer.bills), "bills")
     reference = BillReference(merchant_id=bill.merchant_id, bill_reference=bill.bill_reference)
@@ -86,17 +91,19 @@ def add_bill(draft: Draft, command: AddBill) -> RowAnswer:
     return RowAnswer(is_new=True)
 
 
-def add_ticket(draft: Draft, command: AddTicket) -> RowAnswer:
+def add_ticket(draft: Draft, command: AddTicket, now: int) -> RowAnswer:
     """Add a ticket for a customer."""
     customer = _customer_named(draft, command.login_hash)
     if draft.get(Event.key_of(command.ticket.event_id)) is None:
         raise Refused(Reason.EVENT_NOT_FOUND)
     ticket = msgspec.structs.replace(
-        command.ticket, partition=customer.partition, customer_id=customer.customer_id
+        command.ticket, partition=customer.partition, customer_id=customer.customer_id, added_at=now
     )
     existing = draft.get(ticket.key)
     if existing is not None:
-        same = msgspec.structs.replace(ticket, uses=existing.uses, held_by=existing.held_by)
+        same = msgspec.structs.replace(
+            ticket, added_at=existing.added_at, uses=existing.uses, held_by=existing.held_by
+        )
         return _unchanged(same, existing)
     _check_room(len(customer.tickets), "tickets")
     reference = TicketReference(event_id=ticket.event_id, ticket_id=ticket.ticket_id)

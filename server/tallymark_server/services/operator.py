@@ -37,12 +37,14 @@ from tallymark_server.services.enrolment import Certificates
 from tallymark_server.services.operator_devices import OperatorDevices
 from tallymark_server.services.operator_keys import KeyRings, OperatorKeys
 from tallymark_server.services.operator_lists import OperatorLists
+from tallymark_server.services.operator_recovery import OperatorRecovery
 from tallymark_server.services.processes_out import process_message
 from tallymark_server.services.registrations_out import (
     operator_message,
     policy_message,
     terminal_message,
 )
+from tallymark_server.storage.sqlite_backup import Backups
 from tallymark_server.storage.store import Store
 
 __all__ = ["OperatorService", "local_operator"]
@@ -63,9 +65,13 @@ def local_operator(keyring: Keyring, operator_id: str) -> tuple[commands.CreateO
 
 
 class OperatorService(
-    OperatorLists, OperatorDevices, OperatorKeys, contract_grpc.OperatorServiceServicer
+    OperatorLists,
+    OperatorDevices,
+    OperatorKeys,
+    OperatorRecovery,
+    contract_grpc.OperatorServiceServicer,
 ):
-    """The changing calls, over those that list and those about devices and keys."""
+    """The changing calls, over those that list and those about devices, keys and backups."""
 
     def __init__(  # noqa: PLR0913 -- a service takes what it needs
         self,
@@ -75,6 +81,7 @@ class OperatorService(
         clock: Clock,
         keyring: Keyring,
         rings: KeyRings,
+        backups: Backups | None,
         certificates: Certificates,
         checkpoints: Checkpoints,
         port: Callable[[], int],
@@ -85,6 +92,7 @@ class OperatorService(
         self._clock = clock
         self._keyring = keyring
         self._rings = rings
+        self._backups = backups
         self._certificates = certificates
         self._checkpoints = checkpoints
         self._port = port

@@ -1,6 +1,9 @@
 """TerminalService: what a till, gate or kiosk calls."""
 
+import asyncio
+import hashlib
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -8,12 +11,16 @@ import grpc
 
 from tallymark.v1 import terminal_service_pb2 as contract
 from tallymark.v1 import terminal_service_pb2_grpc as contract_grpc
+from tallymark_server.beginning import newest_recovery
 from tallymark_server.clock import Clock
 from tallymark_server.domain import commands
 from tallymark_server.domain.answers import (
+    Done,
     ProcessAnswer,
     ReversalAnswer,
+    SaleReportAnswer,
 )
+from tallymark_server.domain.identifiers import DIRECTORY
 from tallymark_server.domain.model.merchants import (
     CallerKind,
     Merchant,
@@ -21,6 +28,7 @@ from tallymark_server.domain.model.merchants import (
     Terminal,
 )
 from tallymark_server.domain.model.processes import ProcessState
+from tallymark_server.domain.model.recovery import SaleReportOutcome
 from tallymark_server.domain.processes.terminal_view import as_terminal_sees
 from tallymark_server.keyring import Keyring
 from tallymark_server.lanes.feed import Feed
@@ -33,6 +41,7 @@ from tallymark_server.services.lookup import Lookup
 from tallymark_server.services.messages_in import process_name_from
 from tallymark_server.services.processes_out import receipt_message
 from tallymark_server.services.registrations_out import verification_key_message
+from tallymark_server.services.sealed_records import SealedRecords
 from tallymark_server.services.tag_maker import TagMaker
 from tallymark_server.services.terminal_resolve import TerminalResolving
 from tallymark_server.services.values_out import number_in_contract, time_message
@@ -58,6 +67,7 @@ class TerminalService(TerminalResolving, contract_grpc.TerminalServiceServicer):
         feed: Feed,
         certificates: Certificates,
         checkpoints: Checkpoints,
+        records: SealedRecords,
         port: Callable[[], int],
     ) -> None:
         """Take the parts it works with, and what tells the port that terminals call."""
@@ -70,6 +80,7 @@ class TerminalService(TerminalResolving, contract_grpc.TerminalServiceServicer):
         self._feed = feed
         self._certificates = certificates
         self._checkpoints = checkpoints
+        self._records = records
         self._port = port
 
     async def Enroll(
@@ -119,6 +130,7 @@ class TerminalService(TerminalResolving, contract_grpc.TerminalServiceServicer):
             epoch=self._keyring.epoch,
             server_time=time_message(self._clock.now()),
             checkpoint=await self._checkpoints.signed(),
+            open_recovery=await self._open_recovery(),
         )
 
     async def GetProcess(
@@ -213,3 +225,44 @@ class TerminalService(TerminalResolving, contract_grpc.TerminalServiceServicer):
         )
         answer = await decided(self._lane, command, ProcessAnswer)
         return contract.UpdatePointsResponse(process=self._message(answer.process))
+
+    async def ReportSales(
+        self, request: contract.ReportSalesRequest, context: _Context
+    ) -> contract.ReportSalesResponse:
+        """Take in what a terminal executed and this database does not have."""
+        outcomes = await asyncio.gather(
+            *(self._report(request.recovery_id, record) for record in request.sealed_records)
+        )
+        if request.is_last:
+            finish = commands.FinishReport(
+                caller=CALLER.get(), partition=DIRECTORY, recovery_id=request.recovery_id
+            )
+            await decided(self._lane, finish, Done)
+        counts = Counter(outcomes)
+        return contract.ReportSalesResponse(
+            known=counts[SaleReportOutcome.KNOWN],
+            applied=counts[SaleReportOutcome.APPLIED],
+            with_problems=counts[SaleReportOutcome.PARTLY_APPLIED]
+            + counts[SaleReportOutcome.CONTRADICTS],
+            not_genuine=counts[SaleReportOutcome.NOT_GENUINE],
+        )
+
+    async def _report(self, recovery_id: str, record: bytes) -> SaleReportOutcome:
+        caller = CALLER.get()
+        process = self._records.open(record, terminal_id=caller.caller_id)
+        command = commands.ReportSale(
+            caller=caller,
+            partition=process.partition if process else DIRECTORY,
+            recovery_id=recovery_id,
+            process=process,
+            record_hash=hashlib.sha256(record).hexdigest(),
+        )
+        return (await decided(self._lane, command, SaleReportAnswer)).outcome
+
+    async def _open_recovery(self) -> contract.OpenRecovery | None:
+        recovery = await newest_recovery(self._store)
+        if recovery is None or not recovery.is_unsettled:
+            return None
+        return contract.OpenRecovery(
+            recovery_id=recovery.recovery_id, lost_since=time_message(recovery.lost_since)
+        )

@@ -25,6 +25,7 @@ from tallymark_server.services.callers import CALLER
 from tallymark_server.services.lookup import Lookup
 from tallymark_server.services.messages_in import ask_from, money_from
 from tallymark_server.services.processes_out import process_message
+from tallymark_server.services.sealed_records import SealedRecords
 
 __all__ = ["TELEPHONE_ANSWER_SECONDS", "TerminalResolving", "taking_at_least"]
 
@@ -53,6 +54,7 @@ class TerminalResolving:
     _keyring: Keyring
     _lookup: Lookup
     _feed: Feed
+    _records: SealedRecords
 
     async def ResolveCode(
         self, request: contract.ResolveCodeRequest, context: _Context
@@ -121,7 +123,9 @@ class TerminalResolving:
         reference = ""
         if process.customer_id:
             reference = self._keyring.customer_reference(process.merchant_id, process.customer_id)
-        return process_message(process, customer_reference=reference)
+        message = process_message(process, customer_reference=reference)
+        message.sealed_record = self._records.seal(process)
+        return message
 
 
 @asynccontextmanager

@@ -141,6 +141,10 @@ class _RefusalReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Refusal
     """The terminal gave the process up."""
     REFUSAL_REASON_CODE_NOT_BOUND: _RefusalReason.ValueType  # 32
     """An amount from the policy's bind_money_from on needs a code that is bound to this terminal: show its tag to the phone."""
+    REFUSAL_REASON_RESTORE_UNSETTLED: _RefusalReason.ValueType  # 33
+    """The server was restored from a backup, and this may have been used since. It is frozen until that is settled; what
+    was registered later is not.
+    """
 
 class RefusalReason(_RefusalReason, metaclass=_RefusalReasonEnumTypeWrapper):
     """RefusalReason says why an action, and with it the whole process, was refused. A refusal is final for its request_id."""
@@ -211,6 +215,10 @@ REFUSAL_REASON_RELEASED_BY_TERMINAL: RefusalReason.ValueType  # 31
 """The terminal gave the process up."""
 REFUSAL_REASON_CODE_NOT_BOUND: RefusalReason.ValueType  # 32
 """An amount from the policy's bind_money_from on needs a code that is bound to this terminal: show its tag to the phone."""
+REFUSAL_REASON_RESTORE_UNSETTLED: RefusalReason.ValueType  # 33
+"""The server was restored from a backup, and this may have been used since. It is frozen until that is settled; what
+was registered later is not.
+"""
 Global___RefusalReason: _TypeAlias = RefusalReason  # noqa: Y015
 
 class _Settlement:

@@ -510,6 +510,21 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         {"reason": "KEY_NOT_FOUND", "domain": "tallymark", "metadata": {}}
         Message: "There is no such key."
     """
+    ERROR_REASON_BACKUP_FAILED: _ErrorReason.ValueType  # 67
+    """The backup could not be made or is damaged; `why` says in words what went wrong. Nothing else was changed. Status
+    FAILED_PRECONDITION.
+
+    Example:
+        {"reason": "BACKUP_FAILED", "domain": "tallymark", "metadata": {"why": "the disk is full"}}
+        Message: "The backup was not made: the disk is full."
+    """
+    ERROR_REASON_RECOVERY_NOT_OPEN: _ErrorReason.ValueType  # 68
+    """No recovery with this id is open. Status FAILED_PRECONDITION.
+
+    Example:
+        {"reason": "RECOVERY_NOT_OPEN", "domain": "tallymark", "metadata": {}}
+        Message: "No recovery with this id is open."
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is every reason for which a call can fail. The status of a failed call carries a google.rpc.ErrorInfo whose `reason`
@@ -1012,5 +1027,20 @@ ERROR_REASON_KEY_NOT_FOUND: ErrorReason.ValueType  # 66
 Example:
     {"reason": "KEY_NOT_FOUND", "domain": "tallymark", "metadata": {}}
     Message: "There is no such key."
+"""
+ERROR_REASON_BACKUP_FAILED: ErrorReason.ValueType  # 67
+"""The backup could not be made or is damaged; `why` says in words what went wrong. Nothing else was changed. Status
+FAILED_PRECONDITION.
+
+Example:
+    {"reason": "BACKUP_FAILED", "domain": "tallymark", "metadata": {"why": "the disk is full"}}
+    Message: "The backup was not made: the disk is full."
+"""
+ERROR_REASON_RECOVERY_NOT_OPEN: ErrorReason.ValueType  # 68
+"""No recovery with this id is open. Status FAILED_PRECONDITION.
+
+Example:
+    {"reason": "RECOVERY_NOT_OPEN", "domain": "tallymark", "metadata": {}}
+    Message: "No recovery with this id is open."
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -9,10 +9,13 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from tallymark.v1 import action_pb2 as _action_pb2
 from tallymark.v1 import certificate_pb2 as _certificate_pb2
 from tallymark.v1 import checkpoint_pb2 as _checkpoint_pb2
+from tallymark.v1 import credit_institution_service_pb2 as _credit_institution_service_pb2
 from tallymark.v1 import key_pb2 as _key_pb2
 from tallymark.v1 import merchant_pb2 as _merchant_pb2
+from tallymark.v1 import money_pb2 as _money_pb2
 from tallymark.v1 import policy_pb2 as _policy_pb2
 from tallymark.v1 import process_pb2 as _process_pb2
 from tallymark.v1 import registration_pb2 as _registration_pb2
@@ -83,6 +86,42 @@ KEY_KIND_TLS: KeyKind.ValueType  # 3
 """Stands in the server's own TLS certificate."""
 Global___KeyKind: _TypeAlias = KeyKind  # noqa: Y015
 
+class _OpenQuestionKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OpenQuestionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OpenQuestionKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    OPEN_QUESTION_KIND_UNSPECIFIED: _OpenQuestionKind.ValueType  # 0
+    """Never valid."""
+    OPEN_QUESTION_KIND_OVERDUE: _OpenQuestionKind.ValueType  # 1
+    """Did the terminal execute it? It did not say so in time."""
+    OPEN_QUESTION_KIND_CONTESTED: _OpenQuestionKind.ValueType  # 2
+    """Who is right? The code was shown twice, and the customer has not answered."""
+    OPEN_QUESTION_KIND_DISPUTED: _OpenQuestionKind.ValueType  # 3
+    """Is it to stand? The customer did not want it."""
+    OPEN_QUESTION_KIND_CAPTURE: _OpenQuestionKind.ValueType  # 4
+    """Was the amount taken? The process completed, and the institution does not take it."""
+    OPEN_QUESTION_KIND_REVERSAL: _OpenQuestionKind.ValueType  # 5
+    """Was the amount given back? The process was given up or undone, and the institution does not give it back."""
+
+class OpenQuestionKind(_OpenQuestionKind, metaclass=_OpenQuestionKindEnumTypeWrapper):
+    """OpenQuestionKind is what a person has to decide."""
+
+OPEN_QUESTION_KIND_UNSPECIFIED: OpenQuestionKind.ValueType  # 0
+"""Never valid."""
+OPEN_QUESTION_KIND_OVERDUE: OpenQuestionKind.ValueType  # 1
+"""Did the terminal execute it? It did not say so in time."""
+OPEN_QUESTION_KIND_CONTESTED: OpenQuestionKind.ValueType  # 2
+"""Who is right? The code was shown twice, and the customer has not answered."""
+OPEN_QUESTION_KIND_DISPUTED: OpenQuestionKind.ValueType  # 3
+"""Is it to stand? The customer did not want it."""
+OPEN_QUESTION_KIND_CAPTURE: OpenQuestionKind.ValueType  # 4
+"""Was the amount taken? The process completed, and the institution does not take it."""
+OPEN_QUESTION_KIND_REVERSAL: OpenQuestionKind.ValueType  # 5
+"""Was the amount given back? The process was given up or undone, and the institution does not give it back."""
+Global___OpenQuestionKind: _TypeAlias = OpenQuestionKind  # noqa: Y015
+
 class _ProcessSettlement:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -106,6 +145,74 @@ PROCESS_SETTLEMENT_EXECUTED: ProcessSettlement.ValueType  # 1
 PROCESS_SETTLEMENT_NOT_EXECUTED: ProcessSettlement.ValueType  # 2
 """The terminal did not execute it: it becomes RELEASED."""
 Global___ProcessSettlement: _TypeAlias = ProcessSettlement  # noqa: Y015
+
+class _SaleReportOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SaleReportOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SaleReportOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SALE_REPORT_OUTCOME_UNSPECIFIED: _SaleReportOutcome.ValueType  # 0
+    """Never valid."""
+    SALE_REPORT_OUTCOME_KNOWN: _SaleReportOutcome.ValueType  # 1
+    """The server had it as completed."""
+    SALE_REPORT_OUTCOME_APPLIED: _SaleReportOutcome.ValueType  # 2
+    """It was lost or open, and is completed now."""
+    SALE_REPORT_OUTCOME_PARTLY_APPLIED: _SaleReportOutcome.ValueType  # 3
+    """As APPLIED, but some of it could not be applied; an operator sees what."""
+    SALE_REPORT_OUTCOME_CONTRADICTS: _SaleReportOutcome.ValueType  # 4
+    """The server has it as ended without any effect; an operator sees it."""
+    SALE_REPORT_OUTCOME_NOT_GENUINE: _SaleReportOutcome.ValueType  # 5
+    """The record is none that this server gave to this terminal."""
+
+class SaleReportOutcome(_SaleReportOutcome, metaclass=_SaleReportOutcomeEnumTypeWrapper):
+    """SaleReportOutcome is what became of a reported sale; see TerminalService.ReportSales."""
+
+SALE_REPORT_OUTCOME_UNSPECIFIED: SaleReportOutcome.ValueType  # 0
+"""Never valid."""
+SALE_REPORT_OUTCOME_KNOWN: SaleReportOutcome.ValueType  # 1
+"""The server had it as completed."""
+SALE_REPORT_OUTCOME_APPLIED: SaleReportOutcome.ValueType  # 2
+"""It was lost or open, and is completed now."""
+SALE_REPORT_OUTCOME_PARTLY_APPLIED: SaleReportOutcome.ValueType  # 3
+"""As APPLIED, but some of it could not be applied; an operator sees what."""
+SALE_REPORT_OUTCOME_CONTRADICTS: SaleReportOutcome.ValueType  # 4
+"""The server has it as ended without any effect; an operator sees it."""
+SALE_REPORT_OUTCOME_NOT_GENUINE: SaleReportOutcome.ValueType  # 5
+"""The record is none that this server gave to this terminal."""
+Global___SaleReportOutcome: _TypeAlias = SaleReportOutcome  # noqa: Y015
+
+class _ChargeDifferenceKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ChargeDifferenceKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ChargeDifferenceKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CHARGE_DIFFERENCE_KIND_UNSPECIFIED: _ChargeDifferenceKind.ValueType  # 0
+    """Never valid."""
+    CHARGE_DIFFERENCE_KIND_ONLY_HERE: _ChargeDifferenceKind.ValueType  # 1
+    """The server counts on an amount of which the institution knows nothing."""
+    CHARGE_DIFFERENCE_KIND_ONLY_THERE: _ChargeDifferenceKind.ValueType  # 2
+    """The institution has an authorisation of which the server knows nothing."""
+    CHARGE_DIFFERENCE_KIND_AMOUNT: _ChargeDifferenceKind.ValueType  # 3
+    """Both have it, over different amounts."""
+    CHARGE_DIFFERENCE_KIND_STATE: _ChargeDifferenceKind.ValueType  # 4
+    """Both have it, and it stands differently."""
+
+class ChargeDifferenceKind(_ChargeDifferenceKind, metaclass=_ChargeDifferenceKindEnumTypeWrapper):
+    """ChargeDifferenceKind is how a charge differs."""
+
+CHARGE_DIFFERENCE_KIND_UNSPECIFIED: ChargeDifferenceKind.ValueType  # 0
+"""Never valid."""
+CHARGE_DIFFERENCE_KIND_ONLY_HERE: ChargeDifferenceKind.ValueType  # 1
+"""The server counts on an amount of which the institution knows nothing."""
+CHARGE_DIFFERENCE_KIND_ONLY_THERE: ChargeDifferenceKind.ValueType  # 2
+"""The institution has an authorisation of which the server knows nothing."""
+CHARGE_DIFFERENCE_KIND_AMOUNT: ChargeDifferenceKind.ValueType  # 3
+"""Both have it, over different amounts."""
+CHARGE_DIFFERENCE_KIND_STATE: ChargeDifferenceKind.ValueType  # 4
+"""Both have it, and it stands differently."""
+Global___ChargeDifferenceKind: _TypeAlias = ChargeDifferenceKind  # noqa: Y015
 
 @_typing.final
 class EnrollOperatorRequest(_message.Message):
@@ -1983,25 +2090,69 @@ class ListUnresolvedProcessesResponse(_message.Message):
 
     PROCESSES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    QUESTIONS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token of the next page. Empty: this was the last."""
     @_builtins.property
     def processes(self) -> _containers.RepeatedCompositeFieldContainer[_process_pb2.Process]:
         """The processes."""
 
+    @_builtins.property
+    def questions(self) -> _containers.RepeatedCompositeFieldContainer[Global___OpenQuestion]:
+        """What a person has to decide about them, in the same order; at least one for each."""
+
     def __init__(
         self,
         *,
         processes: _abc.Iterable[_process_pb2.Process] | None = ...,
         next_page_token: _builtins.str = ...,
+        questions: _abc.Iterable[Global___OpenQuestion] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "processes", b"processes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "processes", b"processes", "questions", b"questions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListUnresolvedProcessesResponse: _TypeAlias = ListUnresolvedProcessesResponse  # noqa: Y015
+
+@_typing.final
+class OpenQuestion(_message.Message):
+    """OpenQuestion is what a person has to decide about a process."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROCESS_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    AUTHORISATION_ID_FIELD_NUMBER: _builtins.int
+    INSTITUTION_SAID_FIELD_NUMBER: _builtins.int
+    TRIES_FIELD_NUMBER: _builtins.int
+    process_id: _builtins.str
+    """The process."""
+    kind: Global___OpenQuestionKind.ValueType
+    """What is to be decided."""
+    authorisation_id: _builtins.str
+    """Id under which the institution knows the charge, when kind is CAPTURE or REVERSAL."""
+    institution_said: _builtins.str
+    """What the institution said last, or how it was silent."""
+    tries: _builtins.int
+    """How often it was told."""
+    def __init__(
+        self,
+        *,
+        process_id: _builtins.str = ...,
+        kind: Global___OpenQuestionKind.ValueType = ...,
+        authorisation_id: _builtins.str = ...,
+        institution_said: _builtins.str = ...,
+        tries: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authorisation_id", b"authorisation_id", "institution_said", b"institution_said", "kind", b"kind", "process_id", b"process_id", "tries", b"tries"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenQuestion: _TypeAlias = OpenQuestion  # noqa: Y015
 
 @_typing.final
 class SettleProcessRequest(_message.Message):
@@ -2201,3 +2352,486 @@ class GetCheckpointResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetCheckpointResponse: _TypeAlias = GetCheckpointResponse  # noqa: Y015
+
+@_typing.final
+class BackupRequest(_message.Message):
+    """BackupRequest asks for a backup."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the file in the server's folder for backups, required."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BackupRequest: _TypeAlias = BackupRequest  # noqa: Y015
+
+@_typing.final
+class BackupResponse(_message.Message):
+    """BackupResponse tells what the backup holds. It was read again from the disk and checked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    CHAIN_HASH_FIELD_NUMBER: _builtins.int
+    DECIDED_AT_FIELD_NUMBER: _builtins.int
+    ALREADY_THERE_FIELD_NUMBER: _builtins.int
+    path: _builtins.str
+    """Path of the file on the server's machine."""
+    size_bytes: _builtins.int
+    """Size of the file in bytes."""
+    sequence: _builtins.int
+    """Number of journal entries in it, whose chain was verified."""
+    chain_hash: _builtins.bytes
+    """Chain value of the last of them, 32 bytes."""
+    already_there: _builtins.bool
+    """Whether it was there already, and nothing was written."""
+    @_builtins.property
+    def decided_at(self) -> _timestamp_pb2.Timestamp:
+        """Time of the last decision in it."""
+
+    def __init__(
+        self,
+        *,
+        path: _builtins.str = ...,
+        size_bytes: _builtins.int = ...,
+        sequence: _builtins.int = ...,
+        chain_hash: _builtins.bytes = ...,
+        decided_at: _timestamp_pb2.Timestamp | None = ...,
+        already_there: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decided_at", b"decided_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["already_there", b"already_there", "chain_hash", b"chain_hash", "decided_at", b"decided_at", "path", b"path", "sequence", b"sequence", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BackupResponse: _TypeAlias = BackupResponse  # noqa: Y015
+
+@_typing.final
+class Recovery(_message.Message):
+    """Recovery is what is done about a database that is older than what was answered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECOVERY_ID_FIELD_NUMBER: _builtins.int
+    OPENED_AT_FIELD_NUMBER: _builtins.int
+    LOST_SINCE_FIELD_NUMBER: _builtins.int
+    LOST_AT_LEAST_FIELD_NUMBER: _builtins.int
+    KEPT_SEQUENCE_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    FOUND_BY_FIELD_NUMBER: _builtins.int
+    FINISHED_AT_FIELD_NUMBER: _builtins.int
+    FINISHED_BY_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    recovery_id: _builtins.str
+    """Id of the recovery."""
+    lost_at_least: _builtins.int
+    """Number of decisions that are lost, at least; 0: nobody knows."""
+    kept_sequence: _builtins.int
+    """Number of journal entries that the database has from before."""
+    epoch: _builtins.int
+    """Epoch from then on. Codes of earlier ones are dead."""
+    found_by: _builtins.str
+    """How it was found out, in words."""
+    finished_by: _builtins.str
+    """Operator who finished it."""
+    note: _builtins.str
+    """The operator's note."""
+    @_builtins.property
+    def opened_at(self) -> _timestamp_pb2.Timestamp:
+        """Time the server found out."""
+
+    @_builtins.property
+    def lost_since(self) -> _timestamp_pb2.Timestamp:
+        """Time of the last decision that the database has. What was decided since then is lost, unless it is reported."""
+
+    @_builtins.property
+    def finished_at(self) -> _timestamp_pb2.Timestamp:
+        """Time it was finished; unset while it is open."""
+
+    def __init__(
+        self,
+        *,
+        recovery_id: _builtins.str = ...,
+        opened_at: _timestamp_pb2.Timestamp | None = ...,
+        lost_since: _timestamp_pb2.Timestamp | None = ...,
+        lost_at_least: _builtins.int = ...,
+        kept_sequence: _builtins.int = ...,
+        epoch: _builtins.int = ...,
+        found_by: _builtins.str = ...,
+        finished_at: _timestamp_pb2.Timestamp | None = ...,
+        finished_by: _builtins.str = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["finished_at", b"finished_at", "lost_since", b"lost_since", "opened_at", b"opened_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "finished_at", b"finished_at", "finished_by", b"finished_by", "found_by", b"found_by", "kept_sequence", b"kept_sequence", "lost_at_least", b"lost_at_least", "lost_since", b"lost_since", "note", b"note", "opened_at", b"opened_at", "recovery_id", b"recovery_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Recovery: _TypeAlias = Recovery  # noqa: Y015
+
+@_typing.final
+class TerminalReport(_message.Message):
+    """TerminalReport is how far a terminal has reported."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TERMINAL_ID_FIELD_NUMBER: _builtins.int
+    REPORTED_AT_FIELD_NUMBER: _builtins.int
+    SALES_FIELD_NUMBER: _builtins.int
+    PROBLEMS_FIELD_NUMBER: _builtins.int
+    terminal_id: _builtins.str
+    """The terminal."""
+    sales: _builtins.int
+    """Number of sales reported."""
+    problems: _builtins.int
+    """Number of them that could not be applied, or only in part."""
+    @_builtins.property
+    def reported_at(self) -> _timestamp_pb2.Timestamp:
+        """Time it had reported everything; unset: it has not."""
+
+    def __init__(
+        self,
+        *,
+        terminal_id: _builtins.str = ...,
+        reported_at: _timestamp_pb2.Timestamp | None = ...,
+        sales: _builtins.int = ...,
+        problems: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reported_at", b"reported_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["problems", b"problems", "reported_at", b"reported_at", "sales", b"sales", "terminal_id", b"terminal_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TerminalReport: _TypeAlias = TerminalReport  # noqa: Y015
+
+@_typing.final
+class GetRecoveryRequest(_message.Message):
+    """GetRecoveryRequest asks for the newest recovery."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetRecoveryRequest: _TypeAlias = GetRecoveryRequest  # noqa: Y015
+
+@_typing.final
+class GetRecoveryResponse(_message.Message):
+    """GetRecoveryResponse returns it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECOVERY_FIELD_NUMBER: _builtins.int
+    TERMINALS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def recovery(self) -> Global___Recovery:
+        """The newest recovery; unset: there never was one."""
+
+    @_builtins.property
+    def terminals(self) -> _containers.RepeatedCompositeFieldContainer[Global___TerminalReport]:
+        """Every terminal that is enrolled or has reported."""
+
+    def __init__(
+        self,
+        *,
+        recovery: Global___Recovery | None = ...,
+        terminals: _abc.Iterable[Global___TerminalReport] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["recovery", b"recovery"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["recovery", b"recovery", "terminals", b"terminals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetRecoveryResponse: _TypeAlias = GetRecoveryResponse  # noqa: Y015
+
+@_typing.final
+class ReportedSale(_message.Message):
+    """ReportedSale is a sale that a terminal reported after a restore."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROCESS_ID_FIELD_NUMBER: _builtins.int
+    TERMINAL_ID_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    PROBLEMS_FIELD_NUMBER: _builtins.int
+    REPORTED_AT_FIELD_NUMBER: _builtins.int
+    process_id: _builtins.str
+    """The process."""
+    terminal_id: _builtins.str
+    """Terminal that reported it."""
+    outcome: Global___SaleReportOutcome.ValueType
+    """What became of it."""
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What could not be applied, in words; empty: everything was."""
+
+    @_builtins.property
+    def reported_at(self) -> _timestamp_pb2.Timestamp:
+        """Time it was reported."""
+
+    def __init__(
+        self,
+        *,
+        process_id: _builtins.str = ...,
+        terminal_id: _builtins.str = ...,
+        outcome: Global___SaleReportOutcome.ValueType = ...,
+        problems: _abc.Iterable[_builtins.str] | None = ...,
+        reported_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reported_at", b"reported_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "problems", b"problems", "process_id", b"process_id", "reported_at", b"reported_at", "terminal_id", b"terminal_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportedSale: _TypeAlias = ReportedSale  # noqa: Y015
+
+@_typing.final
+class ListReportedSalesRequest(_message.Message):
+    """ListReportedSalesRequest asks for a page of reported sales."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def page(self) -> Global___PageRequest:
+        """Page wanted."""
+
+    def __init__(
+        self,
+        *,
+        page: Global___PageRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReportedSalesRequest: _TypeAlias = ListReportedSalesRequest  # noqa: Y015
+
+@_typing.final
+class ListReportedSalesResponse(_message.Message):
+    """ListReportedSalesResponse returns a page of reported sales."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SALES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page. Empty: this was the last."""
+    @_builtins.property
+    def sales(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReportedSale]:
+        """The sales."""
+
+    def __init__(
+        self,
+        *,
+        sales: _abc.Iterable[Global___ReportedSale] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "sales", b"sales"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReportedSalesResponse: _TypeAlias = ListReportedSalesResponse  # noqa: Y015
+
+@_typing.final
+class FinishRecoveryRequest(_message.Message):
+    """FinishRecoveryRequest asks to finish a recovery."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECOVERY_ID_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    recovery_id: _builtins.str
+    """The recovery."""
+    note: _builtins.str
+    """Why it may be finished, for the record, 1 to 500 characters."""
+    def __init__(
+        self,
+        *,
+        recovery_id: _builtins.str = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "recovery_id", b"recovery_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FinishRecoveryRequest: _TypeAlias = FinishRecoveryRequest  # noqa: Y015
+
+@_typing.final
+class FinishRecoveryResponse(_message.Message):
+    """FinishRecoveryResponse returns the recovery."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECOVERY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def recovery(self) -> Global___Recovery:
+        """The recovery, now finished."""
+
+    def __init__(
+        self,
+        *,
+        recovery: Global___Recovery | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["recovery", b"recovery"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["recovery", b"recovery"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FinishRecoveryResponse: _TypeAlias = FinishRecoveryResponse  # noqa: Y015
+
+@_typing.final
+class ReconcileDayRequest(_message.Message):
+    """ReconcileDayRequest asks for the differences of a day."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STARTS_AT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def starts_at(self) -> _timestamp_pb2.Timestamp:
+        """Start of the day, required. The charges of the 24 hours from there are compared."""
+
+    def __init__(
+        self,
+        *,
+        starts_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["starts_at", b"starts_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["starts_at", b"starts_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReconcileDayRequest: _TypeAlias = ReconcileDayRequest  # noqa: Y015
+
+@_typing.final
+class ChargeDifference(_message.Message):
+    """ChargeDifference is a charge about which server and institution differ."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    UNDER_WAY_FIELD_NUMBER: _builtins.int
+    AUTHORISATION_ID_FIELD_NUMBER: _builtins.int
+    PROCESS_ID_FIELD_NUMBER: _builtins.int
+    SETTLEMENT_HERE_FIELD_NUMBER: _builtins.int
+    AMOUNT_HERE_FIELD_NUMBER: _builtins.int
+    STATE_THERE_FIELD_NUMBER: _builtins.int
+    AMOUNT_THERE_FIELD_NUMBER: _builtins.int
+    kind: Global___ChargeDifferenceKind.ValueType
+    """How they differ."""
+    under_way: _builtins.bool
+    """Whether the server still works at it, so that it may end by itself."""
+    authorisation_id: _builtins.str
+    """Id under which the institution knows the charge."""
+    process_id: _builtins.str
+    """Process of the charge. Empty: the server has none."""
+    settlement_here: _action_pb2.Settlement.ValueType
+    """How far the charge has come here. Unset: the server has none."""
+    state_there: _credit_institution_service_pb2.AuthorizationState.ValueType
+    """Where it stands at the institution."""
+    @_builtins.property
+    def amount_here(self) -> _money_pb2.Money:
+        """Amount that is held or taken as far as the server knows. Unset: none."""
+
+    @_builtins.property
+    def amount_there(self) -> _money_pb2.Money:
+        """Amount that the institution holds or has taken. Unset: none."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___ChargeDifferenceKind.ValueType = ...,
+        under_way: _builtins.bool = ...,
+        authorisation_id: _builtins.str = ...,
+        process_id: _builtins.str = ...,
+        settlement_here: _action_pb2.Settlement.ValueType = ...,
+        amount_here: _money_pb2.Money | None = ...,
+        state_there: _credit_institution_service_pb2.AuthorizationState.ValueType = ...,
+        amount_there: _money_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount_here", b"amount_here", "amount_there", b"amount_there"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_here", b"amount_here", "amount_there", b"amount_there", "authorisation_id", b"authorisation_id", "kind", b"kind", "process_id", b"process_id", "settlement_here", b"settlement_here", "state_there", b"state_there", "under_way", b"under_way"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChargeDifference: _TypeAlias = ChargeDifference  # noqa: Y015
+
+@_typing.final
+class ReconcileDayResponse(_message.Message):
+    """ReconcileDayResponse returns the differences."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIFFERENCES_FIELD_NUMBER: _builtins.int
+    COMPARED_FIELD_NUMBER: _builtins.int
+    LASTING_FIELD_NUMBER: _builtins.int
+    UNDER_WAY_FIELD_NUMBER: _builtins.int
+    SUMS_HERE_FIELD_NUMBER: _builtins.int
+    SUMS_THERE_FIELD_NUMBER: _builtins.int
+    compared: _builtins.int
+    """Number of charges compared."""
+    lasting: _builtins.int
+    """Number of differences in all that do not end by themselves."""
+    under_way: _builtins.int
+    """Number of differences in all of which the server still works at the charge."""
+    @_builtins.property
+    def differences(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChargeDifference]:
+        """The differences, at most 1000, those first that do not end by themselves."""
+
+    @_builtins.property
+    def sums_here(self) -> _containers.RepeatedCompositeFieldContainer[_money_pb2.Money]:
+        """What the charges sum up to here, held or taken, one amount for each currency."""
+
+    @_builtins.property
+    def sums_there(self) -> _containers.RepeatedCompositeFieldContainer[_money_pb2.Money]:
+        """What they sum up to at the institution."""
+
+    def __init__(
+        self,
+        *,
+        differences: _abc.Iterable[Global___ChargeDifference] | None = ...,
+        compared: _builtins.int = ...,
+        lasting: _builtins.int = ...,
+        under_way: _builtins.int = ...,
+        sums_here: _abc.Iterable[_money_pb2.Money] | None = ...,
+        sums_there: _abc.Iterable[_money_pb2.Money] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compared", b"compared", "differences", b"differences", "lasting", b"lasting", "sums_here", b"sums_here", "sums_there", b"sums_there", "under_way", b"under_way"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReconcileDayResponse: _TypeAlias = ReconcileDayResponse  # noqa: Y015

@@ -231,6 +231,31 @@ class OperatorServiceStub(object):
                 request_serializer=tallymark_dot_v1_dot_operator__service__pb2.GetCheckpointRequest.SerializeToString,
                 response_deserializer=tallymark_dot_v1_dot_operator__service__pb2.GetCheckpointResponse.FromString,
                 _registered_method=True)
+        self.Backup = channel.unary_unary(
+                '/tallymark.v1.OperatorService/Backup',
+                request_serializer=tallymark_dot_v1_dot_operator__service__pb2.BackupRequest.SerializeToString,
+                response_deserializer=tallymark_dot_v1_dot_operator__service__pb2.BackupResponse.FromString,
+                _registered_method=True)
+        self.GetRecovery = channel.unary_unary(
+                '/tallymark.v1.OperatorService/GetRecovery',
+                request_serializer=tallymark_dot_v1_dot_operator__service__pb2.GetRecoveryRequest.SerializeToString,
+                response_deserializer=tallymark_dot_v1_dot_operator__service__pb2.GetRecoveryResponse.FromString,
+                _registered_method=True)
+        self.ListReportedSales = channel.unary_unary(
+                '/tallymark.v1.OperatorService/ListReportedSales',
+                request_serializer=tallymark_dot_v1_dot_operator__service__pb2.ListReportedSalesRequest.SerializeToString,
+                response_deserializer=tallymark_dot_v1_dot_operator__service__pb2.ListReportedSalesResponse.FromString,
+                _registered_method=True)
+        self.FinishRecovery = channel.unary_unary(
+                '/tallymark.v1.OperatorService/FinishRecovery',
+                request_serializer=tallymark_dot_v1_dot_operator__service__pb2.FinishRecoveryRequest.SerializeToString,
+                response_deserializer=tallymark_dot_v1_dot_operator__service__pb2.FinishRecoveryResponse.FromString,
+                _registered_method=True)
+        self.ReconcileDay = channel.unary_unary(
+                '/tallymark.v1.OperatorService/ReconcileDay',
+                request_serializer=tallymark_dot_v1_dot_operator__service__pb2.ReconcileDayRequest.SerializeToString,
+                response_deserializer=tallymark_dot_v1_dot_operator__service__pb2.ReconcileDayResponse.FromString,
+                _registered_method=True)
 
 
 class OperatorServiceServicer(object):
@@ -522,6 +547,44 @@ class OperatorServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Backup(self, request, context):
+        """Makes a backup of the database while the server serves, on the server's own machine, and checks it. A name that is there
+        already is checked again and told of as it is. Fails with BACKUP_FAILED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRecovery(self, request, context):
+        """Tells whether a recovery is open: a database that is older than what was answered, which the server found at its
+        start. What was registered before is frozen until the terminals have reported and FinishRecovery was called.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListReportedSales(self, request, context):
+        """Lists the sales that terminals have reported in the newest recovery, by process, with what became of each.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FinishRecovery(self, request, context):
+        """Finishes the open recovery, with a note for the record: what was frozen may be used again. Fails with RECOVERY_NOT_OPEN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReconcileDay(self, request, context):
+        """Compares the charges of a day with the credit institution's own list, and returns where the two differ. Changes
+        nothing. Fails with INSTITUTION_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OperatorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -704,6 +767,31 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.GetCheckpoint,
                     request_deserializer=tallymark_dot_v1_dot_operator__service__pb2.GetCheckpointRequest.FromString,
                     response_serializer=tallymark_dot_v1_dot_operator__service__pb2.GetCheckpointResponse.SerializeToString,
+            ),
+            'Backup': grpc.unary_unary_rpc_method_handler(
+                    servicer.Backup,
+                    request_deserializer=tallymark_dot_v1_dot_operator__service__pb2.BackupRequest.FromString,
+                    response_serializer=tallymark_dot_v1_dot_operator__service__pb2.BackupResponse.SerializeToString,
+            ),
+            'GetRecovery': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRecovery,
+                    request_deserializer=tallymark_dot_v1_dot_operator__service__pb2.GetRecoveryRequest.FromString,
+                    response_serializer=tallymark_dot_v1_dot_operator__service__pb2.GetRecoveryResponse.SerializeToString,
+            ),
+            'ListReportedSales': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReportedSales,
+                    request_deserializer=tallymark_dot_v1_dot_operator__service__pb2.ListReportedSalesRequest.FromString,
+                    response_serializer=tallymark_dot_v1_dot_operator__service__pb2.ListReportedSalesResponse.SerializeToString,
+            ),
+            'FinishRecovery': grpc.unary_unary_rpc_method_handler(
+                    servicer.FinishRecovery,
+                    request_deserializer=tallymark_dot_v1_dot_operator__service__pb2.FinishRecoveryRequest.FromString,
+                    response_serializer=tallymark_dot_v1_dot_operator__service__pb2.FinishRecoveryResponse.SerializeToString,
+            ),
+            'ReconcileDay': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReconcileDay,
+                    request_deserializer=tallymark_dot_v1_dot_operator__service__pb2.ReconcileDayRequest.FromString,
+                    response_serializer=tallymark_dot_v1_dot_operator__service__pb2.ReconcileDayResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1695,6 +1783,141 @@ class OperatorService(object):
             '/tallymark.v1.OperatorService/GetCheckpoint',
             tallymark_dot_v1_dot_operator__service__pb2.GetCheckpointRequest.SerializeToString,
             tallymark_dot_v1_dot_operator__service__pb2.GetCheckpointResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Backup(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallymark.v1.OperatorService/Backup',
+            tallymark_dot_v1_dot_operator__service__pb2.BackupRequest.SerializeToString,
+            tallymark_dot_v1_dot_operator__service__pb2.BackupResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRecovery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallymark.v1.OperatorService/GetRecovery',
+            tallymark_dot_v1_dot_operator__service__pb2.GetRecoveryRequest.SerializeToString,
+            tallymark_dot_v1_dot_operator__service__pb2.GetRecoveryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReportedSales(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallymark.v1.OperatorService/ListReportedSales',
+            tallymark_dot_v1_dot_operator__service__pb2.ListReportedSalesRequest.SerializeToString,
+            tallymark_dot_v1_dot_operator__service__pb2.ListReportedSalesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FinishRecovery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallymark.v1.OperatorService/FinishRecovery',
+            tallymark_dot_v1_dot_operator__service__pb2.FinishRecoveryRequest.SerializeToString,
+            tallymark_dot_v1_dot_operator__service__pb2.FinishRecoveryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReconcileDay(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallymark.v1.OperatorService/ReconcileDay',
+            tallymark_dot_v1_dot_operator__service__pb2.ReconcileDayRequest.SerializeToString,
+            tallymark_dot_v1_dot_operator__service__pb2.ReconcileDayResponse.FromString,
             options,
             channel_credentials,
             insecure,

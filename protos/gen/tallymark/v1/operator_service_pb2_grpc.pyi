@@ -135,6 +135,22 @@ class OperatorServiceStub:
     """Lists the journal, the append-only record of what was decided, oldest first."""
     GetCheckpoint: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.GetCheckpointRequest, _operator_service_pb2.GetCheckpointResponse]
     """Returns a signed checkpoint of the journal as it is now. Keep it away from the server."""
+    Backup: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.BackupRequest, _operator_service_pb2.BackupResponse]
+    """Makes a backup of the database while the server serves, on the server's own machine, and checks it. A name that is there
+    already is checked again and told of as it is. Fails with BACKUP_FAILED.
+    """
+    GetRecovery: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.GetRecoveryRequest, _operator_service_pb2.GetRecoveryResponse]
+    """Tells whether a recovery is open: a database that is older than what was answered, which the server found at its
+    start. What was registered before is frozen until the terminals have reported and FinishRecovery was called.
+    """
+    ListReportedSales: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListReportedSalesRequest, _operator_service_pb2.ListReportedSalesResponse]
+    """Lists the sales that terminals have reported in the newest recovery, by process, with what became of each."""
+    FinishRecovery: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.FinishRecoveryRequest, _operator_service_pb2.FinishRecoveryResponse]
+    """Finishes the open recovery, with a note for the record: what was frozen may be used again. Fails with RECOVERY_NOT_OPEN."""
+    ReconcileDay: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ReconcileDayRequest, _operator_service_pb2.ReconcileDayResponse]
+    """Compares the charges of a day with the credit institution's own list, and returns where the two differ. Changes
+    nothing. Fails with INSTITUTION_UNAVAILABLE.
+    """
 
 class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
     """OperatorService is what the person who runs the server calls, on a port of its own.
@@ -473,5 +489,51 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_operator_service_pb2.GetCheckpointRequest, _abc.Awaitable[_operator_service_pb2.GetCheckpointResponse]],
     ) -> _abc.Awaitable[_operator_service_pb2.GetCheckpointResponse]:
         """Returns a signed checkpoint of the journal as it is now. Keep it away from the server."""
+
+    @_abc_1.abstractmethod
+    def Backup(
+        self,
+        request: _operator_service_pb2.BackupRequest,
+        context: _aio.ServicerContext[_operator_service_pb2.BackupRequest, _abc.Awaitable[_operator_service_pb2.BackupResponse]],
+    ) -> _abc.Awaitable[_operator_service_pb2.BackupResponse]:
+        """Makes a backup of the database while the server serves, on the server's own machine, and checks it. A name that is there
+        already is checked again and told of as it is. Fails with BACKUP_FAILED.
+        """
+
+    @_abc_1.abstractmethod
+    def GetRecovery(
+        self,
+        request: _operator_service_pb2.GetRecoveryRequest,
+        context: _aio.ServicerContext[_operator_service_pb2.GetRecoveryRequest, _abc.Awaitable[_operator_service_pb2.GetRecoveryResponse]],
+    ) -> _abc.Awaitable[_operator_service_pb2.GetRecoveryResponse]:
+        """Tells whether a recovery is open: a database that is older than what was answered, which the server found at its
+        start. What was registered before is frozen until the terminals have reported and FinishRecovery was called.
+        """
+
+    @_abc_1.abstractmethod
+    def ListReportedSales(
+        self,
+        request: _operator_service_pb2.ListReportedSalesRequest,
+        context: _aio.ServicerContext[_operator_service_pb2.ListReportedSalesRequest, _abc.Awaitable[_operator_service_pb2.ListReportedSalesResponse]],
+    ) -> _abc.Awaitable[_operator_service_pb2.ListReportedSalesResponse]:
+        """Lists the sales that terminals have reported in the newest recovery, by process, with what became of each."""
+
+    @_abc_1.abstractmethod
+    def FinishRecovery(
+        self,
+        request: _operator_service_pb2.FinishRecoveryRequest,
+        context: _aio.ServicerContext[_operator_service_pb2.FinishRecoveryRequest, _abc.Awaitable[_operator_service_pb2.FinishRecoveryResponse]],
+    ) -> _abc.Awaitable[_operator_service_pb2.FinishRecoveryResponse]:
+        """Finishes the open recovery, with a note for the record: what was frozen may be used again. Fails with RECOVERY_NOT_OPEN."""
+
+    @_abc_1.abstractmethod
+    def ReconcileDay(
+        self,
+        request: _operator_service_pb2.ReconcileDayRequest,
+        context: _aio.ServicerContext[_operator_service_pb2.ReconcileDayRequest, _abc.Awaitable[_operator_service_pb2.ReconcileDayResponse]],
+    ) -> _abc.Awaitable[_operator_service_pb2.ReconcileDayResponse]:
+        """Compares the charges of a day with the credit institution's own list, and returns where the two differ. Changes
+        nothing. Fails with INSTITUTION_UNAVAILABLE.
+        """
 
 def add_OperatorServiceServicer_to_server(servicer: OperatorServiceServicer, server: _aio.Server) -> None: ...

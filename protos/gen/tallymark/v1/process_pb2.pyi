@@ -118,6 +118,7 @@ class Process(_message.Message):
     STAGED_BALANCE_FIELD_NUMBER: _builtins.int
     DISPUTED_FIELD_NUMBER: _builtins.int
     POINTS_DEBT_FIELD_NUMBER: _builtins.int
+    SEALED_RECORD_FIELD_NUMBER: _builtins.int
     process_id: _builtins.str
     """Id of the process, opaque."""
     state: Global___ProcessState.ValueType
@@ -155,6 +156,10 @@ class Process(_message.Message):
     """
     points_debt: _builtins.int
     """Points that a reversal could not take back because they were spent. They are owed by name and block nothing."""
+    sealed_record: _builtins.bytes
+    """The whole process as the server has it, sealed under a key of the server. Set for terminals, once there is something to
+    execute. Keep the newest one with the sale: after a restore the server asks for it by ReportSales.
+    """
     @_builtins.property
     def actions(self) -> _containers.RepeatedCompositeFieldContainer[_action_pb2.ActionOutcome]:
         """Actions in the order asked for, with what was decided. A process that undoes another repeats the actions of that
@@ -225,10 +230,11 @@ class Process(_message.Message):
         staged_balance: Global___StagedBalance | None = ...,
         disputed: _builtins.bool = ...,
         points_debt: _builtins.int = ...,
+        sealed_record: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["card_total", b"card_total", "confirm_by", b"confirm_by", "created_at", b"created_at", "ended_at", b"ended_at", "execute_by", b"execute_by", "poll_until", b"poll_until", "refusal", b"refusal", "sale_total", b"sale_total", "staged_balance", b"staged_balance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "card_total", b"card_total", "confirm_by", b"confirm_by", "confirmation_digits", b"confirmation_digits", "confirmed_by_customer", b"confirmed_by_customer", "created_at", b"created_at", "customer_reference", b"customer_reference", "digits_needed", b"digits_needed", "disputed", b"disputed", "ended_at", b"ended_at", "execute_by", b"execute_by", "merchant_id", b"merchant_id", "merchant_name", b"merchant_name", "points_debt", b"points_debt", "policy_version", b"policy_version", "poll_until", b"poll_until", "process_id", b"process_id", "refusal", b"refusal", "reversed_by_process_id", b"reversed_by_process_id", "reverses_process_id", b"reverses_process_id", "sale_total", b"sale_total", "staged_balance", b"staged_balance", "state", b"state", "terminal_id", b"terminal_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "card_total", b"card_total", "confirm_by", b"confirm_by", "confirmation_digits", b"confirmation_digits", "confirmed_by_customer", b"confirmed_by_customer", "created_at", b"created_at", "customer_reference", b"customer_reference", "digits_needed", b"digits_needed", "disputed", b"disputed", "ended_at", b"ended_at", "execute_by", b"execute_by", "merchant_id", b"merchant_id", "merchant_name", b"merchant_name", "points_debt", b"points_debt", "policy_version", b"policy_version", "poll_until", b"poll_until", "process_id", b"process_id", "refusal", b"refusal", "reversed_by_process_id", b"reversed_by_process_id", "reverses_process_id", b"reverses_process_id", "sale_total", b"sale_total", "sealed_record", b"sealed_record", "staged_balance", b"staged_balance", "state", b"state", "terminal_id", b"terminal_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -343,6 +343,7 @@ class ListVerificationKeysResponse(_message.Message):
     EPOCH_FIELD_NUMBER: _builtins.int
     SERVER_TIME_FIELD_NUMBER: _builtins.int
     CHECKPOINT_FIELD_NUMBER: _builtins.int
+    OPEN_RECOVERY_FIELD_NUMBER: _builtins.int
     epoch: _builtins.int
     """Epoch that is part of what is signed. A code of another epoch does not verify."""
     @_builtins.property
@@ -357,6 +358,10 @@ class ListVerificationKeysResponse(_message.Message):
     def checkpoint(self) -> _checkpoint_pb2.SignedCheckpoint:
         """The server's signed word on its journal as it is now. Keep some of them, away from the server."""
 
+    @_builtins.property
+    def open_recovery(self) -> Global___OpenRecovery:
+        """Set while the server asks for what terminals have executed: it was restored from a backup. Answer by ReportSales."""
+
     def __init__(
         self,
         *,
@@ -364,14 +369,43 @@ class ListVerificationKeysResponse(_message.Message):
         epoch: _builtins.int = ...,
         server_time: _timestamp_pb2.Timestamp | None = ...,
         checkpoint: _checkpoint_pb2.SignedCheckpoint | None = ...,
+        open_recovery: Global___OpenRecovery | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "server_time", b"server_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "open_recovery", b"open_recovery", "server_time", b"server_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "epoch", b"epoch", "keys", b"keys", "server_time", b"server_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "epoch", b"epoch", "keys", b"keys", "open_recovery", b"open_recovery", "server_time", b"server_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListVerificationKeysResponse: _TypeAlias = ListVerificationKeysResponse  # noqa: Y015
+
+@_typing.final
+class OpenRecovery(_message.Message):
+    """OpenRecovery asks terminals for what the server has lost."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECOVERY_ID_FIELD_NUMBER: _builtins.int
+    LOST_SINCE_FIELD_NUMBER: _builtins.int
+    recovery_id: _builtins.str
+    """Id of the recovery."""
+    @_builtins.property
+    def lost_since(self) -> _timestamp_pb2.Timestamp:
+        """Time of the last decision that the server still knows."""
+
+    def __init__(
+        self,
+        *,
+        recovery_id: _builtins.str = ...,
+        lost_since: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lost_since", b"lost_since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lost_since", b"lost_since", "recovery_id", b"recovery_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenRecovery: _TypeAlias = OpenRecovery  # noqa: Y015
 
 @_typing.final
 class ResolveCodeRequest(_message.Message):
@@ -752,3 +786,69 @@ class UpdatePointsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdatePointsResponse: _TypeAlias = UpdatePointsResponse  # noqa: Y015
+
+@_typing.final
+class ReportSalesRequest(_message.Message):
+    """ReportSalesRequest reports executed sales. A request has at most 64 KiB."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECOVERY_ID_FIELD_NUMBER: _builtins.int
+    SEALED_RECORDS_FIELD_NUMBER: _builtins.int
+    IS_LAST_FIELD_NUMBER: _builtins.int
+    recovery_id: _builtins.str
+    """The recovery that is answered, from ListVerificationKeys."""
+    is_last: _builtins.bool
+    """Whether this was everything."""
+    @_builtins.property
+    def sealed_records(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Process.sealed_record of each sale, as it came with the instructions that were executed."""
+
+    def __init__(
+        self,
+        *,
+        recovery_id: _builtins.str = ...,
+        sealed_records: _abc.Iterable[_builtins.bytes] | None = ...,
+        is_last: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_last", b"is_last", "recovery_id", b"recovery_id", "sealed_records", b"sealed_records"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportSalesRequest: _TypeAlias = ReportSalesRequest  # noqa: Y015
+
+@_typing.final
+class ReportSalesResponse(_message.Message):
+    """ReportSalesResponse tells how many of the records were what."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KNOWN_FIELD_NUMBER: _builtins.int
+    APPLIED_FIELD_NUMBER: _builtins.int
+    WITH_PROBLEMS_FIELD_NUMBER: _builtins.int
+    NOT_GENUINE_FIELD_NUMBER: _builtins.int
+    known: _builtins.int
+    """Processes that the server had as completed."""
+    applied: _builtins.int
+    """Processes that it has again, with all their effects."""
+    with_problems: _builtins.int
+    """Processes that it could not apply, or only in part. The operator sees which."""
+    not_genuine: _builtins.int
+    """Records that this server did not give to this terminal."""
+    def __init__(
+        self,
+        *,
+        known: _builtins.int = ...,
+        applied: _builtins.int = ...,
+        with_problems: _builtins.int = ...,
+        not_genuine: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "known", b"known", "not_genuine", b"not_genuine", "with_problems", b"with_problems"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportSalesResponse: _TypeAlias = ReportSalesResponse  # noqa: Y015

@@ -108,6 +108,11 @@ class TerminalServiceStub(object):
                 request_serializer=tallymark_dot_v1_dot_terminal__service__pb2.UpdatePointsRequest.SerializeToString,
                 response_deserializer=tallymark_dot_v1_dot_terminal__service__pb2.UpdatePointsResponse.FromString,
                 _registered_method=True)
+        self.ReportSales = channel.unary_unary(
+                '/tallymark.v1.TerminalService/ReportSales',
+                request_serializer=tallymark_dot_v1_dot_terminal__service__pb2.ReportSalesRequest.SerializeToString,
+                response_deserializer=tallymark_dot_v1_dot_terminal__service__pb2.ReportSalesResponse.FromString,
+                _registered_method=True)
 
 
 class TerminalServiceServicer(object):
@@ -232,6 +237,15 @@ class TerminalServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReportSales(self, request, context):
+        """Reports what was executed, after the server was restored from a backup that does not have it. Only while
+        ListVerificationKeys names an open recovery. Send the sealed_record of every process whose instructions were executed since lost_since,
+        in as many calls as it takes, the last one with is_last. Sent again, a process counts once. Fails with RECOVERY_NOT_OPEN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TerminalServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -284,6 +298,11 @@ def add_TerminalServiceServicer_to_server(servicer, server):
                     servicer.UpdatePoints,
                     request_deserializer=tallymark_dot_v1_dot_terminal__service__pb2.UpdatePointsRequest.FromString,
                     response_serializer=tallymark_dot_v1_dot_terminal__service__pb2.UpdatePointsResponse.SerializeToString,
+            ),
+            'ReportSales': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportSales,
+                    request_deserializer=tallymark_dot_v1_dot_terminal__service__pb2.ReportSalesRequest.FromString,
+                    response_serializer=tallymark_dot_v1_dot_terminal__service__pb2.ReportSalesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -580,6 +599,33 @@ class TerminalService(object):
             '/tallymark.v1.TerminalService/UpdatePoints',
             tallymark_dot_v1_dot_terminal__service__pb2.UpdatePointsRequest.SerializeToString,
             tallymark_dot_v1_dot_terminal__service__pb2.UpdatePointsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportSales(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallymark.v1.TerminalService/ReportSales',
+            tallymark_dot_v1_dot_terminal__service__pb2.ReportSalesRequest.SerializeToString,
+            tallymark_dot_v1_dot_terminal__service__pb2.ReportSalesResponse.FromString,
             options,
             channel_credentials,
             insecure,

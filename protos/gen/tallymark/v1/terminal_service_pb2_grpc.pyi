@@ -95,6 +95,11 @@ class TerminalServiceStub:
     the same terminal. Fails with PROCESS_NOT_FOUND, PROCESS_NOT_INSTRUCTED, PROCESS_CONTESTED, NO_POINTS_IN_PROCESS, POINTS_VERSION_CONFLICT
     (the account was posted to since `version`; read again), POINTS_OVER_LIMIT, POINTS_BELOW_HOLDS.
     """
+    ReportSales: _aio.UnaryUnaryMultiCallable[_terminal_service_pb2.ReportSalesRequest, _terminal_service_pb2.ReportSalesResponse]
+    """Reports what was executed, after the server was restored from a backup that does not have it. Only while
+    ListVerificationKeys names an open recovery. Send the sealed_record of every process whose instructions were executed since lost_since,
+    in as many calls as it takes, the last one with is_last. Sent again, a process counts once. Fails with RECOVERY_NOT_OPEN.
+    """
 
 class TerminalServiceServicer(metaclass=_abc_1.ABCMeta):
     """TerminalService is what a till, gate or kiosk calls.
@@ -236,6 +241,17 @@ class TerminalServiceServicer(metaclass=_abc_1.ABCMeta):
         The difference is staged and posted by CompleteProcess. Only while INSTRUCTED and by
         the same terminal. Fails with PROCESS_NOT_FOUND, PROCESS_NOT_INSTRUCTED, PROCESS_CONTESTED, NO_POINTS_IN_PROCESS, POINTS_VERSION_CONFLICT
         (the account was posted to since `version`; read again), POINTS_OVER_LIMIT, POINTS_BELOW_HOLDS.
+        """
+
+    @_abc_1.abstractmethod
+    def ReportSales(
+        self,
+        request: _terminal_service_pb2.ReportSalesRequest,
+        context: _aio.ServicerContext[_terminal_service_pb2.ReportSalesRequest, _abc.Awaitable[_terminal_service_pb2.ReportSalesResponse]],
+    ) -> _abc.Awaitable[_terminal_service_pb2.ReportSalesResponse]:
+        """Reports what was executed, after the server was restored from a backup that does not have it. Only while
+        ListVerificationKeys names an open recovery. Send the sealed_record of every process whose instructions were executed since lost_since,
+        in as many calls as it takes, the last one with is_last. Sent again, a process counts once. Fails with RECOVERY_NOT_OPEN.
         """
 
 def add_TerminalServiceServicer_to_server(servicer: TerminalServiceServicer, server: _aio.Server) -> None: ...

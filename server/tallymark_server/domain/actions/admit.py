@@ -3,6 +3,7 @@
 import msgspec
 
 from tallymark_server.domain.actions.refused import ActionRefused
+from tallymark_server.domain.frozen import refuse_frozen
 from tallymark_server.domain.model.actions import (
     AdmitAsk,
     AdmitGrant,
@@ -55,6 +56,7 @@ def grant(
     for place, ticket in enumerate(tickets):
         why = why_not(ticket, event.reentry_rule, ask.direction, now)
         if why is None:
+            refuse_frozen(draft, ticket.added_at)
             return _hold(draft, process, event, ticket, ask.direction)
         if place == 0 or why.reason is RefusalReason.ALREADY_ADMITTED:
             refusal = why

@@ -3,6 +3,7 @@
 import msgspec
 
 from tallymark_server.domain.actions.refused import ActionRefused
+from tallymark_server.domain.frozen import refuse_frozen
 from tallymark_server.domain.model.actions import PayBillAsk, PayBillGrant, RefusalReason
 from tallymark_server.domain.model.people import BillReference, Customer
 from tallymark_server.domain.model.processes import Process
@@ -34,6 +35,7 @@ def grant(draft: Draft, process: Process, customer: Customer, ask: PayBillAsk) -
         raise ActionRefused(RefusalReason.BILL_ALREADY_PAID)
     if bill.state is BillState.HELD:
         raise ActionRefused(RefusalReason.BILL_IN_USE)
+    refuse_frozen(draft, bill.added_at)
     draft.put(msgspec.structs.replace(bill, state=BillState.HELD, process_id=process.process_id))
     return PayBillGrant(
         bill_reference=bill.bill_reference,

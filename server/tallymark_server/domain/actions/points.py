@@ -2,6 +2,7 @@
 
 from tallymark_server.domain import ledger
 from tallymark_server.domain.actions.refused import ActionRefused
+from tallymark_server.domain.frozen import refuse_frozen
 from tallymark_server.domain.model.actions import (
     BurnPointsAsk,
     BurnPointsGrant,
@@ -60,6 +61,7 @@ def grant_burn(
     """Hold the points and tell their worth."""
     programme = _programme(draft, process)
     account = ledger.account_of(draft, customer, programme.programme_id)
+    refuse_frozen(draft, customer.registered_at)
     if account.available < ask.points:
         raise ActionRefused(RefusalReason.INSUFFICIENT_POINTS, points_available=account.available)
     ledger.change_hold(draft, account, ask.points)

@@ -44,6 +44,7 @@ class Bill(CustomerRow, frozen=True, kw_only=True, omit_defaults=True):
     amount: Money
     description: str = ""
     due_on: str = ""
+    added_at: int = 0
     state: BillState = BillState.OPEN
     process_id: str = ""
 
@@ -82,6 +83,7 @@ class Ticket(CustomerRow, frozen=True, kw_only=True, omit_defaults=True):
     valid_from: int = 0
     valid_until: int = 0
     place: str = ""
+    added_at: int = 0
     uses: tuple[TicketUse, ...] = ()
     held_by: str = ""
 

@@ -18,6 +18,7 @@ from tallymark_server.domain.commands import (
     SettleProcess,
     UpdatePoints,
 )
+from tallymark_server.domain.frozen import is_frozen
 from tallymark_server.domain.identifiers import make_id
 from tallymark_server.domain.model.actions import (
     BurnPointsAsk,
@@ -80,7 +81,7 @@ def update_points(draft: Draft, command: UpdatePoints) -> ProcessAnswer:
     held_by_others = account.held - burned - staged_hold
     if command.new_balance < held_by_others:
         raise Refused(Reason.POINTS_BELOW_HOLDS, held=str(held_by_others))
-    _check_bounds(draft, difference, programme.earn_points_max, burned)
+    _check_bounds(draft, customer, difference, programme.earn_points_max, burned)
     staged = StagedBalance(
         programme_id=before.programme_id,
         new_balance=command.new_balance,
@@ -173,11 +174,15 @@ def _instructed(
     return process
 
 
-def _check_bounds(draft: Draft, difference: int, most_added: int, burned: int) -> None:
+def _check_bounds(
+    draft: Draft, customer: Customer, difference: int, most_added: int, burned: int
+) -> None:
     """Refuse to add more than the programme allows, or to take what the customer must confirm."""
     most_taken = max(burned, current_policy(draft).confirm_points_from - 1, 0)
     if difference > most_added:
         raise Refused(Reason.POINTS_OVER_LIMIT, limit=str(most_added))
+    if is_frozen(draft, customer.registered_at):
+        most_taken = burned  # what was held before the restore
     if -difference > most_taken:
         raise Refused(Reason.POINTS_OVER_LIMIT, limit=str(most_taken))
 
