@@ -45,6 +45,10 @@ test: install ## Run the tests
 attack: install ## Attack every promise about theft, for long; writes build/reports/attack.json
 	$(BIN)/python -m pytest -m guarantee --campaign $(ARGS)
 
+.PHONY: compare
+compare: install ## Compare the speed of the server with that of an earlier commit, BASE=...
+	$(BIN)/python -m bench.compare $(BASE)
+
 .PHONY: check
 check: static test ## Run everything that CI runs
 
