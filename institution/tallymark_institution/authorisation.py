@@ -70,6 +70,8 @@ class Authorisation(msgspec.Struct, frozen=True, kw_only=True, tag="authorisatio
     state: State
     request: AuthorisationRequest | None = None
     """None only in the mark of an early reversal."""
+    arrived_at: float = 0.0
+    """When the question came first, or the reversal that left the mark; seconds since 1970."""
     verdict: Verdict | None = None
     decides_at: float | None = None
     """When an undecided one is decided, in seconds since 1970; None for never."""

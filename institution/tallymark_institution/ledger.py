@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Protocol
 
-from tallymark_institution.authorisation import Authorisation
+from tallymark_institution.authorisation import Authorisation, State
 
 __all__ = ["ForgetfulJournal", "Ledger", "LedgerJournal"]
 
@@ -41,6 +41,15 @@ class Ledger:
     def get(self, authorisation_id: str) -> Authorisation | None:
         """Return what is remembered under this id."""
         return self._by_id.get(authorisation_id)
+
+    def between(self, since: float, until: float) -> list[Authorisation]:
+        """Return what first arrived in this span (seconds since 1970), oldest first."""
+        found = [
+            known
+            for known in self._by_id.values()
+            if since <= known.arrived_at < until and known.state is not State.TURNED_AWAY
+        ]
+        return sorted(found, key=lambda known: (known.arrived_at, known.authorisation_id))
 
     def put(self, authorisation: Authorisation) -> None:
         """Remember an authorisation; one that has not changed costs nothing."""

@@ -59,13 +59,19 @@ def main() -> None:
     show_default=True,
     help=f"How late {MAGIC_PREFIX}68 is answered.",
 )
+@click.option(
+    "--forget-early-reversals",
+    is_flag=True,
+    help="Break the contract: approve what was reversed before it arrived.",
+)
 @click.option("--print", "is_printing", is_flag=True, help="Print a line for each call.")
-def simulate(
+def simulate(  # noqa: PLR0913 - an option each
     *,
     listen: str,
     data: Path | None,
     ready_file: Path | None,
     slow_seconds: float,
+    forget_early_reversals: bool,
     is_printing: bool,
 ) -> None:
     """Play a credit institution whose answers depend on the amount.
@@ -77,6 +83,7 @@ def simulate(
         listen=listen,
         data=data,
         slow_seconds=slow_seconds,
+        keeps_marks=not forget_early_reversals,
         tell=click.echo if is_printing else None,
     )
     try:

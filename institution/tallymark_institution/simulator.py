@@ -61,6 +61,7 @@ def arrive(
     quirk = magic_behind(known).quirk
     if quirk is Quirk.TURNED_AWAY_ONCE and known.tries == 1:
         return known
+    known = replace(known, arrived_at=now)
     decides_at: float | None = now
     if quirk is Quirk.NEVER_DECIDED:
         decides_at = None
@@ -88,7 +89,7 @@ def capture(known: Authorisation) -> Authorisation:
     return replace(known, state=State.CAPTURED)
 
 
-def reverse(known: Authorisation | None, *, authorisation_id: str) -> Authorisation:
+def reverse(known: Authorisation | None, *, authorisation_id: str, now: float) -> Authorisation:
     """Release or return the amount, or leave the mark that declines a question still to come.
 
     A question that is not decided yet will be answered like one that comes too late.
@@ -97,6 +98,7 @@ def reverse(known: Authorisation | None, *, authorisation_id: str) -> Authorisat
         return Authorisation(
             authorisation_id=authorisation_id,
             state=State.REVERSED,
+            arrived_at=now,
             verdict=_REVERSED_BEFORE,
             reversal=Reversal.NEVER_SEEN,
         )

@@ -3,6 +3,8 @@
 import hashlib
 from typing import Final
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from tallymark.v1 import credit_institution_service_pb2 as contract
 from tallymark.v1 import money_pb2
 from tallymark_institution.authorisation import (
@@ -14,7 +16,16 @@ from tallymark_institution.authorisation import (
     Verdict,
 )
 
-__all__ = ["to_answer", "to_capture_result", "to_lookup", "to_request", "to_reverse_result"]
+__all__ = [
+    "to_answer",
+    "to_capture_result",
+    "to_listed",
+    "to_lookup",
+    "to_request",
+    "to_reverse_result",
+]
+
+_WITH_MONEY: Final = {State.DECIDED, State.CAPTURED}
 
 _RESULTS: Final = {
     Outcome.APPROVED: contract.AUTHORIZATION_RESULT_APPROVED,
@@ -83,6 +94,24 @@ def to_lookup(known: Authorisation | None) -> contract.GetAuthorizationResponse:
     if known.verdict is not None and known.request is not None:
         answer = to_answer(known.verdict, currency_code=known.request.currency_code)
     return contract.GetAuthorizationResponse(state=_STATES[known.state], answer=answer)
+
+
+def to_listed(known: Authorisation) -> contract.ListedAuthorization:
+    """Return how an authorisation stands, with what is held or taken."""
+    amount = None
+    if known.state in _WITH_MONEY and known.request is not None and known.verdict is not None:
+        amount = money_pb2.Money(
+            currency_code=known.request.currency_code,
+            minor_units=known.verdict.approved_minor_units,
+        )
+    arrived_at = Timestamp()
+    arrived_at.FromMilliseconds(round(known.arrived_at * 1000))
+    return contract.ListedAuthorization(
+        authorisation_id=known.authorisation_id,
+        state=_STATES[known.state],
+        amount=amount if amount and amount.minor_units else None,
+        arrived_at=arrived_at,
+    )
 
 
 def to_capture_result(known: Authorisation | None) -> "contract.CaptureResult.ValueType":

@@ -88,10 +88,10 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextlib.asynccontextmanager
-async def trial() -> AsyncIterator[Trial]:
+async def trial(*, keeps_marks: bool = True) -> AsyncIterator[Trial]:
     clock = StoppedClock()
     lines: list[str] = []
-    options = Options(listen="127.0.0.1:0", tell=lines.append)
+    options = Options(listen="127.0.0.1:0", tell=lines.append, keeps_marks=keeps_marks)
     wall = Clock(now=clock.now, sleep=clock.sleep)
     async with (
         serving(options, clock=wall, grace_seconds=0) as port,

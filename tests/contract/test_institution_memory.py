@@ -18,6 +18,7 @@ from tallymark_server.domain.authorisation import (
     CaptureResult,
     CardRejected,
     InstitutionDisagrees,
+    InstitutionSilent,
     ReversalResult,
 )
 
@@ -177,3 +178,87 @@ async def test_each_call_is_told_in_a_line_without_token_or_control_characters(
         "08:00:00 reverse   a?[1m?: REVERSED",
         f"{question}Reversed already (try 3)",
     ]
+
+
+async def listed(
+    trial: Trial, since: float, until: float, *, page_size: int = 0
+) -> list[contract.ListedAuthorization]:
+    """Return what is listed of a span of the institution's time, page by page."""
+    request = contract.ListAuthorizationsRequest(page_size=page_size)
+    request.since.FromNanoseconds(round(since * 1e9))
+    request.until.FromNanoseconds(round(until * 1e9))
+    found: list[contract.ListedAuthorization] = []
+    while True:
+        answer = await trial.stub.ListAuthorizations(request)
+        found += answer.authorizations
+        request.page_token = answer.next_page_token
+        if not answer.next_page_token:
+            return found
+
+
+async def test_what_arrived_is_listed_as_it_stands_with_what_is_held_or_taken(
+    institution: Trial,
+) -> None:
+    await institution.authorise(1250, authorisation_id="held")
+    await institution.authorise(900, authorisation_id="taken")
+    await institution.capture("taken")
+    await institution.authorise(7710, authorisation_id="partly")
+    await institution.authorise(7751, authorisation_id="declined")
+    await institution.authorise(300, authorisation_id="reversed")
+    await institution.reverse("reversed")
+    await institution.reverse("marked")
+    with pytest.raises(InstitutionSilent):
+        await institution.authorise(7791, authorisation_id="turned-away")
+
+    now = institution.clock.now()
+    stands = {
+        one.authorisation_id: (one.state, one.amount.minor_units)
+        for one in await listed(institution, now, now + 1)
+    }
+
+    assert stands == {
+        "held": (contract.AUTHORIZATION_STATE_DECIDED, 1250),
+        "taken": (contract.AUTHORIZATION_STATE_CAPTURED, 900),
+        "partly": (contract.AUTHORIZATION_STATE_DECIDED, 3855),
+        "declined": (contract.AUTHORIZATION_STATE_DECIDED, 0),
+        "reversed": (contract.AUTHORIZATION_STATE_REVERSED, 0),
+        "marked": (contract.AUTHORIZATION_STATE_REVERSED, 0),
+    }
+
+
+@pytest.mark.parametrize("page_size", [1, 2, 3, 1000])
+async def test_a_list_has_what_first_arrived_in_its_span_in_that_order(
+    institution: Trial, page_size: int
+) -> None:
+    start = institution.clock.now()
+    for number in range(5):
+        await institution.authorise(1250, authorisation_id=f"a{number}")
+        institution.clock.advance(10)
+    await institution.authorise(1250, authorisation_id="a0")
+
+    found = await listed(institution, start + 10, start + 40, page_size=page_size)
+
+    assert [one.authorisation_id for one in found] == ["a1", "a2", "a3"]
+    arrivals = [one.arrived_at.ToMilliseconds() / 1000 - start for one in found]
+    assert arrivals == [10, 20, 30]
+
+
+async def test_a_token_of_no_list_is_refused(institution: Trial) -> None:
+    request = contract.ListAuthorizationsRequest(page_token="a9")
+    request.since.FromSeconds(0)
+    request.until.FromSeconds(1)
+
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await institution.stub.ListAuthorizations(request)
+
+    assert from_call(caught.value).reason is Reason.REQUEST_INVALID
+
+
+async def test_an_institution_without_marks_approves_what_was_reversed_before_it_came() -> None:
+    async with trial(keeps_marks=False) as forgetful:
+        assert await forgetful.reverse() is ReversalResult.NEVER_SEEN
+        assert await forgetful.find() == NEVER_SEEN
+
+        late = await forgetful.authorise(1250)
+
+    assert late.answer is AuthorisationAnswer.APPROVED

@@ -3,7 +3,7 @@
 import datetime as dt
 import math
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from grpc.aio import ServicerContext
 
@@ -18,6 +18,8 @@ from tallymark_protocol.errors import Refused, UnknownOutcome
 from tallymark_protocol.reasons import Reason
 
 __all__ = ["SimulatedInstitution"]
+
+_PAGE_SIZE: Final = 200
 
 _Context: TypeAlias = ServicerContext[Any, Any]
 
@@ -37,14 +39,19 @@ class SimulatedInstitution(contract_grpc.CreditInstitutionServiceServicer):
         now: Callable[[], float],
         sleep: Callable[[float], Awaitable[object]],
         tell: Callable[[str], object],
+        keeps_marks: bool = True,
     ) -> None:
-        """Take the memory, the clock (seconds since 1970), and where to tell what happens."""
+        """Take the memory, the clock (seconds since 1970), and where to tell what happens.
+
+        Without marks it breaks its word: what is reversed before it arrives is approved after it.
+        """
         self._ledger = ledger
         self._token_key = token_key
         self._slow_seconds = slow_seconds
         self._now = now
         self._sleep = sleep
         self._tell = tell
+        self._keeps_marks = keeps_marks
 
     async def RegisterCard(
         self, request: contract.CreditInstitutionServiceRegisterCardRequest, context: _Context
@@ -110,9 +117,12 @@ class SimulatedInstitution(contract_grpc.CreditInstitutionServiceServicer):
     ) -> contract.ReverseResponse:
         """Release or return the amount, or leave the mark."""
         known = simulator.reverse(
-            self._settled(request.authorisation_id), authorisation_id=request.authorisation_id
+            self._settled(request.authorisation_id),
+            authorisation_id=request.authorisation_id,
+            now=self._now(),
         )
-        self._ledger.put(known)
+        if self._keeps_marks or known.reversal is not Reversal.NEVER_SEEN:
+            self._ledger.put(known)
         self._tell(narration.reversal_line(known, now=self._now()))
         await self._ledger.flushed()
         if known.reversal is None or known.reversal is Reversal.UNAVAILABLE:
@@ -126,6 +136,27 @@ class SimulatedInstitution(contract_grpc.CreditInstitutionServiceServicer):
         known = self._settled(request.authorisation_id)
         await self._ledger.flushed()
         return translation.to_lookup(known)
+
+    async def ListAuthorizations(
+        self, request: contract.ListAuthorizationsRequest, context: _Context
+    ) -> contract.ListAuthorizationsResponse:
+        """Tell what is known of a span of time, a page at a time."""
+        since, until = (moment.ToNanoseconds() / 1e9 for moment in (request.since, request.until))
+        found = self._ledger.between(since, until)
+        if request.page_token:
+            ids = [known.authorisation_id for known in found]
+            if request.page_token not in ids:
+                violation = ("page_token", "This is not a token of this list.")
+                raise Refused(Reason.REQUEST_INVALID, violations=[violation])
+            found = found[ids.index(request.page_token) + 1 :]
+        size = request.page_size or _PAGE_SIZE
+        page = [self._settled(known.authorisation_id) or known for known in found[:size]]
+        await self._ledger.flushed()
+        is_last = len(found) <= size
+        return contract.ListAuthorizationsResponse(
+            authorizations=[translation.to_listed(known) for known in page],
+            next_page_token="" if is_last else page[-1].authorisation_id,
+        )
 
     def _settled(self, authorisation_id: str) -> Authorisation | None:
         """Return an authorisation as it stands by now."""

@@ -35,7 +35,7 @@ def arrived(
 
 
 def reversed_after(known: Authorisation | None) -> Authorisation:
-    return reverse(known, authorisation_id="a1")
+    return reverse(known, authorisation_id="a1", now=NOW)
 
 
 def test_an_ordinary_amount_is_approved_as_a_whole() -> None:

@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from tallymark.v1 import money_pb2 as tallymark_dot_v1_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-tallymark/v1/credit_institution_service.proto\x12\x0ctallymark.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18tallymark/v1/money.proto\"\xb2\x01\n+CreditInstitutionServiceRegisterCardRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12-\n\x0b\x63\x61rd_number\x18\x02 \x01(\tB\x18\x80\x01\x01\xbaH\x12r\x10\x32\x0e^[0-9]{12,19}$\x12\x35\n\nexpires_on\x18\x03 \x01(\tB!\xbaH\x1er\x1c\x32\x1a^[0-9]{4}-(0[1-9]|1[0-2])$\"i\n,CreditInstitutionServiceRegisterCardResponse\x12\x17\n\ncard_token\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\r\n\x05\x62rand\x18\x02 \x01(\t\x12\x11\n\tlast_four\x18\x03 \x01(\t\"\xc3\x01\n\x10\x41uthorizeRequest\x12#\n\x10\x61uthorisation_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12!\n\ncard_token\x18\x02 \x01(\tB\r\x80\x01\x01\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12+\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x13.tallymark.v1.MoneyB\x06\xbaH\x03\xc8\x01\x01\x12\x1c\n\x0bmerchant_id\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1c\n\x0bterminal_id\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\xc5\x01\n\x11\x41uthorizeResponse\x12\x31\n\x06result\x18\x01 \x01(\x0e\x32!.tallymark.v1.AuthorizationResult\x12,\n\x0f\x61pproved_amount\x18\x02 \x01(\x0b\x32\x13.tallymark.v1.Money\x12\x1a\n\x12\x61uthorisation_code\x18\x03 \x01(\t\x12\x33\n\x0e\x64\x65\x63line_reason\x18\x04 \x01(\x0e\x32\x1b.tallymark.v1.DeclineReason\"5\n\x0e\x43\x61ptureRequest\x12#\n\x10\x61uthorisation_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\">\n\x0f\x43\x61ptureResponse\x12+\n\x06result\x18\x01 \x01(\x0e\x32\x1b.tallymark.v1.CaptureResult\"M\n\x0eReverseRequest\x12#\n\x10\x61uthorisation_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x16\n\x04note\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\">\n\x0fReverseResponse\x12+\n\x06result\x18\x01 \x01(\x0e\x32\x1b.tallymark.v1.ReverseResult\">\n\x17GetAuthorizationRequest\x12#\n\x10\x61uthorisation_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"|\n\x18GetAuthorizationResponse\x12/\n\x05state\x18\x01 \x01(\x0e\x32 .tallymark.v1.AuthorizationState\x12/\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x1f.tallymark.v1.AuthorizeResponse*\xae\x01\n\x13\x41uthorizationResult\x12$\n AUTHORIZATION_RESULT_UNSPECIFIED\x10\x00\x12!\n\x1d\x41UTHORIZATION_RESULT_APPROVED\x10\x01\x12+\n\'AUTHORIZATION_RESULT_PARTIALLY_APPROVED\x10\x02\x12!\n\x1d\x41UTHORIZATION_RESULT_DECLINED\x10\x03*\x81\x02\n\rDeclineReason\x12\x1e\n\x1a\x44\x45\x43LINE_REASON_UNSPECIFIED\x10\x00\x12%\n!DECLINE_REASON_INSUFFICIENT_FUNDS\x10\x01\x12\x1f\n\x1b\x44\x45\x43LINE_REASON_CARD_EXPIRED\x10\x02\x12\x1f\n\x1b\x44\x45\x43LINE_REASON_CARD_BLOCKED\x10\x03\x12\"\n\x1e\x44\x45\x43LINE_REASON_SUSPECTED_FRAUD\x10\x04\x12\x1f\n\x1b\x44\x45\x43LINE_REASON_NOT_HONOURED\x10\x05\x12\"\n\x1e\x44\x45\x43LINE_REASON_REVERSED_BEFORE\x10\x06*\x87\x01\n\rCaptureResult\x12\x1e\n\x1a\x43\x41PTURE_RESULT_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43\x41PTURE_RESULT_CAPTURED\x10\x01\x12\x1a\n\x16\x43\x41PTURE_RESULT_REFUSED\x10\x02\x12\x1d\n\x19\x43\x41PTURE_RESULT_NEVER_SEEN\x10\x03*\x87\x01\n\rReverseResult\x12\x1e\n\x1aREVERSE_RESULT_UNSPECIFIED\x10\x00\x12\x1b\n\x17REVERSE_RESULT_REVERSED\x10\x01\x12\x1d\n\x19REVERSE_RESULT_NEVER_SEEN\x10\x02\x12\x1a\n\x16REVERSE_RESULT_REFUSED\x10\x03*\xe3\x01\n\x12\x41uthorizationState\x12#\n\x1f\x41UTHORIZATION_STATE_UNSPECIFIED\x10\x00\x12\"\n\x1e\x41UTHORIZATION_STATE_NEVER_SEEN\x10\x01\x12\x1f\n\x1b\x41UTHORIZATION_STATE_UNKNOWN\x10\x02\x12\x1f\n\x1b\x41UTHORIZATION_STATE_DECIDED\x10\x03\x12 \n\x1c\x41UTHORIZATION_STATE_CAPTURED\x10\x04\x12 \n\x1c\x41UTHORIZATION_STATE_REVERSED\x10\x05\x32\xe3\x03\n\x18\x43reditInstitutionService\x12\x85\x01\n\x0cRegisterCard\x12\x39.tallymark.v1.CreditInstitutionServiceRegisterCardRequest\x1a:.tallymark.v1.CreditInstitutionServiceRegisterCardResponse\x12L\n\tAuthorize\x12\x1e.tallymark.v1.AuthorizeRequest\x1a\x1f.tallymark.v1.AuthorizeResponse\x12\x46\n\x07\x43\x61pture\x12\x1c.tallymark.v1.CaptureRequest\x1a\x1d.tallymark.v1.CaptureResponse\x12\x46\n\x07Reverse\x12\x1c.tallymark.v1.ReverseRequest\x1a\x1d.tallymark.v1.ReverseResponse\x12\x61\n\x10GetAuthorization\x12%.tallymark.v1.GetAuthorizationRequest\x1a&.tallymark.v1.GetAuthorizationResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-tallymark/v1/credit_institution_service.proto\x12\x0ctallymark.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18tallymark/v1/money.proto\"\xb2\x01\n+CreditInstitutionServiceRegisterCardRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12-\n\x0b\x63\x61rd_number\x18\x02 \x01(\tB\x18\x80\x01\x01\xbaH\x12r\x10\x32\x0e^[0-9]{12,19}$\x12\x35\n\nexpires_on\x18\x03 \x01(\tB!\xbaH\x1er\x1c\x32\x1a^[0-9]{4}-(0[1-9]|1[0-2])$\"i\n,CreditInstitutionServiceRegisterCardResponse\x12\x17\n\ncard_token\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\r\n\x05\x62rand\x18\x02 \x01(\t\x12\x11\n\tlast_four\x18\x03 \x01(\t\"\xc3\x01\n\x10\x41uthorizeRequest\x12#\n\x10\x61uthorisation_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12!\n\ncard_token\x18\x02 \x01(\tB\r\x80\x01\x01\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12+\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x13.tallymark.v1.MoneyB\x06\xbaH\x03\xc8\x01\x01\x12\x1c\n\x0bmerchant_id\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1c\n\x0bterminal_id\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\xc5\x01\n\x11\x41uthorizeResponse\x12\x31\n\x06result\x18\x01 \x01(\x0e\x32!.tallymark.v1.AuthorizationResult\x12,\n\x0f\x61pproved_amount\x18\x02 \x01(\x0b\x32\x13.tallymark.v1.Money\x12\x1a\n\x12\x61uthorisation_code\x18\x03 \x01(\t\x12\x33\n\x0e\x64\x65\x63line_reason\x18\x04 \x01(\x0e\x32\x1b.tallymark.v1.DeclineReason\"5\n\x0e\x43\x61ptureRequest\x12#\n\x10\x61uthorisation_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\">\n\x0f\x43\x61ptureResponse\x12+\n\x06result\x18\x01 \x01(\x0e\x32\x1b.tallymark.v1.CaptureResult\"M\n\x0eReverseRequest\x12#\n\x10\x61uthorisation_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x16\n\x04note\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\">\n\x0fReverseResponse\x12+\n\x06result\x18\x01 \x01(\x0e\x32\x1b.tallymark.v1.ReverseResult\">\n\x17GetAuthorizationRequest\x12#\n\x10\x61uthorisation_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"|\n\x18GetAuthorizationResponse\x12/\n\x05state\x18\x01 \x01(\x0e\x32 .tallymark.v1.AuthorizationState\x12/\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x1f.tallymark.v1.AuthorizeResponse\"\xbe\x01\n\x19ListAuthorizationsRequest\x12\x31\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x31\n\x05until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\"\xb5\x01\n\x13ListedAuthorization\x12\x18\n\x10\x61uthorisation_id\x18\x01 \x01(\t\x12/\n\x05state\x18\x02 \x01(\x0e\x32 .tallymark.v1.AuthorizationState\x12#\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x13.tallymark.v1.Money\x12.\n\narrived_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"p\n\x1aListAuthorizationsResponse\x12\x39\n\x0e\x61uthorizations\x18\x01 \x03(\x0b\x32!.tallymark.v1.ListedAuthorization\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xae\x01\n\x13\x41uthorizationResult\x12$\n AUTHORIZATION_RESULT_UNSPECIFIED\x10\x00\x12!\n\x1d\x41UTHORIZATION_RESULT_APPROVED\x10\x01\x12+\n\'AUTHORIZATION_RESULT_PARTIALLY_APPROVED\x10\x02\x12!\n\x1d\x41UTHORIZATION_RESULT_DECLINED\x10\x03*\x81\x02\n\rDeclineReason\x12\x1e\n\x1a\x44\x45\x43LINE_REASON_UNSPECIFIED\x10\x00\x12%\n!DECLINE_REASON_INSUFFICIENT_FUNDS\x10\x01\x12\x1f\n\x1b\x44\x45\x43LINE_REASON_CARD_EXPIRED\x10\x02\x12\x1f\n\x1b\x44\x45\x43LINE_REASON_CARD_BLOCKED\x10\x03\x12\"\n\x1e\x44\x45\x43LINE_REASON_SUSPECTED_FRAUD\x10\x04\x12\x1f\n\x1b\x44\x45\x43LINE_REASON_NOT_HONOURED\x10\x05\x12\"\n\x1e\x44\x45\x43LINE_REASON_REVERSED_BEFORE\x10\x06*\x87\x01\n\rCaptureResult\x12\x1e\n\x1a\x43\x41PTURE_RESULT_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43\x41PTURE_RESULT_CAPTURED\x10\x01\x12\x1a\n\x16\x43\x41PTURE_RESULT_REFUSED\x10\x02\x12\x1d\n\x19\x43\x41PTURE_RESULT_NEVER_SEEN\x10\x03*\x87\x01\n\rReverseResult\x12\x1e\n\x1aREVERSE_RESULT_UNSPECIFIED\x10\x00\x12\x1b\n\x17REVERSE_RESULT_REVERSED\x10\x01\x12\x1d\n\x19REVERSE_RESULT_NEVER_SEEN\x10\x02\x12\x1a\n\x16REVERSE_RESULT_REFUSED\x10\x03*\xe3\x01\n\x12\x41uthorizationState\x12#\n\x1f\x41UTHORIZATION_STATE_UNSPECIFIED\x10\x00\x12\"\n\x1e\x41UTHORIZATION_STATE_NEVER_SEEN\x10\x01\x12\x1f\n\x1b\x41UTHORIZATION_STATE_UNKNOWN\x10\x02\x12\x1f\n\x1b\x41UTHORIZATION_STATE_DECIDED\x10\x03\x12 \n\x1c\x41UTHORIZATION_STATE_CAPTURED\x10\x04\x12 \n\x1c\x41UTHORIZATION_STATE_REVERSED\x10\x05\x32\xcc\x04\n\x18\x43reditInstitutionService\x12\x85\x01\n\x0cRegisterCard\x12\x39.tallymark.v1.CreditInstitutionServiceRegisterCardRequest\x1a:.tallymark.v1.CreditInstitutionServiceRegisterCardResponse\x12L\n\tAuthorize\x12\x1e.tallymark.v1.AuthorizeRequest\x1a\x1f.tallymark.v1.AuthorizeResponse\x12\x46\n\x07\x43\x61pture\x12\x1c.tallymark.v1.CaptureRequest\x1a\x1d.tallymark.v1.CaptureResponse\x12\x46\n\x07Reverse\x12\x1c.tallymark.v1.ReverseRequest\x1a\x1d.tallymark.v1.ReverseResponse\x12\x61\n\x10GetAuthorization\x12%.tallymark.v1.GetAuthorizationRequest\x1a&.tallymark.v1.GetAuthorizationResponse\x12g\n\x12ListAuthorizations\x12\'.tallymark.v1.ListAuthorizationsRequest\x1a(.tallymark.v1.ListAuthorizationsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -59,36 +60,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REVERSEREQUEST'].fields_by_name['note']._serialized_options = b'\272H\005r\003\030\310\001'
   _globals['_GETAUTHORIZATIONREQUEST'].fields_by_name['authorisation_id']._loaded_options = None
   _globals['_GETAUTHORIZATIONREQUEST'].fields_by_name['authorisation_id']._serialized_options = b'\272H\006r\004\020\001\030@'
-  _globals['_AUTHORIZATIONRESULT']._serialized_start=1257
-  _globals['_AUTHORIZATIONRESULT']._serialized_end=1431
-  _globals['_DECLINEREASON']._serialized_start=1434
-  _globals['_DECLINEREASON']._serialized_end=1691
-  _globals['_CAPTURERESULT']._serialized_start=1694
-  _globals['_CAPTURERESULT']._serialized_end=1829
-  _globals['_REVERSERESULT']._serialized_start=1832
-  _globals['_REVERSERESULT']._serialized_end=1967
-  _globals['_AUTHORIZATIONSTATE']._serialized_start=1970
-  _globals['_AUTHORIZATIONSTATE']._serialized_end=2197
-  _globals['_CREDITINSTITUTIONSERVICEREGISTERCARDREQUEST']._serialized_start=119
-  _globals['_CREDITINSTITUTIONSERVICEREGISTERCARDREQUEST']._serialized_end=297
-  _globals['_CREDITINSTITUTIONSERVICEREGISTERCARDRESPONSE']._serialized_start=299
-  _globals['_CREDITINSTITUTIONSERVICEREGISTERCARDRESPONSE']._serialized_end=404
-  _globals['_AUTHORIZEREQUEST']._serialized_start=407
-  _globals['_AUTHORIZEREQUEST']._serialized_end=602
-  _globals['_AUTHORIZERESPONSE']._serialized_start=605
-  _globals['_AUTHORIZERESPONSE']._serialized_end=802
-  _globals['_CAPTUREREQUEST']._serialized_start=804
-  _globals['_CAPTUREREQUEST']._serialized_end=857
-  _globals['_CAPTURERESPONSE']._serialized_start=859
-  _globals['_CAPTURERESPONSE']._serialized_end=921
-  _globals['_REVERSEREQUEST']._serialized_start=923
-  _globals['_REVERSEREQUEST']._serialized_end=1000
-  _globals['_REVERSERESPONSE']._serialized_start=1002
-  _globals['_REVERSERESPONSE']._serialized_end=1064
-  _globals['_GETAUTHORIZATIONREQUEST']._serialized_start=1066
-  _globals['_GETAUTHORIZATIONREQUEST']._serialized_end=1128
-  _globals['_GETAUTHORIZATIONRESPONSE']._serialized_start=1130
-  _globals['_GETAUTHORIZATIONRESPONSE']._serialized_end=1254
-  _globals['_CREDITINSTITUTIONSERVICE']._serialized_start=2200
-  _globals['_CREDITINSTITUTIONSERVICE']._serialized_end=2683
+  _globals['_LISTAUTHORIZATIONSREQUEST'].fields_by_name['since']._loaded_options = None
+  _globals['_LISTAUTHORIZATIONSREQUEST'].fields_by_name['since']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_LISTAUTHORIZATIONSREQUEST'].fields_by_name['until']._loaded_options = None
+  _globals['_LISTAUTHORIZATIONSREQUEST'].fields_by_name['until']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_LISTAUTHORIZATIONSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTAUTHORIZATIONSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
+  _globals['_LISTAUTHORIZATIONSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTAUTHORIZATIONSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\002'
+  _globals['_AUTHORIZATIONRESULT']._serialized_start=1781
+  _globals['_AUTHORIZATIONRESULT']._serialized_end=1955
+  _globals['_DECLINEREASON']._serialized_start=1958
+  _globals['_DECLINEREASON']._serialized_end=2215
+  _globals['_CAPTURERESULT']._serialized_start=2218
+  _globals['_CAPTURERESULT']._serialized_end=2353
+  _globals['_REVERSERESULT']._serialized_start=2356
+  _globals['_REVERSERESULT']._serialized_end=2491
+  _globals['_AUTHORIZATIONSTATE']._serialized_start=2494
+  _globals['_AUTHORIZATIONSTATE']._serialized_end=2721
+  _globals['_CREDITINSTITUTIONSERVICEREGISTERCARDREQUEST']._serialized_start=152
+  _globals['_CREDITINSTITUTIONSERVICEREGISTERCARDREQUEST']._serialized_end=330
+  _globals['_CREDITINSTITUTIONSERVICEREGISTERCARDRESPONSE']._serialized_start=332
+  _globals['_CREDITINSTITUTIONSERVICEREGISTERCARDRESPONSE']._serialized_end=437
+  _globals['_AUTHORIZEREQUEST']._serialized_start=440
+  _globals['_AUTHORIZEREQUEST']._serialized_end=635
+  _globals['_AUTHORIZERESPONSE']._serialized_start=638
+  _globals['_AUTHORIZERESPONSE']._serialized_end=835
+  _globals['_CAPTUREREQUEST']._serialized_start=837
+  _globals['_CAPTUREREQUEST']._serialized_end=890
+  _globals['_CAPTURERESPONSE']._serialized_start=892
+  _globals['_CAPTURERESPONSE']._serialized_end=954
+  _globals['_REVERSEREQUEST']._serialized_start=956
+  _globals['_REVERSEREQUEST']._serialized_end=1033
+  _globals['_REVERSERESPONSE']._serialized_start=1035
+  _globals['_REVERSERESPONSE']._serialized_end=1097
+  _globals['_GETAUTHORIZATIONREQUEST']._serialized_start=1099
+  _globals['_GETAUTHORIZATIONREQUEST']._serialized_end=1161
+  _globals['_GETAUTHORIZATIONRESPONSE']._serialized_start=1163
+  _globals['_GETAUTHORIZATIONRESPONSE']._serialized_end=1287
+  _globals['_LISTAUTHORIZATIONSREQUEST']._serialized_start=1290
+  _globals['_LISTAUTHORIZATIONSREQUEST']._serialized_end=1480
+  _globals['_LISTEDAUTHORIZATION']._serialized_start=1483
+  _globals['_LISTEDAUTHORIZATION']._serialized_end=1664
+  _globals['_LISTAUTHORIZATIONSRESPONSE']._serialized_start=1666
+  _globals['_LISTAUTHORIZATIONSRESPONSE']._serialized_end=1778
+  _globals['_CREDITINSTITUTIONSERVICE']._serialized_start=2724
+  _globals['_CREDITINSTITUTIONSERVICE']._serialized_end=3312
 # @@protoc_insertion_point(module_scope)

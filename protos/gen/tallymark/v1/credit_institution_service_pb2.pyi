@@ -3,8 +3,11 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from tallymark.v1 import money_pb2 as _money_pb2
 import builtins as _builtins
@@ -455,3 +458,107 @@ class GetAuthorizationResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetAuthorizationResponse: _TypeAlias = GetAuthorizationResponse  # noqa: Y015
+
+@_typing.final
+class ListAuthorizationsRequest(_message.Message):
+    """ListAuthorizationsRequest asks for a page of the authorisations of a span of time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Most items to return, 1 to 1000; 0: 200."""
+    page_token: _builtins.str
+    """Token of the page before, for the next one. Empty: the first."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Start of the span, required, by the institution's clock."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """End of the span, which does not belong to it, required."""
+
+    def __init__(
+        self,
+        *,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "since", b"since", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAuthorizationsRequest: _TypeAlias = ListAuthorizationsRequest  # noqa: Y015
+
+@_typing.final
+class ListedAuthorization(_message.Message):
+    """ListedAuthorization is how an authorisation stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AUTHORISATION_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    ARRIVED_AT_FIELD_NUMBER: _builtins.int
+    authorisation_id: _builtins.str
+    """Id of the authorisation."""
+    state: Global___AuthorizationState.ValueType
+    """Where it stands."""
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """Amount that is held (DECIDED) or taken (CAPTURED). Unset: nothing is."""
+
+    @_builtins.property
+    def arrived_at(self) -> _timestamp_pb2.Timestamp:
+        """Time of its first arrival."""
+
+    def __init__(
+        self,
+        *,
+        authorisation_id: _builtins.str = ...,
+        state: Global___AuthorizationState.ValueType = ...,
+        amount: _money_pb2.Money | None = ...,
+        arrived_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "arrived_at", b"arrived_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "arrived_at", b"arrived_at", "authorisation_id", b"authorisation_id", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListedAuthorization: _TypeAlias = ListedAuthorization  # noqa: Y015
+
+@_typing.final
+class ListAuthorizationsResponse(_message.Message):
+    """ListAuthorizationsResponse returns a page of authorisations."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AUTHORIZATIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page. Empty: this was the last."""
+    @_builtins.property
+    def authorizations(self) -> _containers.RepeatedCompositeFieldContainer[Global___ListedAuthorization]:
+        """The authorisations."""
+
+    def __init__(
+        self,
+        *,
+        authorizations: _abc.Iterable[Global___ListedAuthorization] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authorizations", b"authorizations", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAuthorizationsResponse: _TypeAlias = ListAuthorizationsResponse  # noqa: Y015

@@ -65,6 +65,11 @@ class CreditInstitutionServiceStub(object):
                 request_serializer=tallymark_dot_v1_dot_credit__institution__service__pb2.GetAuthorizationRequest.SerializeToString,
                 response_deserializer=tallymark_dot_v1_dot_credit__institution__service__pb2.GetAuthorizationResponse.FromString,
                 _registered_method=True)
+        self.ListAuthorizations = channel.unary_unary(
+                '/tallymark.v1.CreditInstitutionService/ListAuthorizations',
+                request_serializer=tallymark_dot_v1_dot_credit__institution__service__pb2.ListAuthorizationsRequest.SerializeToString,
+                response_deserializer=tallymark_dot_v1_dot_credit__institution__service__pb2.ListAuthorizationsResponse.FromString,
+                _registered_method=True)
 
 
 class CreditInstitutionServiceServicer(object):
@@ -114,6 +119,15 @@ class CreditInstitutionServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListAuthorizations(self, request, context):
+        """Lists what is known of all authorisations that first arrived in a span of time, oldest first, so that the caller can
+        compare a day with its own records. The mark that an early reversal leaves is listed too; an authorisation of which
+        nothing has arrived is not.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CreditInstitutionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -141,6 +155,11 @@ def add_CreditInstitutionServiceServicer_to_server(servicer, server):
                     servicer.GetAuthorization,
                     request_deserializer=tallymark_dot_v1_dot_credit__institution__service__pb2.GetAuthorizationRequest.FromString,
                     response_serializer=tallymark_dot_v1_dot_credit__institution__service__pb2.GetAuthorizationResponse.SerializeToString,
+            ),
+            'ListAuthorizations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAuthorizations,
+                    request_deserializer=tallymark_dot_v1_dot_credit__institution__service__pb2.ListAuthorizationsRequest.FromString,
+                    response_serializer=tallymark_dot_v1_dot_credit__institution__service__pb2.ListAuthorizationsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -284,6 +303,33 @@ class CreditInstitutionService(object):
             '/tallymark.v1.CreditInstitutionService/GetAuthorization',
             tallymark_dot_v1_dot_credit__institution__service__pb2.GetAuthorizationRequest.SerializeToString,
             tallymark_dot_v1_dot_credit__institution__service__pb2.GetAuthorizationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAuthorizations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallymark.v1.CreditInstitutionService/ListAuthorizations',
+            tallymark_dot_v1_dot_credit__institution__service__pb2.ListAuthorizationsRequest.SerializeToString,
+            tallymark_dot_v1_dot_credit__institution__service__pb2.ListAuthorizationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

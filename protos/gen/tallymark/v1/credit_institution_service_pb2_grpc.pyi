@@ -38,6 +38,11 @@ class CreditInstitutionServiceStub:
     """
     GetAuthorization: _aio.UnaryUnaryMultiCallable[_credit_institution_service_pb2.GetAuthorizationRequest, _credit_institution_service_pb2.GetAuthorizationResponse]
     """Returns what is known of an authorisation, telling "never seen" from "not known yet"."""
+    ListAuthorizations: _aio.UnaryUnaryMultiCallable[_credit_institution_service_pb2.ListAuthorizationsRequest, _credit_institution_service_pb2.ListAuthorizationsResponse]
+    """Lists what is known of all authorisations that first arrived in a span of time, oldest first, so that the caller can
+    compare a day with its own records. The mark that an early reversal leaves is listed too; an authorisation of which
+    nothing has arrived is not.
+    """
 
 class CreditInstitutionServiceServicer(metaclass=_abc_1.ABCMeta):
     """CreditInstitutionService is the outside party that authorises cards. The server calls it; a gateway or the institution
@@ -93,5 +98,16 @@ class CreditInstitutionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_credit_institution_service_pb2.GetAuthorizationRequest, _abc.Awaitable[_credit_institution_service_pb2.GetAuthorizationResponse]],
     ) -> _abc.Awaitable[_credit_institution_service_pb2.GetAuthorizationResponse]:
         """Returns what is known of an authorisation, telling "never seen" from "not known yet"."""
+
+    @_abc_1.abstractmethod
+    def ListAuthorizations(
+        self,
+        request: _credit_institution_service_pb2.ListAuthorizationsRequest,
+        context: _aio.ServicerContext[_credit_institution_service_pb2.ListAuthorizationsRequest, _abc.Awaitable[_credit_institution_service_pb2.ListAuthorizationsResponse]],
+    ) -> _abc.Awaitable[_credit_institution_service_pb2.ListAuthorizationsResponse]:
+        """Lists what is known of all authorisations that first arrived in a span of time, oldest first, so that the caller can
+        compare a day with its own records. The mark that an early reversal leaves is listed too; an authorisation of which
+        nothing has arrived is not.
+        """
 
 def add_CreditInstitutionServiceServicer_to_server(servicer: CreditInstitutionServiceServicer, server: _aio.Server) -> None: ...
