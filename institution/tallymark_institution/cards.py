@@ -1,7 +1,7 @@
 """Cards: which numbers are accepted, and the token that stands for one.
 
-The simulator keeps neither number nor token: it makes the token anew from the same request, and
-charges every token that it is shown.
+The token is made anew from the same request. The simulator keeps neither number nor token, and
+charges every token that it is shown; the gateway keeps what the host needs (`iso8583`).
 """
 
 import datetime as dt
@@ -50,12 +50,18 @@ class AcceptedCard(msgspec.Struct, frozen=True, kw_only=True):
         return f"AcceptedCard(brand={self.brand!r}, last_four={self.last_four!r})"
 
 
-def accept_card(
-    *, request_id: str, card_number: str, expires_on: str, today: dt.date, token_key: bytes
+def accept_card(  # noqa: PLR0913 -- the request, and what its token is made with
+    *,
+    request_id: str,
+    card_number: str,
+    expires_on: str,
+    today: dt.date,
+    token_key: bytes,
+    prefix: str = "sim",
 ) -> AcceptedCard:
     """Return a card's token, brand and last four digits; the same for the same id and number.
 
-    `expires_on` is "YYYY-MM". Raises CardNotAccepted.
+    `expires_on` is "YYYY-MM"; the prefix of the token says who made it. Raises CardNotAccepted.
     """
     if not _has_valid_check_digit(card_number):
         field, happened = "card_number", "The check digit is wrong: a digit was mistyped."
@@ -66,7 +72,9 @@ def accept_card(
     covered = f"{len(request_id)}:{request_id}:{card_number}".encode()
     digest = hmac.digest(token_key, covered, "sha256")[:_TOKEN_BYTES]
     return AcceptedCard(
-        token=f"sim_{digest.hex()}", brand=_brand(card_number), last_four=card_number[-4:]
+        token=f"{prefix}_{digest.hex()}",
+        brand=_brand(card_number),
+        last_four=card_number[-4:],
     )
 
 

@@ -1,0 +1,1 @@
+"""The gateway: CreditInstitutionService towards a card host."""

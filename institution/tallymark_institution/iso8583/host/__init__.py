@@ -1,0 +1,1 @@
+"""A card host for tests, whose answers depend on the amount."""
