@@ -38,11 +38,13 @@ from tallymark_server.institution import CreditInstitution, open_institution_cha
 from tallymark_server.keyring import Keyring
 from tallymark_server.limits import UNSAFE_WIDE_FOR_TESTS, Limits
 from tallymark_server.passwords import UNSAFE_FAST_FOR_TESTS
+from tallymark_server.storage.sqlite_backup import Backups
 from tallymark_server.storage.store import Store
 from tallymark_server.tls.authority import Authority, CertificateLives
 from tallymark_server.tls.server_tls import ServerTls
 from tests.contract.institution_fixtures import StoppedClock
 from tests.world.clock import START, MovedClock
+from tests.world.files import backups_of_tests
 
 __all__ = [
     "LONG_LIVES",
@@ -573,6 +575,7 @@ async def world(  # noqa: PLR0913 -- what may differ from server to server
     limits: Limits = UNSAFE_WIDE_FOR_TESTS,
     authority: Authority | None = None,
     clock: MovedClock | None = None,
+    backups: Backups | None = None,
     again: bool = False,
 ) -> AsyncIterator[World]:
     """Serve on a store that the caller closes; one that was served before is furnished."""
@@ -601,6 +604,7 @@ async def world(  # noqa: PLR0913 -- what may differ from server to server
             limits=limits,
             authority=authority,
             tls=ServerTls(authority, clock=clock, host_names=["127.0.0.1"]),
+            backups=backups or backups_of_tests(),
         )
         app = await stack.enter_async_context(
             serve(

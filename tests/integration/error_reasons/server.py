@@ -1,11 +1,13 @@
 """Reasons that have to do with the server: its keys, too much work, stopping, a broken store."""
 
+import shutil
 from typing import Never
 
 import pytest
 
 from tallymark.v1 import customer_service_pb2 as customer
 from tallymark.v1 import operator_service_pb2 as operator
+from tallymark.v1 import terminal_service_pb2 as terminal
 from tallymark_protocol.reasons import Reason
 from tallymark_server.lanes import lane
 from tallymark_server.passwords import hashing
@@ -59,6 +61,25 @@ async def a_fault_in_the_rules(stage: Stage, patch: _Patch) -> Call:
     return _revoke(stage)
 
 
+async def a_disk_without_space(stage: Stage, patch: _Patch) -> Call:
+    def no_space(_: object) -> Never:
+        message = "the disk is full"
+        raise OSError(message)
+
+    patch.setattr(shutil, "disk_usage", no_space)
+    return Call(stage.operator, "Backup", operator.BackupRequest(name="no-space.sqlite3"))
+
+
+async def finishing_what_nobody_opened(stage: Stage, _: _Patch) -> Call:
+    request = operator.FinishRecoveryRequest(recovery_id="ef" * 16, note="nothing was lost")
+    return Call(stage.operator, "FinishRecovery", request)
+
+
+async def reporting_to_nobody(stage: Stage, _: _Patch) -> Call:
+    request = terminal.ReportSalesRequest(recovery_id="ef" * 16, is_last=True)
+    return Call(stage.till, "ReportSales", request)
+
+
 def _revoke(stage: Stage) -> Call:
     return Call(stage.ana, "RevokeCode", customer.RevokeCodeRequest(request_id=new_id()))
 
@@ -70,6 +91,13 @@ async def _fail_to_store(*_: object) -> Never:
 
 CASES = (
     Case(reason=Reason.KEY_NOT_FOUND, arrange=a_key_that_never_was),
+    Case(
+        reason=Reason.BACKUP_FAILED,
+        arrange=a_disk_without_space,
+        metadata={"why": "the disk is full"},
+    ),
+    Case(reason=Reason.RECOVERY_NOT_OPEN, arrange=finishing_what_nobody_opened),
+    Case(reason=Reason.RECOVERY_NOT_OPEN, arrange=reporting_to_nobody),
     Case(reason=Reason.OVERLOADED, arrange=a_full_lane),
     Case(reason=Reason.OVERLOADED, arrange=too_many_passwords),
     Case(reason=Reason.SHUTTING_DOWN, arrange=a_lane_that_ends),

@@ -5,6 +5,7 @@ from typing import Any
 
 from tallymark.v1 import merchant_pb2, registration_pb2
 from tallymark.v1 import operator_service_pb2 as contract
+from tests.world.recoveries import open_recovery
 from tests.world.stage import Stage
 from tests.world.world import certificate_request, euro, new_id
 
@@ -111,6 +112,15 @@ async def _set_policy(stage: Stage) -> contract.SetPolicyRequest:
     return contract.SetPolicyRequest(policy=answer.policy)
 
 
+async def _backup(_: Stage) -> contract.BackupRequest:
+    return contract.BackupRequest(name="nightly.sqlite3")
+
+
+async def _finish_recovery(stage: Stage) -> contract.FinishRecoveryRequest:
+    recovery_id = await open_recovery(stage.world)
+    return contract.FinishRecoveryRequest(recovery_id=recovery_id, note="All have reported.")
+
+
 async def _settle_process(stage: Stage) -> contract.SettleProcessRequest:
     return contract.SettleProcessRequest(
         process_id=(await stage.contested()).process_id,
@@ -173,4 +183,8 @@ SAMPLES: dict[str, Callable[[Stage], Awaitable[Any]]] = {
     "SettleProcess": _settle_process,
     "ListJournal": _simply(contract.ListJournalRequest),
     "GetCheckpoint": _simply(contract.GetCheckpointRequest),
+    "Backup": _backup,
+    "GetRecovery": _simply(contract.GetRecoveryRequest),
+    "ListReportedSales": _simply(contract.ListReportedSalesRequest),
+    "FinishRecovery": _finish_recovery,
 }

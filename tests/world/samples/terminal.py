@@ -2,6 +2,7 @@
 
 from tallymark.v1 import terminal_service_pb2 as contract
 from tests.world.actions import READ_POINTS, burn, charge, earn
+from tests.world.recoveries import open_recovery
 from tests.world.stage import Stage
 from tests.world.world import by_process, certificate_request, euro, new_id
 
@@ -70,6 +71,15 @@ async def _update_points(stage: Stage) -> contract.UpdatePointsRequest:
     )
 
 
+async def _report_sales(stage: Stage) -> contract.ReportSalesRequest:
+    process = await stage.instructed()
+    return contract.ReportSalesRequest(
+        recovery_id=await open_recovery(stage.world),
+        sealed_records=[process.sealed_record],
+        is_last=True,
+    )
+
+
 SAMPLES = {
     "Enroll": _enroll,
     "RenewCertificate": _renew_certificate,
@@ -81,4 +91,5 @@ SAMPLES = {
     "CompleteProcess": _complete_process,
     "ReverseProcess": _reverse_process,
     "UpdatePoints": _update_points,
+    "ReportSales": _report_sales,
 }

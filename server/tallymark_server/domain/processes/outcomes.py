@@ -13,6 +13,7 @@ from tallymark_server.domain.commands import (
     FireTimer,
     RecordAuthorisation,
 )
+from tallymark_server.domain.frozen import TIMERS_WAIT_MILLISECONDS, is_frozen
 from tallymark_server.domain.model.actions import (
     Action,
     ChargeGrant,
@@ -42,6 +43,9 @@ _REFUSALS: Final = {
 }
 
 
+_UNDECIDED: Final = {ProcessState.AWAITING_CUSTOMER, ProcessState.AUTHORISING}
+
+
 def fire_timer(draft: Draft, command: FireTimer, now: int) -> Done:
     """End what nobody answered in time. What was instructed is only marked: goods may be gone."""
     before = draft.get(Process.key_of(command.process_id))
@@ -49,6 +53,10 @@ def fire_timer(draft: Draft, command: FireTimer, now: int) -> Done:
         return Done()
     if before.timer_at != command.timer_at or now < before.timer_at:
         return Done()
+    if before.state in _UNDECIDED and is_frozen(draft, before.created_at):
+        later = now + TIMERS_WAIT_MILLISECONDS  # it may have been executed after the backup
+        save(draft, before, msgspec.structs.replace(before, timer_at=later))
+        return Done(count=1)
     match as_terminal_sees(before).state:
         case ProcessState.AWAITING_CUSTOMER:
             reason = RefusalReason.CUSTOMER_SILENT
