@@ -1,6 +1,7 @@
 """Make one scan of one presentation, though a camera sees it in every frame."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, TypeAlias, TypeVar
@@ -28,17 +29,18 @@ class RepeatFilter:
         """Take a clock in seconds that never goes back, such as time.monotonic."""
         self._clock = clock
         self._window_seconds = window_seconds
-        self._last_seen: dict[str, float] = {}
+        self._last_seen: OrderedDict[str, float] = OrderedDict()
+        """The one seen longest ago comes first."""
 
     def is_repeat(self, scan: Scan) -> bool:
         """Note that this scan is in view and tell whether it already was."""
         now = self._clock()
-        self._last_seen = {
-            key: seen for key, seen in self._last_seen.items() if now - seen <= self._window_seconds
-        }
+        while self._last_seen and now - next(iter(self._last_seen.values())) > self._window_seconds:
+            self._last_seen.popitem(last=False)
         key = scan.text if isinstance(scan, ScannedCode) else type(scan).__name__
         is_repeat = key in self._last_seen
         self._last_seen[key] = now
+        self._last_seen.move_to_end(key)
         return is_repeat
 
 

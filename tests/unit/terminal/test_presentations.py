@@ -35,6 +35,26 @@ def test_refusals_are_repeats_of_their_own_kind_only() -> None:
     assert [repeats.is_repeat(refused) for refused in refusals] == [False, False, True, True]
 
 
+class CountedMoment(float):
+    """A moment that counts how often one is compared with another."""
+
+    comparisons = 0
+
+    def __sub__(self, other: float) -> float:
+        CountedMoment.comparisons += 1
+        return float(self) - other
+
+
+def test_many_different_scans_are_not_all_looked_at_for_each_new_one() -> None:
+    """A file of short lines, piped in, kept the scanner busy for as long as its length squared."""
+    repeats = RepeatFilter(clock=lambda: CountedMoment(5.0))
+
+    for number in range(1_000):
+        assert not repeats.is_repeat(ScannedCode(text=f"TM1:{number}", source="x"))
+
+    assert CountedMoment.comparisons <= 2_000
+
+
 async def test_cancelled_wait_ends_only_when_the_device_is_let_go() -> None:
     is_reading, may_end = threading.Event(), threading.Event()
 
