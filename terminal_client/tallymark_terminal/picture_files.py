@@ -11,9 +11,11 @@ from PIL import Image, UnidentifiedImageError
 from tallymark_terminal.scanner import PictureUnreadable
 
 __all__ = [
+    "DRAWN_PIXELS_MAX",
     "PICTURE_BYTES_MAX",
     "PICTURE_PIXELS_MAX",
     "PICTURE_SUFFIXES",
+    "SIDE_PIXELS_MAX",
     "decode_picture",
     "is_picture",
     "load_picture",
@@ -25,11 +27,23 @@ PICTURE_BYTES_MAX: Final = 32 * 1024 * 1024
 PICTURE_PIXELS_MAX: Final = 50_000_000
 """A 50-megapixel photograph: 150 MB decoded, half a second to search on a small computer."""
 
+DRAWN_PIXELS_MAX: Final = 16_777_216
+"""Above any screen's: what is not JPEG was drawn, and is unpacked at several times the cost.
+
+Two kilobytes of WebP with 50 million pixels took 6 seconds and 700 MB.
+"""
+
+SIDE_PIXELS_MAX: Final = 32_767
+"""So that also twice a side is within the 65,535 that the reader of codes takes."""
+
 PICTURE_SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"})
 """What a picture in a watched folder is called, in lower case."""
 
 SIGNATURE_BYTES: Final = 12
 """How many first bytes `is_picture` needs."""
+
+_PHOTOGRAPHS: Final = ("JPEG", "MPO")
+"""MPO is what some phones write: a JPEG with a second one behind it."""
 
 _FORMATS: Final = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 
@@ -73,15 +87,17 @@ def decode_picture(data: bytes, *, source: str) -> Image.Image:
         raise PictureUnreadable(source, f"it has more than {PICTURE_BYTES_MAX} bytes")
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
-            if picture.width * picture.height <= PICTURE_PIXELS_MAX:
+            excess = _excess_of(picture)
+            if not excess:
                 return _in_grey(picture)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        pass  # Pillow's own limit lies above ours: the same refusal follows.
+        # Pillow's own limit lies above ours.
+        excess = f"it has more than {PICTURE_PIXELS_MAX} pixels"
     except UnidentifiedImageError as error:
         raise PictureUnreadable(source, "it is not a picture of a known format") from error
     except _DAMAGED as error:
         raise PictureUnreadable(source, "the picture is damaged or not whole") from error
-    raise PictureUnreadable(source, f"it has more than {PICTURE_PIXELS_MAX} pixels")
+    raise PictureUnreadable(source, excess)
 
 
 def is_picture(first_bytes: bytes) -> bool:
@@ -93,10 +109,21 @@ def is_picture(first_bytes: bytes) -> bool:
     )
 
 
+def _excess_of(picture: Image.Image) -> str:
+    """Say what of a picture is too large, from its header; nothing if all is well."""
+    pixels_max = PICTURE_PIXELS_MAX if picture.format in _PHOTOGRAPHS else DRAWN_PIXELS_MAX
+    if picture.width * picture.height > pixels_max:
+        return f"it has more than {pixels_max} pixels"
+    if max(picture.size) > SIDE_PIXELS_MAX:
+        return f"a side of it has more than {SIDE_PIXELS_MAX} pixels"
+    return ""
+
+
 def _in_grey(picture: Image.Image) -> Image.Image:
     """Decode, and put what is transparent on white paper, as every viewer does."""
     if not picture.has_transparency_data:
         return picture.convert("L")
-    drawn = picture.convert("RGBA")
-    paper = Image.new("RGBA", drawn.size, "white")
-    return Image.alpha_composite(paper, drawn).convert("L")
+    drawn = picture.convert("RGBA").convert("LA")
+    paper = Image.new("L", drawn.size, "white")
+    paper.paste(drawn.getchannel("L"), mask=drawn.getchannel("A"))
+    return paper

@@ -14,7 +14,7 @@ from tallymark_terminal.picture_files import (
     is_picture,
     load_picture,
 )
-from tallymark_terminal.scanner import PictureUnreadable, read_code
+from tallymark_terminal.scanner import NoCodeFound, PictureUnreadable, read_code
 
 from .codes import code_text
 from .photographs import encoded, symbol
@@ -90,8 +90,39 @@ def test_picture_with_a_transparent_colour_is_read() -> None:
 def test_bomb_is_refused_by_its_header(size: tuple[int, int]) -> None:
     width, height = size
 
-    with pytest.raises(PictureUnreadable, match=r"more than 50000000 pixels|damaged"):
+    with pytest.raises(PictureUnreadable, match=r"more than \d+ pixels|damaged"):
         decode_picture(png_claiming(width + 1, height), source="file")
+
+
+@pytest.mark.parametrize(
+    ("size", "excess"),
+    [
+        ((5_000, 5_000), "more than 16777216 pixels"),
+        ((70_000, 10), "a side of it has more than 32767 pixels"),
+        ((10, 40_000), "a side of it has more than 32767 pixels"),
+    ],
+)
+def test_whole_picture_that_would_cost_too_much_is_refused(
+    size: tuple[int, int], excess: str
+) -> None:
+    """The reader of codes raises on long sides; unpacked WebP and transparency cost most."""
+    picture = encoded(Image.new("L", size, 255))
+
+    with pytest.raises(PictureUnreadable, match=excess):
+        decode_picture(picture, source="file")
+
+
+def test_longest_picture_is_searched_at_twice_its_size() -> None:
+    picture = decode_picture(encoded(Image.new("L", (32_767, 60), 255)), source="file")
+
+    with pytest.raises(NoCodeFound):
+        read_code(picture, source="file")
+
+
+def test_photograph_may_be_larger_than_what_is_drawn() -> None:
+    picture = decode_picture(encoded(Image.new("L", (5_000, 5_000), 255), "JPEG"), source="file")
+
+    assert picture.size == (5_000, 5_000)
 
 
 def test_small_png_that_claims_more_rows_than_it_has_is_refused() -> None:
