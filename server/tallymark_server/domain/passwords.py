@@ -10,10 +10,16 @@ from typing import Final
 import msgspec
 
 from tallymark_protocol.reasons import Reason
-from tallymark_server.domain.answers import Done
-from tallymark_server.domain.commands import ReservePasswordTry, RightPassword, UnlockPassword
+from tallymark_server.domain.answers import Done, RefusedAnswer
+from tallymark_server.domain.commands import (
+    RequestKey,
+    ReservePasswordTry,
+    RightPassword,
+    UnlockPassword,
+)
 from tallymark_server.domain.model.passwords import PasswordTries
 from tallymark_server.domain.model.people import Customer
+from tallymark_server.domain.model.processes import Request
 from tallymark_server.domain.refused import Refused
 from tallymark_server.domain.state import Draft
 
@@ -37,19 +43,33 @@ WAIT_SECONDS_MAX: Final = 3600
 """Longest wait, as the same section proposes; from the 17th failure on. All 100 take 84 hours."""
 
 
-def reserve_try(draft: Draft, command: ReservePasswordTry, now: int) -> Done:
-    """Count a try, and answer its number since the last right password."""
+def reserve_try(draft: Draft, command: ReservePasswordTry, now: int) -> Done | RefusedAnswer:
+    """Count a try, and answer its number since the last right password.
+
+    Whoever sends a decided request again with another password learns that the first one was
+    another. So nobody learns it twice: the stored request matches nothing from then on.
+    """
+    if command.reused is not None:
+        _burn(draft, command, command.reused)
     tries = draft.get(PasswordTries.key_of(command.partition, command.customer_id))
     if tries is None:
         tries = PasswordTries(partition=command.partition, customer_id=command.customer_id)
     if tries.failures >= FAILURES_MAX:
-        raise Refused(Reason.PASSWORD_LOCKED)
+        return RefusedAnswer(reason=Reason.PASSWORD_LOCKED)
     if now < tries.wait_until:
-        raise Refused(Reason.PASSWORD_WAIT, seconds=str(-((now - tries.wait_until) // 1000)))
+        seconds = -((now - tries.wait_until) // 1000)
+        return RefusedAnswer(reason=Reason.PASSWORD_WAIT, metadata={"seconds": str(seconds)})
     failures = tries.failures + 1
     wait_until = now + wait_seconds(failures) * 1000
     draft.put(msgspec.structs.replace(tries, failures=failures, wait_until=wait_until))
     return Done(count=failures)
+
+
+def _burn(draft: Draft, command: ReservePasswordTry, reused: RequestKey) -> None:
+    key = Request.key_of(command.partition, reused.request_id, reused.rpc, command.caller.name)
+    stored = draft.get(key)
+    if stored is not None and stored.fingerprint:
+        draft.put(msgspec.structs.replace(stored, fingerprint=""))
 
 
 def use_password(draft: Draft, partition: int, right: RightPassword) -> None:

@@ -180,7 +180,7 @@ class CustomerDevices:
         place = (customer.partition, customer.customer_id) if customer else (DIRECTORY, "nobody")
         caller = Caller(kind=CallerKind.CUSTOMER, caller_id=place[1])
         # Looked for first and for nobody, too, so that every refusal takes the same steps.
-        repeated = await is_repeated(self._store, caller=caller, partition=place[0], request=key)
+        repeated = await self._passwords.is_repeated(caller, place[0], key)
         code_hash = secret_hash(request.invitation)
         if customer is None or not (repeated or is_invited(customer, code_hash, self._clock.now())):
             raise Refused(Reason.INVITATION_INVALID)

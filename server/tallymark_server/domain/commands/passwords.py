@@ -2,7 +2,7 @@
 
 import msgspec
 
-from tallymark_server.domain.commands.command import Command
+from tallymark_server.domain.commands.command import Command, RequestKey
 
 __all__ = ["ReservePasswordTry", "RightPassword", "UnlockPassword", "UsesPassword"]
 
@@ -11,6 +11,9 @@ class ReservePasswordTry(Command, frozen=True, kw_only=True):
     """Count a try of the customer's before the password is compared."""
 
     customer_id: str
+
+    reused: RequestKey | None = None
+    """Request of the customer's that was decided with another body: the try was a guess at it."""
 
 
 class UnlockPassword(Command, frozen=True, kw_only=True):
