@@ -272,6 +272,7 @@ def _services(  # noqa: PLR0913 -- what the services share
         backups=parts.backups,
         certificates=certificates,
         checkpoints=checkpoints,
+        institution=parts.institution,
         port=lambda: numbers.operators,
     )
     return Services(customers=customers, terminals=terminals, operators=operators)

@@ -22,6 +22,7 @@ from tallymark_server.domain.authorisation import (
     InstitutionDisagrees,
     InstitutionSilent,
     InstitutionUnavailable,
+    ListedAuthorisation,
     RegisteredCard,
     ReversalResult,
 )
@@ -43,6 +44,9 @@ _REJECTIONS: Final = {
     grpc.StatusCode.UNAUTHENTICATED,
 }
 """Statuses that an institution gives to a call, not to a card: repeating will not help."""
+
+_PAGE_SIZE: Final = 1_000
+"""At some 100 bytes each, far below gRPC's limit for one message (4 MB)."""
 
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
@@ -139,6 +143,24 @@ class CreditInstitution:
         if currency_code and response.HasField("answer"):
             institution_answers.check_currency(response.answer, asked=currency_code)
         return institution_answers.to_lookup(response)
+
+    async def list_between(
+        self, since: int, until: int, *, deadline_seconds: float
+    ) -> list[ListedAuthorisation]:
+        """Return what first arrived in this span (milliseconds since 1970), oldest first.
+
+        The deadline is that of each page.
+        """
+        request = contract.ListAuthorizationsRequest(page_size=_PAGE_SIZE)
+        request.since.FromMilliseconds(since)
+        request.until.FromMilliseconds(until)
+        listed: list[ListedAuthorisation] = []
+        while True:
+            response = await _call(self._stub.ListAuthorizations, request, deadline_seconds)
+            listed += map(institution_answers.to_listed, response.authorizations)
+            request.page_token = response.next_page_token
+            if not request.page_token:
+                return listed
 
 
 async def _call(

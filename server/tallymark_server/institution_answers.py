@@ -10,14 +10,17 @@ from tallymark_server.domain.authorisation import (
     AuthorisationState,
     CaptureResult,
     InstitutionDisagrees,
+    ListedAuthorisation,
     RegisteredCard,
     ReversalResult,
 )
+from tallymark_server.domain.money import Money
 
 __all__ = [
     "check_currency",
     "to_capture_result",
     "to_card",
+    "to_listed",
     "to_lookup",
     "to_result",
     "to_reversal_result",
@@ -102,6 +105,24 @@ def to_lookup(response: contract.GetAuthorizationResponse) -> AuthorisationLooku
     if result is None and state in {AuthorisationState.DECIDED, AuthorisationState.CAPTURED}:
         raise InstitutionDisagrees(_unclear("a decision without the answer"))
     return AuthorisationLookup(state=state, result=result)
+
+
+def to_listed(message: contract.ListedAuthorization) -> ListedAuthorisation:
+    """Read a line of the institution's list. Raises InstitutionDisagrees."""
+    state = _STATES.get(message.state)
+    if state is None:
+        raise InstitutionDisagrees(_unclear("an unknown state"))
+    amount = None
+    if message.HasField("amount"):
+        amount = Money(
+            currency_code=message.amount.currency_code, minor_units=message.amount.minor_units
+        )
+    return ListedAuthorisation(
+        authorisation_id=message.authorisation_id,
+        state=state,
+        amount=amount,
+        arrived_at=message.arrived_at.ToMilliseconds(),
+    )
 
 
 def to_capture_result(response: contract.CaptureResponse) -> CaptureResult:

@@ -12,6 +12,8 @@ from enum import StrEnum
 
 import msgspec
 
+from tallymark_server.domain.money import Money
+
 __all__ = [
     "AuthorisationAnswer",
     "AuthorisationLookup",
@@ -22,6 +24,7 @@ __all__ = [
     "InstitutionDisagrees",
     "InstitutionSilent",
     "InstitutionUnavailable",
+    "ListedAuthorisation",
     "RegisteredCard",
     "ReversalResult",
 ]
@@ -81,6 +84,18 @@ class AuthorisationLookup(msgspec.Struct, frozen=True, kw_only=True):
         if self.state in {AuthorisationState.DECIDED, AuthorisationState.CAPTURED}:
             return self.result is not None and self.result.answer.holds_money
         return self.state is AuthorisationState.UNKNOWN
+
+
+class ListedAuthorisation(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the institution's own list: how an authorisation stands, and what it amounts to."""
+
+    authorisation_id: str
+    state: AuthorisationState
+    amount: Money | None
+    """What is held (DECIDED) or taken (CAPTURED); None for nothing."""
+
+    arrived_at: int
+    """Milliseconds since 1970, by the institution's clock."""
 
 
 class CaptureResult(StrEnum):

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-__all__ = ["DIRECTORY", "RANDOM_BYTES", "make_id", "partition_of_id"]
+__all__ = ["DIRECTORY", "RANDOM_BYTES", "first_id", "make_id", "partition_of_id"]
 
 DIRECTORY: Final = 0
 """Partition of everything that belongs to no customer: merchants, terminals, names, policy."""
@@ -20,6 +20,11 @@ def make_id(partition: int, now: int, random_bytes: bytes) -> str:
     value[6] = 0x70 | value[6] & 0x0F
     value[8] = 0x80 | value[8] & 0x3F
     return f"{partition:02x}{value.hex()}"
+
+
+def first_id(partition: int, at: int) -> str:
+    """Return a text that sorts after all ids born before this time and before all others."""
+    return f"{partition:02x}{at.to_bytes(6, 'big').hex()}"
 
 
 def partition_of_id(identifier: str) -> int:

@@ -27,6 +27,7 @@ from tallymark_server.domain.model.merchants import (
     TerminalState,
 )
 from tallymark_server.domain.model.registrations import PointsGrant
+from tallymark_server.institution import CreditInstitution
 from tallymark_server.keyring import Keyring, secret_hash
 from tallymark_server.lanes.lane import Lane
 from tallymark_server.services import messages_in
@@ -37,6 +38,7 @@ from tallymark_server.services.enrolment import Certificates
 from tallymark_server.services.operator_devices import OperatorDevices
 from tallymark_server.services.operator_keys import KeyRings, OperatorKeys
 from tallymark_server.services.operator_lists import OperatorLists
+from tallymark_server.services.operator_reconciliation import OperatorReconciliation
 from tallymark_server.services.operator_recovery import OperatorRecovery
 from tallymark_server.services.processes_out import process_message
 from tallymark_server.services.registrations_out import (
@@ -69,6 +71,7 @@ class OperatorService(
     OperatorDevices,
     OperatorKeys,
     OperatorRecovery,
+    OperatorReconciliation,
     contract_grpc.OperatorServiceServicer,
 ):
     """The changing calls, over those that list and those about devices, keys and backups."""
@@ -84,6 +87,7 @@ class OperatorService(
         backups: Backups | None,
         certificates: Certificates,
         checkpoints: Checkpoints,
+        institution: CreditInstitution,
         port: Callable[[], int],
     ) -> None:
         """Take the parts it works with, and what tells the port that operators call."""
@@ -95,6 +99,7 @@ class OperatorService(
         self._backups = backups
         self._certificates = certificates
         self._checkpoints = checkpoints
+        self._institution = institution
         self._port = port
 
     async def EnrollOperator(

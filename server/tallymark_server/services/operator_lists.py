@@ -26,6 +26,7 @@ from tallymark_server.domain.model.registrations import (
 )
 from tallymark_server.domain.state import Row
 from tallymark_server.services.answering import first_of_page, load_one, page
+from tallymark_server.services.open_questions import open_questions
 from tallymark_server.services.processes_out import process_message
 from tallymark_server.services.registrations_out import (
     bill_message,
@@ -170,8 +171,12 @@ class OperatorLists:
         entries, token = await self._page(Unresolved, request.page)
         keys = [Process.key_of(entry.process_id) for entry in entries]
         rows = await self._store.load(keys)
-        processes = [_operator_view(row) for key in keys if isinstance(row := rows[key], Process)]
-        return contract.ListUnresolvedProcessesResponse(processes=processes, next_page_token=token)
+        waiting = [row for key in keys if isinstance(row := rows[key], Process)]
+        return contract.ListUnresolvedProcessesResponse(
+            processes=map(_operator_view, waiting),
+            next_page_token=token,
+            questions=[question for row in waiting for question in open_questions(row)],
+        )
 
     async def GetPolicy(
         self, request: contract.GetPolicyRequest, context: _Context

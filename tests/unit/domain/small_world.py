@@ -113,6 +113,9 @@ class SmallWorld(Calls):
     def again(self, process: Process) -> Process:
         return self.get(Process.key_of(process.process_id))
 
+    def again_by_id(self, process_id: str) -> Process:
+        return self.get(Process.key_of(process_id))
+
     def code(self, code: Code) -> Code:
         return self.get(code.key)
 

@@ -146,6 +146,12 @@ async def _revoke_key(stage: Stage) -> contract.RevokeKeyRequest:
     return contract.RevokeKeyRequest(key_id=key_id, note="its disk was stolen")
 
 
+async def _reconcile_day(stage: Stage) -> contract.ReconcileDayRequest:
+    request = contract.ReconcileDayRequest()
+    request.starts_at.FromMilliseconds(stage.world.clock.now())
+    return request
+
+
 SAMPLES: dict[str, Callable[[Stage], Awaitable[Any]]] = {
     "EnrollOperator": _enroll_operator,
     "RenewCertificate": _renew_certificate,
@@ -187,4 +193,5 @@ SAMPLES: dict[str, Callable[[Stage], Awaitable[Any]]] = {
     "GetRecovery": _simply(contract.GetRecoveryRequest),
     "ListReportedSales": _simply(contract.ListReportedSalesRequest),
     "FinishRecovery": _finish_recovery,
+    "ReconcileDay": _reconcile_day,
 }
