@@ -49,6 +49,19 @@ attack: install ## Attack every promise about theft, for long; writes build/repo
 compare: install ## Compare the speed of the server with that of an earlier commit, BASE=...
 	$(BIN)/python -m bench.compare $(BASE)
 
+FUZZ_PACKAGES := build/fuzz/packages
+
+.PHONY: fuzz
+fuzz: install ## Feed hostile input to every parser and RPC; SECONDS= and RUNS= for each
+	-$(UV_INSTALL) --python $(BIN)/python --target $(FUZZ_PACKAGES) --no-deps --require-hashes \
+		-r tests/fuzz/requirements.txt
+	$(BIN)/python -m tests.fuzz.campaign $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RUNS),--runs $(RUNS)) $(ARGS)
+
+JPOS := build/jpos/jpos-2.1.10.jar
+
+.PHONY: jpos
+jpos: $(JPOS) ## Fetch the card host of others that the gateway is tested against (Java, Maven)
+
 .PHONY: check
 check: static test ## Run everything that CI runs
 
@@ -135,6 +148,12 @@ $(VENV)/.installed: $(UV) requirements.lock $(MEMBERS:%=%/pyproject.toml)
 $(CODEGEN)/.installed: $(UV) requirements-codegen.lock
 	$(UV) venv --quiet --clear --python $(BIN)/python $(CODEGEN)
 	$(UV_INSTALL) --python $(CODEGEN)/bin/python --require-hashes -r requirements-codegen.lock
+	@touch $@
+
+$(JPOS): tests/integration/iso8583/jpos/jpos.sha256
+	mvn --quiet --batch-mode org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \
+		-Dartifact=org.jpos:jpos:2.1.10 -DoutputDirectory=$(@D)
+	sha256sum --check --quiet $<
 	@touch $@
 
 $(VALIDATE_PROTO): $(CODEGEN)/.installed scripts/generate.py

@@ -78,7 +78,7 @@ class Gateway:
         self._journal = journal
         self._vault = vault
         self._acquirer = acquirer
-        self._patience = patience
+        self.patience = patience
         self._now = now
         self._news: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._work = asyncio.Event()
@@ -115,7 +115,7 @@ class Gateway:
             raise NoAnswer
         card = await self._card(question.card_key)
         now = self._now()
-        gives_up_at = now + self._patience.gives_up_seconds
+        gives_up_at = now + self.patience.gives_up_seconds
         with self._listening(question.authorisation_id) as news:
             change = await self._journal.change(
                 question.authorisation_id,
@@ -179,6 +179,16 @@ class Gateway:
     async def find(self, authorisation_id: str) -> Authorisation | None:
         """Return what is known."""
         return await self._journal.find(authorisation_id)
+
+    async def settled(self, authorisation_id: str) -> Authorisation:
+        """Wait until the host owes no answer about this authorisation (for tests)."""
+        with self._listening(authorisation_id) as news:
+            while True:
+                known = await self._journal.find(authorisation_id)
+                if known is not None and known.errand is None and not known.is_unanswered:
+                    return known
+                await news.wait()
+                news.clear()
 
     async def arrived(
         self, *, since: float, until: float, after: tuple[float, str], limit: int
@@ -269,14 +279,13 @@ class Gateway:
     ) -> Authorisation:
         """Return what is known when it is settled. Raises NoAnswer when that takes too long."""
         try:
-            async with asyncio.timeout(self._patience.answer_seconds):
+            async with asyncio.timeout(self.patience.answer_seconds):
                 while not is_settled(known):
+                    await news.wait()
                     news.clear()
                     again = await self._journal.find(known.authorisation_id)
                     assert again is not None, "nothing is forgotten"
                     known = again
-                    if not is_settled(known):
-                        await news.wait()
         except TimeoutError:
             raise NoAnswer from None
         return known

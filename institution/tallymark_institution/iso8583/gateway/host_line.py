@@ -73,9 +73,17 @@ class HostLine:
         self._writer: asyncio.StreamWriter | None = None
         self._network_answers: dict[str, asyncio.Future[Message]] = {}
         self._heard = asyncio.Event()
+        self._up = asyncio.Event()
         self._was_up = False
-        self.is_up = False
+
+    @property
+    def is_up(self) -> bool:
         """True from the host's yes to the sign-on to the end of the connection."""
+        return self._up.is_set()
+
+    async def signed_on(self) -> None:
+        """Wait until the line is up."""
+        await self._up.wait()
 
     async def run(self) -> None:
         """Keep the line up until cancelled."""
@@ -114,7 +122,7 @@ class HostLine:
         try:
             yield reader
         finally:
-            self.is_up = False
+            self._up.clear()
             self._writer.transport.abort()
             self._writer = None
 
@@ -125,7 +133,8 @@ class HostLine:
             if signed_on.field(39) != response_codes.APPROVED:
                 text = f"The host answered the sign-on with {signed_on.field(39)!r}."
                 raise _Refused(text)
-            self.is_up = self._was_up = True
+            self._up.set()
+            self._was_up = True
             _LOG.info("signed on")
             self._on_up()
             await self._keep_warm()
