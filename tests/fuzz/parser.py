@@ -2,11 +2,12 @@
 
 1. It returns, or raises what it documents, and nothing else.
 2. It needs no more time and memory than its budget for an input of this length.
-3. What it refuses, it refuses in a few words.
+3. What it refuses, it refuses in a few words, and none of them from the input, which may be secret.
 4. What it accepts, written again, are the same bytes; or, where a format has several forms of the
    same content, bytes that are read as the same content.
 """
 
+import re
 import time
 import tracemalloc
 from collections.abc import Callable, Sequence
@@ -18,7 +19,12 @@ __all__ = ["Broken", "Budget", "Parser", "Tried"]
 REFUSAL_CHARACTERS_MAX: Final = 1_000
 """A refusal is for people; one that repeats its input is longer."""
 
+SAMPLE_BYTES: Final = 10
+"""So much of an input stands in no sentence by chance."""
+
 SHOWN_BYTES_MAX: Final = 16_384
+
+_WORDS: Final = re.compile(rb"[a-z ]*")
 
 LOOKS_TO_BE_SURE: Final = 3
 """How often a slow input is read again before it counts: the machine may have been busy."""
@@ -67,6 +73,9 @@ class Parser:
 
     is_canonical: bool = True
     """Whether there is one form only, so that what is written again is the input itself."""
+
+    may_quote: bool = False
+    """Whether a refusal may show a piece of the input, because that is no secret."""
 
     budget: Budget = field(default_factory=Budget)
 
@@ -119,8 +128,11 @@ def _read(parser: Parser, data: bytes) -> bool:
     try:
         understood = parser.read(data)
     except parser.refusals as refusal:
-        if len(str(refusal)) > REFUSAL_CHARACTERS_MAX:
+        told = str(refusal)
+        if len(told) > REFUSAL_CHARACTERS_MAX:
             raise _broken(parser, data, "refused at great length") from refusal
+        if not parser.may_quote and _quotes(told, data):
+            raise _broken(parser, data, "repeated the input in its refusal") from refusal
         return False
     except Exception as error:
         raise _broken(parser, data, f"let {type(error).__name__} through") from error
@@ -132,6 +144,20 @@ def _read(parser: Parser, data: bytes) -> bool:
     if not parser.is_canonical and parser.write(parser.read(written)) != written:
         raise _broken(parser, data, "was read as something else when it was written again")
     return True
+
+
+def _quotes(told: str, data: bytes) -> bool:
+    """Say whether a sentence has a piece of the input in it, as it came or in digits.
+
+    Small letters alone prove nothing: formats have words in them that sentences have too.
+    """
+    places = (0, len(data) // 3, len(data) // 2, len(data) - SAMPLE_BYTES)
+    samples = {data[place : place + SAMPLE_BYTES] for place in places if place >= 0}
+    return any(
+        sample.decode("latin-1") in told or sample.hex() in told
+        for sample in samples
+        if len(sample) == SAMPLE_BYTES and not _WORDS.fullmatch(sample)
+    )
 
 
 def _seconds(parser: Parser, data: bytes) -> float:

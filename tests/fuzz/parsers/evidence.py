@@ -171,6 +171,7 @@ PARSERS = (
         write=lambda minor_units: format_minor_units(minor_units, "EUR").encode(),
         is_canonical=False,
         refusals=(NotMoney,),
+        may_quote=True,
         seeds=lambda: [b"4.20", b" 1 ", b"10000000000.00"],
         size_max=256,
     ),

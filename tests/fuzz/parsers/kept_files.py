@@ -238,7 +238,7 @@ PARSERS = (
         budget=_FILES,
         size_max=16_384,
     ),
-    Parser(name="sheets", read=_read_sheet, refusals=(WrongSheet,), seeds=_sheets),
+    Parser(name="sheets", read=_read_sheet, refusals=(WrongSheet,), seeds=_sheets, may_quote=True),
     Parser(
         name="operator_file",
         read=_read_operator,

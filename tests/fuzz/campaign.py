@@ -1,0 +1,129 @@
+"""The campaign of `make fuzz`: every parser, one process each, as many at once as there are cores.
+
+    python -m tests.fuzz.campaign --seconds S --runs N [--only NAME ...] [--keep]
+
+A third of the seconds goes to guided inputs, which find the ways into a parser, the rest to volume
+from what they found. build/reports/fuzz.json gets a line for each parser, with what was reached;
+`--keep` takes short inputs that reach something new into the kept corpus.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+from tests.fuzz.corpus_files import keep_inputs, kept_inputs
+from tests.fuzz.parsers import PARSERS
+from tests.proof import Recorded, write_report
+
+ROOT: Final = Path(__file__).parents[2]
+WORK: Final = ROOT / "build" / "fuzz"
+PACKAGES: Final = WORK / "packages"
+"""Where `make fuzz` puts atheris, apart from what the programs run with."""
+
+GUIDED_SHARE: Final = 1 / 3
+SPARE_SECONDS: Final = 120
+KEPT_MAX: Final = 40
+KEPT_BYTES_MAX: Final = 512
+
+
+def main() -> int:
+    """Run the campaign; the exit code is 1 if a promise was broken."""
+    options = _options()
+    WORK.mkdir(parents=True, exist_ok=True)
+    names = options.only or list(PARSERS)
+    with ThreadPoolExecutor(options.processes) as pool:
+        lines = list(pool.map(lambda name: _fuzz(name, options), names))
+    if options.keep:
+        for name in names:
+            _keep(name)
+    return 1 if any(line.failures for line in lines) else 0
+
+
+def _fuzz(name: str, options: argparse.Namespace) -> Recorded:
+    """Run both phases of one parser, and write its line into the report."""
+    begun = time.monotonic()
+    guided_seconds = max(1, round(options.seconds * GUIDED_SHARE))
+    guided = _run(name, runs=options.runs, seconds=guided_seconds)
+    phases = [guided]
+    if guided["way"] == "guided" and not guided["failure"]:
+        left_runs = max(1, options.runs - guided["inputs"])
+        left_seconds = max(1, options.seconds - guided_seconds)
+        phases.append(_run(name, "--volume", runs=left_runs, seconds=left_seconds))
+    line = _line(name, phases, seconds=time.monotonic() - begun)
+    write_report("fuzz", [line], add=True)
+    print(f"{line.name}: {line.trials} inputs in {line.seconds} s, {line.figures}")  # noqa: T201
+    return line
+
+
+def _run(name: str, *more: str, runs: int, seconds: int) -> dict[str, Any]:
+    results = WORK / f"{name}.json"
+    results.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "tests.fuzz.guided", name, *more]
+    command += ["--runs", str(runs), "--seconds", str(seconds)]
+    command += ["--corpus", str(WORK / "corpus" / name), "--results", str(results)]
+    environment = os.environ | {"PYTHONPATH": str(PACKAGES)}
+    with (WORK / f"{name}.log").open("wb") as log:
+        ended = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdout=log,
+            stderr=log,
+            timeout=seconds + SPARE_SECONDS,
+            check=False,
+        )
+    told: dict[str, Any] = json.loads(results.read_text())
+    if ended.returncode and not told["failure"]:
+        told["failure"] = f"ended with {ended.returncode}; see {log.name}"
+    return told
+
+
+def _line(name: str, phases: list[dict[str, Any]], *, seconds: float) -> Recorded:
+    failures = [phase["failure"] for phase in phases if phase["failure"]]
+    inputs = {phase["way"]: phase["inputs"] for phase in phases}
+    figures = {
+        "inputs": inputs,
+        "weighed": sum(phase["weighed"] for phase in phases),
+        "slowest_milliseconds": round(max(phase["slowest_milliseconds"] for phase in phases), 1),
+        "most_kibibytes": round(max(phase["most_kibibytes"] for phase in phases), 1),
+        "peak_rss_mebibytes": max(phase["peak_rss_mebibytes"] for phase in phases),
+        "inputs_per_second": round(sum(inputs.values()) / seconds),
+    }
+    if failures:
+        figures["first_failure"] = failures[0]
+    return Recorded(
+        name=f"G20 parser {name}",
+        trials=sum(inputs.values()),
+        failures=len(failures),
+        faults_fired={"accepted": sum(phase["accepted"] for phase in phases)},
+        seconds=round(seconds, 1),
+        figures=figures,
+    )
+
+
+def _keep(name: str) -> None:
+    """Take short inputs of the guided corpus into the kept one."""
+    found = [file.read_bytes() for file in (WORK / "corpus" / name).iterdir()]
+    short = sorted((data for data in found if len(data) <= KEPT_BYTES_MAX), key=len)
+    step = max(1, len(short) // KEPT_MAX)
+    keep_inputs(name, [*kept_inputs(name), *short[::step]])
+
+
+def _options() -> argparse.Namespace:
+    reader = argparse.ArgumentParser(description=__doc__)
+    reader.add_argument("--seconds", type=int, default=600, help="for each parser")
+    reader.add_argument("--runs", type=int, default=10_000_000, help="for each parser, at most")
+    reader.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    reader.add_argument("--only", nargs="*", choices=list(PARSERS), metavar="PARSER")
+    reader.add_argument("--keep", action="store_true")
+    return reader.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
