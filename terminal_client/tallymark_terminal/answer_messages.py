@@ -59,6 +59,7 @@ def process_value(message: process_pb2.Process) -> Process:
         else None,
         disputed=message.disputed,
         points_debt=message.points_debt,
+        sealed_record=message.sealed_record,
     )
 
 

@@ -8,6 +8,7 @@ scanning.py                each scan:
 code_check.py              form, signature, expiry: before anything is sent
 sale.py, settling.py, recovery.py    the sale, and what a crash left of one
 journal.py                 written down before it is sent
+reporting.py               told to a server that lost it
 server_connection.py       every call; messages of the contract end there
 upkeep.py                  meanwhile: keys, the certificate, the server's checkpoints
 identity_files.py          who the terminal is, and the key that proves it
@@ -41,6 +42,7 @@ from tallymark_terminal.plain_words import Words
 from tallymark_terminal.recovery import Recovery
 from tallymark_terminal.renewing import Renewal
 from tallymark_terminal.repeating import PATIENCE_SECONDS, Repeater
+from tallymark_terminal.reporting import Reporting
 from tallymark_terminal.request_ids import RequestIds
 from tallymark_terminal.sale import SaleLoop
 from tallymark_terminal.sale_results import SaleResult
@@ -112,10 +114,11 @@ async def open_terminal(
             request_ids=build_request_ids(),
             warn=display.warning,
         )
+        reporting = Reporting(server=server, journal=journal, warn=display.warning)
         check = CodeCheck(
             terminal_id=identity.terminal_id,
             clock=clock,
-            fetch_keys=partial(_fetch_keys, server, checkpoints),
+            fetch_keys=partial(_fetch_keys, server, checkpoints, reporting),
             find_earlier_use=journal.find_earlier_use,
             sleep=asyncio.sleep,
         )
@@ -181,10 +184,14 @@ def _build_sales(
     return sale_loop, settling
 
 
-async def _fetch_keys(server: ServerConnection, checkpoints: CheckpointBook) -> KeyTable:
+async def _fetch_keys(
+    server: ServerConnection, checkpoints: CheckpointBook, reporting: Reporting
+) -> KeyTable:
     table = await server.list_verification_keys()
     if table.checkpoint is not None:
         await checkpoints.hear_signed(table.checkpoint)
+    if table.open_recovery is not None:
+        await reporting.answer(table.open_recovery)
     return table
 
 

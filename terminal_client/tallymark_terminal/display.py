@@ -26,8 +26,11 @@ _BAD: Final = "bold red"
 _UNSURE: Final = "bold yellow"
 _NEUTRAL: Final = "bold"
 
+NOT_ASKED: Final = "This terminal saw it by itself; the server was not asked."
+
 _HEADLINES: Final = {
     Outcome.REFUSED: ("REFUSED", _BAD),
+    Outcome.REFUSED_HERE: ("REFUSED HERE", _BAD),
     Outcome.GIVEN_UP: ("TAKEN BACK", _UNSURE),
     Outcome.REVERSED: ("TAKEN BACK", _GOOD),
     Outcome.NOT_REVERSED: ("NOT TAKEN BACK", _BAD),
@@ -127,6 +130,8 @@ class Display:
                 )
             case Outcome.REFUSED | Outcome.NOT_ACCEPTED:
                 return self._refusal_words(result)
+            case Outcome.REFUSED_HERE:
+                return f"{self._refusal_words(result)} {NOT_ASKED}"
             case Outcome.GIVEN_UP | Outcome.REVERSED | Outcome.NOT_REVERSED if (
                 result.reversal is not None
             ):

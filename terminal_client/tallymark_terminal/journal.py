@@ -35,6 +35,9 @@ __all__ = ["Journal", "Sale", "Stage"]
 KEPT_SECONDS: Final = 30 * 24 * 3600.0
 """Settled sales are forgotten after this; the server keeps its idempotency records as long."""
 
+EXECUTED: Final = "executed"
+"""How a sale ended that was instructed, shown and reported, see sale_results.py."""
+
 
 class Stage(StrEnum):
     """How far a sale has come, by the terminal's own knowledge."""
@@ -85,6 +88,9 @@ class Sale:
     ended_at: float | None = None
     checkpoint: str | None = None
     """Short checkpoint of the server's journal that came with its receipt or reversal."""
+
+    sealed_record: bytes | None = field(default=None, repr=False)
+    """The newest process of it as the server had sealed it, see reporting.py."""
 
     @property
     def reference(self) -> ProcessReference:
@@ -155,6 +161,31 @@ class Journal:
         )
         sale = _first(await self._read(condition, reference.cti_hash, Stage.ENDED))
         return datetime.fromtimestamp(sale.started_at, tz=UTC) if sale else None
+
+    async def executed_since(self, seconds: float) -> list[Sale]:
+        """Return the sales that were shown, and ended after this time or not yet."""
+        condition = (
+            "WHERE sealed_record IS NOT NULL AND (stage = ? OR outcome = ? AND ended_at >= ?) "
+            "ORDER BY started_at, request_id"
+        )
+        return await self._read(condition, Stage.SHOWN, EXECUTED, seconds)
+
+    async def taken_back_since(self, seconds: float) -> list[Sale]:
+        """Return the sales with a process that were taken back after this time."""
+        condition = (
+            "WHERE process_id IS NOT NULL AND reverse_request_id IS NOT NULL AND stage = ? "
+            "AND ended_at >= ? ORDER BY started_at, request_id"
+        )
+        return await self._read(condition, Stage.ENDED, seconds)
+
+    async def has_reported(self, recovery_id: str) -> bool:
+        """Say whether everything was reported that the server asked for under this id."""
+        query = "SELECT recovery_id FROM reports WHERE recovery_id = ?"
+        return bool(await self._file.read(str, query, recovery_id))
+
+    async def keep_report(self, recovery_id: str) -> None:
+        """Write down that everything was reported."""
+        await self._file.change("INSERT OR IGNORE INTO reports VALUES (?)", recovery_id)
 
     async def forget_before(self, now_seconds: float) -> None:
         """Forget what was settled longer ago than anybody may ask for it."""

@@ -40,6 +40,10 @@ _STEPS: Final = (
         )
         """,
     ),
+    (
+        "ALTER TABLE sales ADD COLUMN sealed_record",
+        "CREATE TABLE reports (recovery_id, PRIMARY KEY (recovery_id)) WITHOUT ROWID",
+    ),
 )
 
 _Result = TypeVar("_Result")

@@ -35,6 +35,7 @@ def result_view(result: SaleResult, *, source: str | None, words: str) -> dict[s
         "request_id": result.request_id,
         "process_id": process.process_id if process else None,
         "outcome": result.outcome.value,
+        "offline": result.is_offline,
         "exit_code": int(EXIT_CODE_OF[result.outcome]),
         "state": process.state.value if process else None,
         "words": words,

@@ -7,7 +7,16 @@ from tallymark_protocol.code_keys import VerificationKey, VerificationKeys
 from tallymark_terminal.checkpoint_records import SignedCheckpoint
 from tallymark_terminal.server_clock import ServerTime
 
-__all__ = ["KeyTable"]
+__all__ = ["KeyTable", "OpenRecovery"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OpenRecovery:
+    """The server was restored from a backup, and asks for what was executed since."""
+
+    recovery_id: str
+    lost_since: float
+    """Server's time in seconds since 1970."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,6 +28,9 @@ class KeyTable:
     read_at: ServerTime
     checkpoint: SignedCheckpoint | None = None
     """The server's word on its journal at that moment."""
+
+    open_recovery: OpenRecovery | None = None
+    """Set while the server asks for what was executed."""
 
     @property
     def asked_at_seconds(self) -> float:

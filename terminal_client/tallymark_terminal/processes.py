@@ -4,7 +4,7 @@ Every enumeration has UNKNOWN for values that a newer server may send: an unknow
 executed, and an unknown refusal is still a refusal.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -200,6 +200,8 @@ class Process:
     staged_balance: StagedBalance | None
     disputed: bool
     points_debt: int
+    sealed_record: bytes = field(default=b"", repr=False)
+    """The process as the server had sealed it, for the day that it asks for it; may be empty."""
 
     @property
     def is_final(self) -> bool:

@@ -10,7 +10,7 @@ from tallymark_protocol.reasons import Reason
 from tallymark_terminal.answers import Receipt, Reversal
 from tallymark_terminal.processes import Process
 
-__all__ = ["EXIT_CODE_OF", "ExitCode", "Outcome", "SaleResult", "worst"]
+__all__ = ["EXIT_CODE_OF", "ExitCode", "OFFLINE", "Outcome", "SaleResult", "worst"]
 
 
 class Outcome(StrEnum):
@@ -23,7 +23,10 @@ class Outcome(StrEnum):
     """Instructed and shown; completing it is left to another command."""
 
     REFUSED = "refused"
-    """No, finally: by the server or by the local check. Nothing was done."""
+    """No, finally, by the server. Nothing was done."""
+
+    REFUSED_HERE = "refused_here"
+    """This terminal's own check refused the code; nothing was sent, and the server said nothing."""
 
     GIVEN_UP = "given_up"
     """The terminal took it back. Nothing was done, or what was done is undone."""
@@ -67,6 +70,7 @@ EXIT_CODE_OF: Final = {
     Outcome.HELD: ExitCode.DONE,
     Outcome.OPEN: ExitCode.DONE,
     Outcome.REFUSED: ExitCode.REFUSED,
+    Outcome.REFUSED_HERE: ExitCode.REFUSED,
     Outcome.GIVEN_UP: ExitCode.REFUSED,
     Outcome.REVERSED: ExitCode.DONE,
     Outcome.NOT_REVERSED: ExitCode.REFUSED,
@@ -76,6 +80,11 @@ EXIT_CODE_OF: Final = {
     Outcome.NOT_ACCEPTED: ExitCode.NOT_ACCEPTED,
 }
 
+OFFLINE: Final = frozenset({Outcome.REFUSED_HERE, Outcome.NO_CODE, Outcome.NOT_SENT})
+"""What the terminal found out alone. None of them lets anybody in or moves anything."""
+
+_GRANTED: Final = frozenset({Outcome.EXECUTED, Outcome.HELD})
+"""What only the server can say."""
 
 _WORST_FIRST: Final = (
     ExitCode.OUTCOME_UNKNOWN,
@@ -94,7 +103,11 @@ def worst(outcomes: Iterable[Outcome]) -> ExitCode:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SaleResult:
-    """How one sale ended, with all that is known of it."""
+    """How one sale ended, with all that is known of it.
+
+    Raises ValueError for a yes without the server's process, and for a process without its answer:
+    what was found out offline can never be taken for an admission.
+    """
 
     outcome: Outcome
     request_id: str | None = None
@@ -118,3 +131,17 @@ class SaleResult:
 
     checkpoint: str = ""
     """Short checkpoint of the server's journal, with a receipt or a reversal: it covers them."""
+
+    def __post_init__(self) -> None:
+        """Check that the outcome and who said it agree."""
+        if self.outcome in _GRANTED and self.process is None:
+            message = f"{self.outcome.value} without the server's word"
+            raise ValueError(message)
+        if self.is_offline and (self.process or self.receipt or self.reversal):
+            message = f"{self.outcome.value}, and yet the server answered"
+            raise ValueError(message)
+
+    @property
+    def is_offline(self) -> bool:
+        """Whether the terminal says so alone, without the server."""
+        return self.outcome in OFFLINE

@@ -82,7 +82,7 @@ class Scanning:
             code = await self.check.check(scan.text)
         except RefusedHere as refused:
             result = SaleResult(
-                outcome=Outcome.REFUSED,
+                outcome=Outcome.REFUSED_HERE,
                 reason=refused.reason,
                 message=str(refused),
                 check_step=refused.step,

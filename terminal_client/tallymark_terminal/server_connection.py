@@ -5,7 +5,7 @@ Messages of the contract and deadlines are nowhere else. What a call can raise, 
 (and its kind `NotDone`) means that the same call must be made again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Final, Self
 
@@ -169,3 +169,13 @@ class ServerConnection:
         )
         answer = await self._line.call(lambda stub: stub.UpdatePoints, message)
         return process_value(answer.message.process)
+
+    async def report_sales(
+        self, *, recovery_id: str, sealed_records: Sequence[bytes], is_last: bool
+    ) -> int:
+        """Report what was executed and the server lost; return how much of it has problems."""
+        message = terminal_service_pb2.ReportSalesRequest(
+            recovery_id=recovery_id, sealed_records=sealed_records, is_last=is_last
+        )
+        answer = await self._line.call(lambda stub: stub.ReportSales, message)
+        return answer.message.with_problems + answer.message.not_genuine

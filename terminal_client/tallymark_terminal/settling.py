@@ -194,7 +194,13 @@ def with_process(sale: Sale, process: Process | None) -> Sale:
     """Return the sale with the process it led to; the telephone number is needed no more."""
     if process is None:
         return sale
-    return replace(sale, process_id=process.process_id, state=process.state, telephone_number=None)
+    return replace(
+        sale,
+        process_id=process.process_id,
+        state=process.state,
+        telephone_number=None,
+        sealed_record=process.sealed_record or sale.sealed_record,
+    )
 
 
 def wait_limit(process: Process, *, now: datetime, patience_seconds: float) -> datetime:

@@ -10,7 +10,7 @@ from tallymark_protocol.code_keys import VerificationKey
 from tallymark_protocol.timestamps import to_milliseconds
 from tallymark_terminal.checkpoint_records import SignedCheckpoint
 from tallymark_terminal.identity import Certificate, Enrolment
-from tallymark_terminal.key_table import KeyTable
+from tallymark_terminal.key_table import KeyTable, OpenRecovery
 from tallymark_terminal.server_clock import ServerTime
 from tallymark_terminal.tag import Tag
 
@@ -66,6 +66,12 @@ def key_table_value(
             uncertainty_seconds=half_trip_seconds,
         ),
         checkpoint=_checkpoint(message.checkpoint) if message.HasField("checkpoint") else None,
+        open_recovery=OpenRecovery(
+            recovery_id=message.open_recovery.recovery_id,
+            lost_since=message.open_recovery.lost_since.ToNanoseconds() / 1e9,
+        )
+        if message.HasField("open_recovery")
+        else None,
     )
 
 

@@ -9,14 +9,16 @@ from pathlib import Path
 from tallymark_server.app import PARTITIONS
 from tallymark_server.beginning import begin, keeping_mark
 from tallymark_server.domain.model.recovery import Recovery
+from tallymark_server.institution import CreditInstitution
 from tallymark_server.keyring import Keyring
 from tallymark_server.keys.folder import KeyFolder
 from tallymark_server.keys.high_water import HighWater
 from tallymark_server.storage.sqlite import SqliteStore
 from tallymark_server.storage.sqlite_backup import Backups
+from tallymark_server.tls.authority import Authority
 from tests.world.clock import MovedClock
 from tests.world.shop import Shop, open_shop
-from tests.world.world import LONG_LIVES, Authority, Operator, Phone, Terminal, new_authority, world
+from tests.world.world import LONG_LIVES, Operator, Phone, Terminal, new_authority, world
 
 __all__ = ["Kept", "Served"]
 
@@ -52,6 +54,8 @@ class Kept:
     clock: MovedClock = field(default_factory=MovedClock)
     authority: Authority = field(default_factory=lambda: new_authority(LONG_LIVES))
     people: tuple[Operator, Phone, Terminal] | None = None
+    institution: CreditInstitution | None = None
+    """One that outlives the server; else each server has a new one."""
 
     @classmethod
     def under(cls, path: Path) -> "Kept":
@@ -85,6 +89,7 @@ class Kept:
                     authority=self.authority,
                     clock=self.clock,
                     backups=backups,
+                    institution=self.institution,
                     again=self.people is not None,
                 ) as made,
             ):

@@ -12,6 +12,7 @@ from tallymark_server.keyring import Keyring
 from tallymark_server.keys.high_water import HighWater
 from tests.integration.restoring.ground import Kept, Served
 from tests.world.actions import burn
+from tests.world.clock import until
 
 
 @pytest.fixture
@@ -241,8 +242,7 @@ async def test_the_mark_follows_the_journal_while_the_server_serves(
     async with kept.served() as served:
         await sell(served)
         head = await served.shop.world.store.journal_head(0)
-        while served.high_water.marks[0].heads[0] != head:
-            await beginning.asyncio.sleep(0.001)
+        await until(lambda: served.high_water.marks[0].heads[0] == head)
 
 
 async def test_a_mark_never_goes_back(kept: Kept) -> None:
