@@ -31,7 +31,7 @@ QUICK_LINES: Final = (
 )
 """Channels that find back soon: by themselves they wait for up to two minutes."""
 
-RETRY_WAIT_SECONDS: Final = 0.05
+RETRY_WAIT_SECONDS: Final = 0.1
 """Between two tries. Programs wait for a second; what is tried here is how often, not how long."""
 
 _STATES: Final = {
@@ -73,7 +73,7 @@ class Presentation:
     look_up: t.GetProcessRequest = field(repr=False)
     answers: dict[Kind, str] = field(default_factory=dict)
     process: p.Process | None = field(default=None, repr=False)
-    reversal: p.Process | None = field(default=None, repr=False)
+    receipt: p.Receipt | None = field(default=None, repr=False)
 
     @property
     def request_id(self) -> str:
@@ -137,8 +137,8 @@ class Desk:
             heard = read(answer)
             if answer.HasField("process"):
                 shown.process = answer.process
-            if kind is Kind.REVERSE and answer.HasField("reversal"):
-                shown.reversal = answer.reversal
+            if kind in {Kind.COMPLETE, Kind.LOOK_UP} and answer.HasField("receipt"):
+                shown.receipt = answer.receipt
         self.history.answered(place, heard)
         shown.answers[kind] = heard
         return heard
@@ -146,7 +146,12 @@ class Desk:
 
 async def until_answered(desk: Desk, shown: Presentation, kind: Kind) -> str:
     """Try until there is an answer. A claim that has none is asked after before it is repeated."""
-    tries = {Kind.CLAIM: desk.claim, Kind.COMPLETE: desk.complete, Kind.REVERSE: desk.reverse}
+    tries = {
+        Kind.CLAIM: desk.claim,
+        Kind.COMPLETE: desk.complete,
+        Kind.REVERSE: desk.reverse,
+        Kind.LOOK_UP: desk.look_up,
+    }
     while (heard := await tries[kind](shown)) is None:
         await asyncio.sleep(RETRY_WAIT_SECONDS)
         if kind is Kind.CLAIM:

@@ -68,7 +68,7 @@ class History:
         return [
             name
             for name, operations in self.operations.items()
-            if not is_linearizable(operations, self._free, code_step)
+            if not is_linearizable(_effective(operations), self._free, code_step)
         ]
 
     def counts(self) -> Counter[str]:
@@ -79,6 +79,10 @@ class History:
             for one in operations
         )
 
+    def unknown(self) -> int:
+        """Return how many operations have no answer."""
+        return sum(count for what, count in self.counts().items() if what.endswith("unknown"))
+
     def decided_unheard(self) -> int:
         """Return how many requests were found decided that nobody had heard the answer of."""
         return sum(_decided_unheard(operations) for operations in self.operations.values())
@@ -87,6 +91,23 @@ class History:
         if self._file:
             line = {"at": time.monotonic(), "code": place.code_name, "number": place.number}
             self._file.write(json.dumps(line | facts) + "\n")
+
+
+def _effective(operations: Sequence[Operation]) -> Sequence[Operation]:
+    """Leave out unknown operations that explain nothing, which the search would try all the same.
+
+    That is every look-up, and of the repetitions of a request all but the first: it may have had
+    its effect at any time after, and a repetition changes nothing more (a property of the model).
+    """
+    kept: list[Operation] = []
+    unknown = {(Kind.LOOK_UP.value, one.request) for one in operations}
+    for one in operations:
+        if one.returned is not None:
+            kept.append(one)
+        elif (one.kind, one.request) not in unknown:
+            unknown.add((one.kind, one.request))
+            kept.append(one)
+    return kept
 
 
 def _decided_unheard(operations: Sequence[Operation]) -> int:

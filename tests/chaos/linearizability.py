@@ -56,8 +56,12 @@ def is_linearizable(operations: Sequence[Operation], initial: S, step: Step[S]) 
             continue
         seen.add((done, state))
         for place in _may_be_next(order, done):
-            after = done | 1 << place
-            open_ends.extend((after, following) for following in step(state, order[place]))
+            after, is_unknown = done | 1 << place, order[place].returned is None
+            open_ends.extend(
+                (after, following)
+                for following in step(state, order[place])
+                if not is_unknown or following != state  # without effect it is as if it never came
+            )
     return False
 
 

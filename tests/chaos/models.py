@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tests.chaos.linearizability import Operation
 
-__all__ = ["FREE", "FREE_AT_GATE", "Answer", "Code", "Kind", "code_step"]
+__all__ = ["FREE", "FREE_AT_GATE", "Answer", "Code", "Kind", "Phase", "code_step"]
 
 
 class Kind(StrEnum):

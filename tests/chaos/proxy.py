@@ -141,7 +141,8 @@ class _Line:
         self._server = server
         self._fault: Fault | None = None
         self._bytes_left = 0
-        self._has_lost_bytes = False
+        self._lost: set[_Way] = set()
+        """Ways on which bytes were lost: what follows them could not be read any more."""
 
     async def run(self) -> None:
         ways = (
@@ -162,7 +163,7 @@ class _Line:
 
     def recover(self) -> None:
         self._fault = None
-        if self._has_lost_bytes:
+        if self._lost:
             self.reset()
 
     def reset(self) -> None:
@@ -187,16 +188,16 @@ class _Line:
     async def _forwarded(self, arrived: bytes, way: _Way) -> bytes:
         """Return what of the bytes goes on, as soon as it may."""
         fault = self._fault
-        if isinstance(fault, Delay):
-            self._fired[fault.name] += 1
-            await asyncio.sleep(fault.seconds)
-            return arrived
         if isinstance(fault, BlackHole) or (
             isinstance(fault, DropReplies) and way is _Way.TO_CLIENT
         ):
             self._fired[fault.name] += 1
-            self._has_lost_bytes = True
+            self._lost.add(way)
+        if way in self._lost:
             return b""
+        if isinstance(fault, Delay):
+            self._fired[fault.name] += 1
+            await asyncio.sleep(fault.seconds)
         if isinstance(fault, Cut):
             arrived = arrived[: self._bytes_left]
             self._bytes_left -= len(arrived)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from tests.chaos.linearizability import Operation, is_linearizable
-from tests.chaos.models import FREE, FREE_AT_GATE, Answer, Kind, code_step
+from tests.chaos.models import FREE, FREE_AT_GATE, Answer, Kind, Phase, code_step
 
 A, B = "till a's", "till b's"
 
@@ -131,6 +131,27 @@ def test_a_bad_history_stays_bad_in_a_crowd(name: str) -> None:
     crowd = [(0.5, 2.5, f"till {number}'s", Kind.CLAIM, Answer.LOST) for number in range(8)]
 
     assert not is_good([*BAD[name], *history(*crowd)])
+
+
+def test_repeating_a_request_changes_nothing_in_the_model() -> None:
+    """On this the history relies when it leaves out unknown repetitions."""
+    codes, kinds = {FREE, FREE_AT_GATE}, list(Kind)
+    for _ in range(5):
+        asked = [
+            Operation(called=0, returned=None, kind=kind, request=request, answer=None)
+            for kind in kinds
+            for request in (A, B)
+        ]
+        following = {
+            (one, after) for code in codes for one in asked for after in code_step(code, one)
+        }
+        for one, after in following:
+            again = set(code_step(after, one))
+            assert after in again
+            ends_by_itself = {after._replace(phase=Phase.DONE), after._replace(phase=Phase.ENDED)}
+            assert again <= {after, *ends_by_itself}
+        codes |= {after for _, after in following}
+    assert len(codes) == 50, "every state that two requests lead to"
 
 
 def test_a_gate_needs_one_call() -> None:

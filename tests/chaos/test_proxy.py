@@ -165,3 +165,14 @@ async def test_lines_are_refused_while_nobody_serves() -> None:
         with pytest.raises(ConnectionResetError):
             await reader.read()
         writer.close()
+
+
+async def test_what_follows_lost_bytes_is_lost_too_whatever_the_trouble_is_by_then() -> None:
+    async with place() as there:
+        there.proxy.strike(BlackHole())
+        await there.say(b"ping\n")
+        there.proxy.strike(DropReplies())
+
+        said = await there.say(b"ping\n")
+
+    assert said == ([], TimeoutError)
