@@ -576,6 +576,7 @@ async def world(  # noqa: PLR0913 -- what may differ from server to server
     authority: Authority | None = None,
     clock: MovedClock | None = None,
     backups: Backups | None = None,
+    institution: CreditInstitution | None = None,
     again: bool = False,
 ) -> AsyncIterator[World]:
     """Serve on a store that the caller closes; one that was served before is furnished."""
@@ -592,7 +593,7 @@ async def world(  # noqa: PLR0913 -- what may differ from server to server
         stack.push_async_callback(channel.close)
         clock = clock or MovedClock()
         authority = authority or new_authority(LONG_LIVES)
-        institution = CreditInstitution(channel)
+        institution = institution or CreditInstitution(channel)
         numbers = SentNumbers()
         parts = Parts(
             store=store,
