@@ -19,7 +19,7 @@ import msgspec
 
 from tallymark_institution.iso8583.gateway.authorisation import Authorisation, Trace
 
-__all__ = ["Change", "Journal", "JournalUnusable", "NewSerial", "Rule"]
+__all__ = ["Change", "Journal", "JournalUnusable", "NewSerial", "Rule", "open_database"]
 
 NewSerial: TypeAlias = Callable[[], int]
 """Returns a number that no earlier message had."""
@@ -75,7 +75,7 @@ class Journal:
     """A journal that is open, and locked against a second gateway."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
-        """Take an open database; use `open` instead."""
+        """Take an open database that nobody else uses."""
         self._database = database
         self._serial: int = database.execute("SELECT value FROM numbers").fetchone()[0]
         self._waiting: queue.SimpleQueue[_Waiting] = queue.SimpleQueue()
@@ -85,25 +85,7 @@ class Journal:
     @classmethod
     def open(cls, path: Path) -> Self:
         """Open or make the file. Blocks: for use before serving. Raises JournalUnusable."""
-        try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        except OSError as error:
-            message = f"{path} cannot be opened: {error.strerror}. Name a file that may be written."
-            raise JournalUnusable(message) from error
-        database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
-        try:
-            database.execute("PRAGMA locking_mode = EXCLUSIVE")
-            database.execute("PRAGMA journal_mode = WAL")
-            database.execute("PRAGMA synchronous = FULL")
-            database.executescript(_SCHEMA)
-            return cls(database)
-        except sqlite3.Error as error:
-            database.close()
-            message = (
-                f"{path} cannot be used: {error}. Stop the gateway that uses it,"
-                " or name another file."
-            )
-            raise JournalUnusable(message) from error
+        return cls(open_database(path))
 
     async def change(self, authorisation_id: str, rule: Rule) -> Change:
         """Apply a rule, and return what it changed when that is on disk.
@@ -242,6 +224,28 @@ class Journal:
     def _new_serial(self) -> int:
         self._serial += 1
         return self._serial
+
+
+def open_database(path: Path) -> sqlite3.Connection:
+    """Open or make a journal's file: synced, and locked against others. Raises JournalUnusable."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        message = f"{path} cannot be opened: {error.strerror}. Name a file that may be written."
+        raise JournalUnusable(message) from error
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
+    try:
+        database.execute("PRAGMA locking_mode = EXCLUSIVE")
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+        database.executescript(_SCHEMA)
+    except sqlite3.Error as error:
+        database.close()
+        message = (
+            f"{path} cannot be used: {error}. Stop the gateway that uses it, or name another file."
+        )
+        raise JournalUnusable(message) from error
+    return database
 
 
 def _row(known: Authorisation) -> tuple[object, ...]:
