@@ -128,10 +128,9 @@ class Display:
                     "Shown, but not completed yet: run tallymark-terminal complete or reverse "
                     f"{result.request_id}."
                 )
-            case Outcome.REFUSED | Outcome.NOT_ACCEPTED:
-                return self._refusal_words(result)
-            case Outcome.REFUSED_HERE:
-                return f"{self._refusal_words(result)} {NOT_ASKED}"
+            case Outcome.REFUSED | Outcome.REFUSED_HERE | Outcome.NOT_ACCEPTED:
+                not_asked = f" {NOT_ASKED}" if result.is_offline else ""
+                return self._refusal_words(result) + not_asked
             case Outcome.GIVEN_UP | Outcome.REVERSED | Outcome.NOT_REVERSED if (
                 result.reversal is not None
             ):

@@ -10,7 +10,7 @@ from tallymark_protocol.reasons import Reason
 from tallymark_terminal.answers import Receipt, Reversal
 from tallymark_terminal.processes import Process
 
-__all__ = ["EXIT_CODE_OF", "ExitCode", "OFFLINE", "Outcome", "SaleResult", "worst"]
+__all__ = ["EXIT_CODE_OF", "OFFLINE", "ExitCode", "Outcome", "SaleResult", "worst"]
 
 
 class Outcome(StrEnum):

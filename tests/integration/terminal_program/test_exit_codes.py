@@ -45,6 +45,7 @@ async def test_exit_code_1_refused_by_the_local_check(program: Program) -> None:
     ended = await program.run("scan", "-", "--charge", "1", "--json", typed=f"{code}\n")
 
     assert ended.exit_code == 1
+    assert (ended.only["outcome"], ended.only["offline"]) == ("refused_here", True)
     assert ended.only["local_check_step"] == 5
     assert ended.only["error"]["reason"] == "CODE_EXPIRED"
     assert not program.double.requests("ResolveCode")
@@ -194,7 +195,7 @@ async def test_worst_of_several_scans_is_the_exit_code(program: Program) -> None
     ended = await program.run("scan", old, good, "missing.png", "--charge", "1", "--json")
 
     assert ended.exit_code == 1
-    assert [sale["outcome"] for sale in ended.objects] == ["refused", "executed", "no_code"]
+    assert [sale["outcome"] for sale in ended.objects] == ["refused_here", "executed", "no_code"]
 
 
 async def test_once_ends_after_the_first_code(program: Program) -> None:

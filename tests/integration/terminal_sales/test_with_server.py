@@ -142,7 +142,7 @@ async def test_code_that_a_phone_made_of_the_tag_is_good_here_alone(
         elsewhere = await other.scan(code)
         reason = other.shown()["error"]["reason"]
 
-    assert (elsewhere, reason) == (Outcome.REFUSED, "CODE_FOR_OTHER_TERMINAL")
+    assert (elsewhere, reason) == (Outcome.REFUSED_HERE, "CODE_FOR_OTHER_TERMINAL")
     assert await till.scan(code) is Outcome.EXECUTED
 
 

@@ -28,7 +28,7 @@ from tallymark_terminal.processes import (
     Settlement,
     TicketUse,
 )
-from tallymark_terminal.sale_results import Outcome, SaleResult
+from tallymark_terminal.sale_results import OFFLINE, Outcome, SaleResult
 
 ESCAPE = "\x1b"
 GREEN, RED = f"{ESCAPE}[1;32m", f"{ESCAPE}[1;31m"
@@ -171,10 +171,13 @@ def test_code_used_here_tells_when() -> None:
     seen_at = datetime(2030, 5, 1, 18, 4, tzinfo=UTC)
 
     screen.display.result(
-        SaleResult(outcome=Outcome.REFUSED, reason=Reason.CODE_ALREADY_CLAIMED, seen_at=seen_at)
+        SaleResult(
+            outcome=Outcome.REFUSED_HERE, reason=Reason.CODE_ALREADY_CLAIMED, seen_at=seen_at
+        )
     )
 
     assert "used here already, 2030-05-01 18:04" in screen.out.getvalue()
+    assert "the server was not asked" in screen.out.getvalue()
 
 
 def test_confirmation_digits_are_shown_large_and_once() -> None:
@@ -251,7 +254,7 @@ def test_every_outcome_in_every_state_has_words(outcome: Outcome, state: Process
     result = SaleResult(
         outcome=outcome,
         request_id="r-1",
-        process=replace(PROCESS, state=state),
+        process=None if outcome in OFFLINE else replace(PROCESS, state=state),
         message="picture a.png: no code could be read.",
     )
 

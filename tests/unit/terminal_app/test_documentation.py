@@ -26,7 +26,7 @@ def test_every_exit_code_is_in_the_table_and_in_the_help() -> None:
 
 
 def test_every_key_of_a_result_is_in_the_table() -> None:
-    view = result_view(SaleResult(outcome=Outcome.EXECUTED), source=None, words="")
+    view = result_view(SaleResult(outcome=Outcome.NO_CODE), source=None, words="")
 
     rows = re.findall(r"^\| (`.*?`) \|", section("`--json`"), re.MULTILINE)
 
