@@ -9,13 +9,26 @@ import grpc.aio
 from tallymark_protocol import tls
 from tallymark_protocol.errors import from_call
 
-__all__ = ["BATCH_DEADLINE_SECONDS", "CALL_DEADLINE_SECONDS", "call", "open_channel"]
+__all__ = [
+    "BACKUP_DEADLINE_SECONDS",
+    "BATCH_DEADLINE_SECONDS",
+    "CALL_DEADLINE_SECONDS",
+    "RECONCILIATION_DEADLINE_SECONDS",
+    "call",
+    "open_channel",
+]
 
 CALL_DEADLINE_SECONDS: Final = 10.0
 """For one thing or one page. A person waits."""
 
 BATCH_DEADLINE_SECONDS: Final = 60.0
 """For a batch of an import, which may wait for a busy server."""
+
+BACKUP_DEADLINE_SECONDS: Final = 3_600.0
+"""For a backup: copying and checking 1 GB takes about a minute, and a slow disk may need longer."""
+
+RECONCILIATION_DEADLINE_SECONDS: Final = 600.0
+"""For comparing a day, which reads all of it from both sides."""
 
 # Every call of the contract may be repeated, so gRPC repeats those that the server did not take. It
 # waits as long as the server's grpc-retry-pushback-ms says.

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from tallymark_admin.open_questions import institution_of, next_steps_of, reasons_of
 from tallymark_admin.plain import Plain, Row
 from tallymark_admin.tables import TableColumn, amount_of, moment, money, text
 
@@ -9,6 +10,7 @@ __all__ = [
     "BILLS",
     "CUSTOMERS",
     "DEVICES",
+    "DIFFERENCES",
     "EVENTS",
     "JOURNAL",
     "KEYS",
@@ -17,6 +19,7 @@ __all__ = [
     "POINTS_ACCOUNTS",
     "PROCESSES",
     "PROGRAMMES",
+    "REPORTED_SALES",
     "TERMINALS",
     "TICKETS",
     "UNRESOLVED",
@@ -141,22 +144,6 @@ def _action(outcome: Row) -> str:
     return ""
 
 
-def _open_questions(process: Row) -> str:
-    """Return why a person has to look at a process."""
-    questions = [str(process["state"]).lower()] if _is_stuck(process) else []
-    questions += ["disputed"] if process["disputed"] else []
-    questions += [
-        f"{_action(outcome)} not settled"
-        for outcome in _outcomes(process)
-        if outcome["settlement"] == "MANUAL"
-    ]
-    return ", ".join(questions)
-
-
-def _is_stuck(process: Row) -> bool:
-    return process["state"] in {"OVERDUE", "CONTESTED"}
-
-
 _ACTIONS: Final = TableColumn(
     title="actions", cell=lambda process: ", ".join(map(_action, _outcomes(process)))
 )
@@ -179,5 +166,30 @@ UNRESOLVED: Final = (
     text("merchant_id"),
     text("terminal_id"),
     _ACTIONS,
-    TableColumn(title="open", cell=_open_questions),
+    TableColumn(title="why", cell=reasons_of),
+    TableColumn(title="institution", cell=institution_of),
+    TableColumn(title="next_step", cell=next_steps_of),
 )
+
+DIFFERENCES: Final = (
+    text("kind"),
+    text("under_way"),
+    text("authorisation_id"),
+    text("process_id"),
+    text("settlement_here"),
+    money("amount_here"),
+    text("state_there"),
+    money("amount_there"),
+)
+
+REPORTED_SALES: Final = (
+    text("process_id"),
+    text("terminal_id"),
+    text("outcome"),
+    moment("reported_at"),
+    TableColumn(title="problems", cell=lambda row: _sentences(row["problems"])),
+)
+
+
+def _sentences(value: Plain) -> str:
+    return "; ".join(map(str, value)) if isinstance(value, list) else ""

@@ -17,6 +17,8 @@ from tallymark_admin.commands import (
     operators,
     policy,
     processes,
+    reconciliation,
+    recovery,
     registrations,
 )
 from tallymark_admin.home import Home, HomeInUse, NotEnrolled
@@ -127,6 +129,9 @@ for _command in (
     processes.processes,
     processes.unresolved,
     processes.journal,
+    reconciliation.reconcile,
     audit.audit,
+    recovery.backup,
+    recovery.recovery,
 ):
     program.add_command(_command)

@@ -4,7 +4,7 @@ Messages of the contract stop here, in server_lists.py, server_rows.py and check
 """
 
 from collections.abc import Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import grpc.aio
@@ -19,7 +19,7 @@ from tallymark.v1 import (
 )
 from tallymark.v1 import operator_service_pb2 as contract
 from tallymark.v1.operator_service_pb2_grpc import OperatorServiceStub
-from tallymark_admin.calls import call
+from tallymark_admin.calls import BACKUP_DEADLINE_SECONDS, RECONCILIATION_DEADLINE_SECONDS, call
 from tallymark_admin.identity import Certificate, CertificateRequest
 from tallymark_admin.plain import Plain, Row, from_row, to_row
 from tallymark_admin.server_lists import ServerLists
@@ -187,6 +187,29 @@ class OperatorConnection:
         row: Row = {"process_id": process_id, "settlement": settlement, "note": note}
         request = from_row(row, contract.SettleProcessRequest())
         return to_row((await call(self._stub.SettleProcess, request)).process)
+
+    async def backup(self, name: str) -> Row:
+        """Have a backup made and checked, and return what it holds."""
+        request = contract.BackupRequest(name=name)
+        answer = await call(self._stub.Backup, request, deadline_seconds=BACKUP_DEADLINE_SECONDS)
+        return to_row(answer)
+
+    async def recovery(self) -> Row:
+        """Return the newest recovery, None if there never was one, and what terminals reported."""
+        return to_row(await call(self._stub.GetRecovery, contract.GetRecoveryRequest()))
+
+    async def finish_recovery(self, recovery_id: str, *, note: str) -> Row:
+        """Finish a recovery and return it."""
+        request = contract.FinishRecoveryRequest(recovery_id=recovery_id, note=note)
+        return to_row((await call(self._stub.FinishRecovery, request)).recovery)
+
+    async def reconcile_day(self, day: datetime) -> Row:
+        """Return where the charges of the 24 hours from a time differ from the institution's."""
+        request = contract.ReconcileDayRequest()
+        request.starts_at.FromDatetime(day)
+        deadline_seconds = RECONCILIATION_DEADLINE_SECONDS
+        answer = await call(self._stub.ReconcileDay, request, deadline_seconds=deadline_seconds)
+        return to_row(answer)
 
     async def checkpoint(self) -> dict[str, Any]:
         """Return a signed checkpoint of the journal, as the contract's own JSON has it."""

@@ -100,11 +100,24 @@ class ServerLists:
         method, question = self._stub.ListProcesses, contract.OperatorServiceListProcessesRequest
         return self._pages(method, question, lambda answer: answer.processes)
 
-    def unresolved_processes(self) -> AsyncIterator[Row]:
-        """List processes that wait for a person."""
-        method = self._stub.ListUnresolvedProcesses
-        question = contract.ListUnresolvedProcessesRequest
-        return self._pages(method, question, lambda answer: answer.processes)
+    async def unresolved_processes(self) -> AsyncIterator[Row]:
+        """List processes that wait for a person, each with what is to be decided about it."""
+        token = ""
+        while True:
+            page = contract.PageRequest(size=PAGE_ITEMS, token=token)
+            request = contract.ListUnresolvedProcessesRequest(page=page)
+            answer = await call(self._stub.ListUnresolvedProcesses, request)
+            for process in answer.processes:
+                asked = [one for one in answer.questions if one.process_id == process.process_id]
+                yield {**to_row(process), "questions": [to_row(one) for one in asked]}
+            token = answer.next_page_token
+            if not token:
+                return
+
+    def reported_sales(self) -> AsyncIterator[Row]:
+        """List the sales that terminals reported in the newest recovery, by process."""
+        method, question = self._stub.ListReportedSales, contract.ListReportedSalesRequest
+        return self._pages(method, question, lambda answer: answer.sales)
 
     async def server_keys(self) -> AsyncIterator[Row]:
         """List the server's keys by kind and number; those that sign codes with their public key.

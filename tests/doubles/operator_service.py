@@ -16,6 +16,7 @@ from tallymark_protocol.errors import Refused
 from tallymark_protocol.reasons import DESCRIPTIONS, Reason
 
 from .operator_access import AccessDouble
+from .operator_recovery import RecoveryDouble
 
 DEFAULT_POLICY = policy_pb2.Policy(
     version=1,
@@ -42,7 +43,7 @@ Key = tuple[str, ...]
 Context = Any
 
 
-class OperatorServiceDouble(AccessDouble):
+class OperatorServiceDouble(RecoveryDouble, AccessDouble):
     """Holds what the calls leave behind, in fields that tests may read and fill."""
 
     def __init__(self, *, customers: Iterable[str] = ()) -> None:
@@ -57,6 +58,9 @@ class OperatorServiceDouble(AccessDouble):
         self.policy = DEFAULT_POLICY
         self.processes: dict[Key, process_pb2.Process] = {}
         self.unresolved: set[str] = set()
+        self.questions: list[contract.OpenQuestion] = []
+        self.reconciliation = contract.ReconcileDayResponse()
+        self.reconciled_days: list[str] = []
         self.rows_per_call: list[int] = []
 
     async def ListOperators(
@@ -261,7 +265,15 @@ class OperatorServiceDouble(AccessDouble):
     ) -> contract.ListUnresolvedProcessesResponse:
         unresolved = {key: p for key, p in self.processes.items() if key[0] in self.unresolved}
         page, token = _page(request.page, unresolved)
-        return contract.ListUnresolvedProcessesResponse(processes=page, next_page_token=token)
+        return contract.ListUnresolvedProcessesResponse(
+            processes=page, next_page_token=token, questions=self.questions
+        )
+
+    async def ReconcileDay(
+        self, request: contract.ReconcileDayRequest, _: Context
+    ) -> contract.ReconcileDayResponse:
+        self.reconciled_days.append(request.starts_at.ToDatetime().isoformat())
+        return self.reconciliation
 
     async def SettleProcess(
         self, request: contract.SettleProcessRequest, _: Context

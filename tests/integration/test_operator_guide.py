@@ -15,6 +15,7 @@ from tallymark_admin.policy_options import POLICY_FIELDS
 from tallymark_protocol.enrolment_file import EnrolmentFile
 from tallymark_server.keys.__main__ import main as copy_keys
 from tallymark_server.main import main as serve
+from tallymark_server.restore import main as restore
 from tests.doubles.operator_access import FIRST_ENROLMENT_CODE, entry_message
 from tests.doubles.operator_server import served
 from tests.doubles.operator_service import OperatorServiceDouble
@@ -77,7 +78,7 @@ def options_of(command: click.Command) -> set[str]:
 
 
 def test_every_option_in_the_guide_is_one_of_a_program() -> None:
-    programs = (program, serve, copy_keys)
+    programs = (program, serve, copy_keys, restore)
     options = {"--help"}.union(*(options_of(each) for each in programs))
 
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", GUIDE))

@@ -13,7 +13,14 @@ from typing import IO, Any
 from tallymark_server.durable import make_folder, sync_folder
 from tallymark_server.storage.sqlite_checkpoints import Checkpoints, checkpoint_all
 
-__all__ = ["ExclusiveConnection", "StoreRefused", "connect", "make_durable", "sqlite_warnings"]
+__all__ = [
+    "ExclusiveConnection",
+    "StoreRefused",
+    "connect",
+    "lock_beside",
+    "make_durable",
+    "sqlite_warnings",
+]
 
 APPLICATION_ID = 0x544D4B32  # "TMK2": tells our files from those of other programs.
 UNSEALED_APPLICATION_ID = 0x544D4B31  # "TMK1": our first ones, which sealed nothing.
@@ -66,7 +73,7 @@ def connect(path: Path) -> ExclusiveConnection:
     """
     path = path.absolute()
     make_folder(path.parent)
-    lock = _lock(path)  # (1)
+    lock = lock_beside(path)  # (1)
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         sync_folder(path.parent)
@@ -156,8 +163,13 @@ def _prepare(connection: ExclusiveConnection, path: Path) -> None:
         _log.warning("%s", warning)
 
 
-def _lock(path: Path) -> IO[str]:
-    """Take the lock beside the database. It ends with the process, so its file may stay."""
+def lock_beside(path: Path) -> IO[str]:
+    """Take the lock beside the database. It ends with the process, so its file may stay.
+
+    Raises:
+        StoreRefused: a server has it.
+
+    """
     lock = os.fdopen(os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600), "r+")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
