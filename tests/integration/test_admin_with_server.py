@@ -2,6 +2,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,18 @@ from tallymark_protocol.enrolment_file import EnrolmentFile
 from tallymark_server.keyring import Keyring
 from tallymark_server.storage.sqlite import SqliteStore
 from tests.doubles.background import Background, in_background
+from tests.world.actions import charge
+from tests.world.shop import open_shop
 from tests.world.world import World, add_device_request, world
 
 from .admin_program import AdminProgram
 from .test_admin_imports import BAD_BILLS, thousand_lines_with_seven_bad
+
+CAPTURE_REFUSED = 7771
+"""An amount that the simulated institution holds and does not take."""
+
+DAY = "2027-01-15"
+"""On which every test begins."""
 
 
 @asynccontextmanager
@@ -164,6 +173,36 @@ def test_a_process_that_nobody_reported_is_settled_by_a_person(
     shop.succeed("unresolved", "settle", process_id, settlement, "--note", "The till roll says so.")
     assert shop.rows("unresolved", "list") == []
     assert [row["state"] for row in shop.rows("processes", "list")] == [state]
+
+
+def test_a_charge_that_the_institution_does_not_take_is_shown_and_settled_by_a_person(
+    background: Background[World], shop: AdminProgram
+) -> None:
+    async def sell() -> str:
+        opened = await open_shop(background.server)
+        process = await opened.scan(charge(CAPTURE_REFUSED))
+        await opened.till.complete(process.process_id)
+        await opened.world.settle()
+        return process.process_id
+
+    process_id = background.run(sell())
+    note = "The institution has taken it on the telephone."
+    settle = ("unresolved", "settle", process_id, "executed", "--note", note)
+
+    (row,) = shop.rows("unresolved", "list")
+    (question,) = row["questions"]
+    assert (question["kind"], question["institution_said"]) == ("CAPTURE", "REFUSED")
+    table = shop.succeed("unresolved")
+    assert f"{process_id}-0: REFUSED (try 1)" in table
+    assert "have the institution take it and settle as executed" in table
+    difference = shop.run("reconcile", "--day", DAY)
+    assert (difference.exit_code, "STATE" in difference.stdout) == (1, True)
+    assert shop.succeed(*settle) == shop.succeed(*settle)
+    assert shop.rows("unresolved", "list") == []
+    settled = [row for row in shop.rows("journal", "list") if row["command"] == "SettleProcess"]
+    (facts,) = [json.loads(row["payload"]) for row in settled]
+    assert facts["settled_as_executed"] is True
+    assert facts["note_sha256"] == sha256(note.encode()).hexdigest()
 
 
 def test_a_certificate_is_renewed_and_both_keys_may_call(shop: AdminProgram) -> None:

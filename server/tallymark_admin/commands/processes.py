@@ -25,9 +25,15 @@ def list_processes(admin: Admin, *, as_json: bool, limit: int) -> None:
     admin.show(listings.PROCESSES, lambda lists: lists.processes(), as_json=as_json, limit=limit)
 
 
-@click.group()
-def unresolved() -> None:
-    """List and settle processes that wait for a person."""
+@click.group(invoke_without_command=True)
+@click.pass_context
+def unresolved(context: click.Context) -> None:
+    """List and settle processes that wait for a person.
+
+    Without a command it lists them: why each waits, what the institution said, and what to do next.
+    """
+    if context.invoked_subcommand is None:
+        context.invoke(list_unresolved, as_json=False, limit=0)
 
 
 @unresolved.command("list", epilog=example("unresolved list"))
@@ -55,9 +61,11 @@ def list_unresolved(admin: Admin, *, as_json: bool, limit: int) -> None:
 @click.option("--note", required=True, help="Why, for the record; at most 500 characters.")
 @pass_admin
 def settle(admin: Admin, process_id: str, settlement: str, note: str) -> None:
-    """Settle an overdue or contested process by what the terminal really did.
+    """Settle a process that waits, by what was really done. Repeating it changes nothing.
 
-    An executed process becomes COMPLETED, one that was not becomes RELEASED.
+    An overdue or contested process becomes COMPLETED if it was executed, else RELEASED. One that
+    has ended keeps its state: executed says that its money moved as it should, not-executed that it
+    went back. The note is kept with the process, and its hash in the journal.
     """
     process = admin.ask(
         lambda connection: connection.settle_process(process_id, settlement=settlement, note=note)

@@ -5,6 +5,7 @@ for rows it was not given.
 """
 
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 import msgspec
@@ -209,6 +210,9 @@ def _record(
             facts["key"] = row.name
         elif isinstance(row, Recovery):
             facts["recovery"] = msgspec.to_builtins(row)
+    if isinstance(command, commands.SettleProcess):
+        facts["settled_as_executed"] = command.executed
+        facts["note_sha256"] = sha256(command.note.encode()).hexdigest()
     if process is not None and process.postings:
         facts["postings"] = [msgspec.to_builtins(posting) for posting in process.postings]
     return Record(

@@ -3,7 +3,9 @@ import json
 import pytest
 
 from tallymark.v1 import action_pb2, key_pb2, merchant_pb2, policy_pb2, process_pb2
+from tallymark.v1 import operator_service_pb2 as contract
 from tallymark_admin import listings
+from tallymark_admin.open_questions import institution_of, next_steps_of, reasons_of
 from tallymark_admin.plain import Row, UnknownName, from_row, to_row
 from tallymark_admin.tables import TableColumn
 from tallymark_admin.terminal_text import printable
@@ -99,14 +101,37 @@ def test_an_unknown_name_is_told_with_the_known_ones(name: str) -> None:
 
 
 def test_an_unresolved_process_says_what_it_did_and_what_is_open() -> None:
-    cells = cells_of(listings.UNRESOLVED, to_row(overdue_process()))
+    questions = [
+        contract.OpenQuestion(kind=contract.OPEN_QUESTION_KIND_OVERDUE),
+        contract.OpenQuestion(
+            kind=contract.OPEN_QUESTION_KIND_REVERSAL,
+            authorisation_id="a-0",
+            institution_said="REFUSED",
+            tries=6,
+        ),
+    ]
+    row = to_row(overdue_process())
+    row["questions"] = [to_row(one) for one in questions]
+    cells = cells_of(listings.UNRESOLVED, row)
 
     assert cells["created_at"] == "2026-05-01T16:00:00Z"
     assert cells["execute_by"] == ""
     assert cells["actions"] == (
         "charge 4.20 EUR, earn points 5, pay bill B-17, admit concert, read points"
     )
-    assert cells["open"] == "overdue, disputed, charge 4.20 EUR not settled"
+    assert cells["why"] == (
+        "the terminal did not say whether it did it; the institution does not give the amount back"
+    )
+    assert cells["institution"] == "a-0: REFUSED (try 6)"
+    assert cells["next_step"].startswith("ask the merchant whether the goods are gone")
+
+
+def test_a_question_of_a_newer_server_is_told_as_one() -> None:
+    row: Row = {"questions": [{"kind": "99", "authorisation_id": ""}]}
+
+    assert reasons_of(row) == "a newer server says why"
+    assert next_steps_of(row) == "update this program"
+    assert institution_of(row) == ""
 
 
 def test_an_amount_of_a_damaged_currency_is_still_shown() -> None:

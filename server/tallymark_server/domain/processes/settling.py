@@ -119,9 +119,15 @@ def reopen(action: Action, now: int, *, said: str) -> Action:
 
 
 def close_task(action: Action, settlement: Settlement, *, said: str) -> Action:
-    """End the open task; how often it was tried stays, for whoever looks at it."""
+    """End the open task with this try; how many there were stays, for whoever looks at it."""
+    authorisation = _authorisation_of(action)
     done = msgspec.structs.replace(
-        _authorisation_of(action), task=None, due_at=0, looks_left=0, said=said
+        authorisation,
+        task=None,
+        due_at=0,
+        attempts=authorisation.attempts + 1,
+        looks_left=0,
+        said=said,
     )
     return msgspec.structs.replace(action, authorisation=done, settlement=settlement)
 
@@ -142,12 +148,12 @@ def try_again(action: Action, now: int, *, said: str, is_rejected: bool = False)
 
 def _unanswered(action: Action, command: RecordSettlement | RecordRecheck, now: int) -> Action:
     """Try again what is not known to be done, until a person has to look at it."""
-    action = try_again(action, now, said=command.said, is_rejected=command.is_rejected)
-    authorisation = _authorisation_of(action)
+    later = try_again(action, now, said=command.said, is_rejected=command.is_rejected)
+    authorisation = _authorisation_of(later)
     is_reversal = authorisation.task is SettlementTask.REVERSE
     tries = authorisation.attempts if is_reversal else authorisation.rejections
     if tries < TRIES:
-        return action
+        return later
     return close_task(action, Settlement.MANUAL, said=command.said)
 
 
