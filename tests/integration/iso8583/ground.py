@@ -108,7 +108,6 @@ async def counter(
     line: LineSettings,
     *,
     clock: MovedClock | None = None,
-    answer_seconds: float = 0.1,
     is_up: bool = True,
 ) -> AsyncIterator[Counter]:
     """Serve a gateway on the folder's journal, with a registered card."""
@@ -119,7 +118,7 @@ async def counter(
         key_file=folder / "cards.key",
         line=line,
         acquirer=ACQUIRER,
-        patience=Patience(answer_seconds=answer_seconds),
+        patience=Patience(answer_seconds=DEADLINE_SECONDS),
         tell=print,
     )
     async with (

@@ -75,7 +75,7 @@ async def test_jpos_and_the_gateway_understand_each_other(
 ) -> None:
     jpos, port = host
 
-    async with counter(tmp_path, line_to(port), answer_seconds=DEADLINE_SECONDS) as desk:
+    async with counter(tmp_path, line_to(port)) as desk:
         await _pay_keep_and_give_back(desk)
         await _lose_an_answer(desk)
         books = await jpos.books()

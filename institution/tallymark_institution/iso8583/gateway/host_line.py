@@ -74,6 +74,8 @@ class HostLine:
         self._network_answers: dict[str, asyncio.Future[Message]] = {}
         self._heard = asyncio.Event()
         self._up = asyncio.Event()
+        self._down = asyncio.Event()
+        self._down.set()
         self._was_up = False
 
     @property
@@ -84,6 +86,10 @@ class HostLine:
     async def signed_on(self) -> None:
         """Wait until the line is up."""
         await self._up.wait()
+
+    async def fallen(self) -> None:
+        """Wait until the line is down."""
+        await self._down.wait()
 
     async def run(self) -> None:
         """Keep the line up until cancelled."""
@@ -96,7 +102,7 @@ class HostLine:
                 _LOG.warning("the line to the host is down: %s", errors.exceptions[0])
             if self._was_up:
                 wait_seconds = self._settings.reconnect_seconds_min
-            await asyncio.sleep(wait_seconds)
+            await _wait(wait_seconds)
             wait_seconds = min(2 * wait_seconds, self._settings.reconnect_seconds_max)
 
     async def send(self, message: Message) -> None:
@@ -123,6 +129,10 @@ class HostLine:
             yield reader
         finally:
             self._up.clear()
+            self._down.set()
+            for answer in self._network_answers.values():
+                if not answer.done():
+                    answer.set_exception(LineDown())
             self._writer.transport.abort()
             self._writer = None
 
@@ -133,6 +143,7 @@ class HostLine:
             if signed_on.field(39) != response_codes.APPROVED:
                 text = f"The host answered the sign-on with {signed_on.field(39)!r}."
                 raise _Refused(text)
+            self._down.clear()
             self._up.set()
             self._was_up = True
             _LOG.info("signed on")
@@ -181,3 +192,8 @@ class HostLine:
         self._writer.write(framed(message))
         with contextlib.suppress(ConnectionError):  # the reader learns of it too, and ends the line
             await self._writer.drain()
+
+
+async def _wait(seconds: float) -> None:
+    """Wait before the next connection; tests look at how long."""
+    await asyncio.sleep(seconds)

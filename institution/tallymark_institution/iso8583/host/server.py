@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from tallymark_institution.iso8583 import response_codes
+from tallymark_institution.iso8583.gateway.authorisation import ErrandKind
 from tallymark_institution.iso8583.gateway.messages import AUTHORISATION, NETWORK, NetworkCode
 from tallymark_institution.iso8583.host.books import Books
 from tallymark_institution.iso8583.host.faults import Quirk, fault_of
@@ -29,6 +30,8 @@ _ANSWERS_LOST: Final = {
     ("0420", Quirk.REVERSAL_ANSWERS_LOST): 2,
 }
 """How often the answer to this message is lost before it comes."""
+
+_BOOKED: Final = frozenset({AUTHORISATION, *ErrandKind})
 
 _ECHOED: Final = frozenset({2, 3, 4, 7, 11, 12, 13, 32, 37, 41, 42, 49, 70})
 """What an answer repeats of its request."""
@@ -102,6 +105,11 @@ class CardHost:
         kind = message.kind[:3] + "0"
         if kind == NETWORK:
             self._take_in_network(message)
+            return
+        if kind not in _BOOKED:
+            return
+        if not (message.field(4).isascii() and message.field(4).isdigit()):
+            self.say(_answer(message, code=response_codes.FORMAT_ERROR))
             return
         key = (kind, message.field(7), message.field(11), message.field(37))
         self._times[key] += 1
