@@ -20,7 +20,7 @@ from tallymark_server.domain.model.people import Customer, Device, Login
 from tallymark_server.keyring import Keyring, secret_hash
 from tallymark_server.lanes.lane import Lane
 from tallymark_server.passwords import check_new
-from tallymark_server.services.answering import decided, is_repeated, load_one, request_key
+from tallymark_server.services.answering import decided, load_one, request_key
 from tallymark_server.services.callers import CALLER, customer_partition
 from tallymark_server.services.device_proofs import DeviceProofs
 from tallymark_server.services.password_guard import PasswordGuard
@@ -190,7 +190,7 @@ class CustomerDevices:
         self, password: str, *, login_name: str, caller: Caller, partition: int, request: RequestKey
     ) -> str:
         """Return the hash of a new password; a repeated request needs none."""
-        if await is_repeated(self._store, caller=caller, partition=partition, request=request):
+        if await self._passwords.is_repeated(caller, partition, request):
             return ""
         return await self._passwords.hash_new(password, login_name=login_name)
 

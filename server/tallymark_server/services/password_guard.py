@@ -25,10 +25,10 @@ from tallymark_server.domain.commands import (
     RightPassword,
 )
 from tallymark_server.domain.model.merchants import CallerKind
-from tallymark_server.domain.model.people import Customer
+from tallymark_server.domain.model.people import Customer, Login
 from tallymark_server.lanes.lane import Lane
 from tallymark_server.passwords import Passwords, check_new
-from tallymark_server.services.answering import decided, is_repeated
+from tallymark_server.services.answering import decided, is_repeated, load_one
 from tallymark_server.storage.store import Store
 
 __all__ = ["PasswordGuard"]
@@ -140,8 +140,13 @@ class PasswordGuard:
 
     async def _count_reuse(self, caller: Caller, partition: int, request: RequestKey) -> None:
         """Count a guess at the password of a decided request, which is good for nothing then."""
+        customer_id = caller.caller_id
+        if caller.kind is CallerKind.ANYONE:  # who registered under this name
+            login = await load_one(self._store, Login.key_of(caller.caller_id))
+            assert login is not None, "of strangers only a registration is stored"
+            customer_id = login.customer_id
         command = ReservePasswordTry(
-            caller=caller, partition=partition, customer_id=caller.caller_id, reused=request
+            caller=caller, partition=partition, customer_id=customer_id, reused=request
         )
         await decided(self._lane, command, Done)
 

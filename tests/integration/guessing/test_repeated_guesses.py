@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tallymark_protocol.device_key import DevicePrivateKey
 from tallymark_server.domain.passwords import FAILURES_MAX, FREE_FAILURES
 from tallymark_server.keyring import Keyring
 from tallymark_server.services.password_guard import PasswordGuard
@@ -19,7 +20,7 @@ from tests.integration.guessing.test_over_the_wire import (
     sign_in,
 )
 from tests.proof import Proof
-from tests.world.world import PASSWORD, Phone, World, sign_in_request, world
+from tests.world.world import PASSWORD, Phone, World, register_request, sign_in_request, world
 
 pytestmark = pytest.mark.guarantee
 
@@ -120,6 +121,22 @@ async def test_a_server_that_only_compares_would_be_noticed(
     right, _, uncounted = await heard_right(keyring, 1)
 
     assert (right, uncounted) == (1, 1)
+
+
+async def test_a_registration_tells_no_second_guess_either(in_memory: World) -> None:
+    """It needs no device that is known: whoever has the request itself may send it again."""
+    phone = await in_memory.add_phone("bob")
+    key = DevicePrivateKey.generate()
+    request = register_request("ana", key)
+    registered = await phone.call("RegisterCustomer", request)
+    guess = register_request("ana", key, request_id=request.request_id, password="a guess")
+
+    first = await phone.reason("RegisterCustomer", guess)
+    second = await phone.reason("RegisterCustomer", request)
+
+    assert (first, second) == ("REQUEST_ID_REUSED", "REQUEST_ID_REUSED")
+    phone.customer_id = registered.customer_id
+    assert await failures(in_memory, phone) == 2
 
 
 async def test_a_locked_password_is_not_guessed_at_a_decided_sign_in(in_memory: World) -> None:
