@@ -49,6 +49,10 @@ attack: install ## Attack every promise about theft, for long; writes build/repo
 compare: install ## Compare the speed of the server with that of an earlier commit, BASE=...
 	$(BIN)/python -m bench.compare $(BASE)
 
+.PHONY: chaos
+chaos: install ## Kill a real server on faulty lines for SECONDS= with SEED=; writes build/reports/chaos.json
+	$(BIN)/python -m tests.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+
 FUZZ_PACKAGES := build/fuzz/packages
 
 .PHONY: fuzz

@@ -15,6 +15,7 @@ from enum import Enum, auto
 from typing import Final
 
 __all__ = [
+    "FAULTS",
     "BlackHole",
     "Cut",
     "Delay",
@@ -68,6 +69,8 @@ class Reset:
 
 
 Fault = Delay | BlackHole | DropReplies | Cut | Reset
+
+FAULTS: Final = tuple(fault.name for fault in (Delay, BlackHole, DropReplies, Cut, Reset))
 
 
 class _Way(Enum):

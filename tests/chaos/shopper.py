@@ -9,30 +9,21 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from tallymark.v1 import action_pb2 as a
 from tallymark.v1 import process_pb2 as p
 from tallymark.v1 import terminal_service_pb2 as t
 from tallymark.v1.customer_service_pb2 import IssueCodeRequest
 from tallymark.v1.identification_pb2 import CODE_PURPOSE_GENERAL
-from tallymark.v1.money_pb2 import Money
 from tallymark_protocol.errors import Refused, UnknownOutcome
 from tests.chaos.desk import RETRY_WAIT_SECONDS, Desk, Presentation, until_answered
 from tests.chaos.models import Answer, Kind
-from tests.world.actions import READ_POINTS, burn, earn
+from tests.chaos.wishes import Wish
 from tests.world.world import Phone, by_process, new_id
 
-__all__ = ["Habits", "Shopper", "Wish", "points_only", "repeated"]
+__all__ = ["Habits", "Shopper", "repeated"]
 
 UNDECIDED: Final = {p.PROCESS_STATE_AUTHORISING, p.PROCESS_STATE_AWAITING_CUSTOMER}
-
-
-class Wish(NamedTuple):
-    """What a sale is about."""
-
-    actions: Sequence[a.Action]
-    sale_total: Money | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,17 +129,6 @@ class Shopper:
 
     def _happens(self, chance: float) -> bool:
         return self.random.random() < chance
-
-
-def points_only(seed: Random) -> Wish:
-    """Earn, burn, both, or only read."""
-    choice = seed.randrange(4)
-    actions = [READ_POINTS]
-    if choice in {0, 2}:
-        actions.append(earn(seed.randint(1, 50)))
-    if choice in {1, 2}:
-        actions.append(burn(seed.randint(1, 50)))
-    return Wish(actions)
 
 
 async def repeated(actor: Any, rpc: str, request: Any, deadline_seconds: float) -> Any:

@@ -24,7 +24,8 @@ from tests.chaos.books import read_books
 from tests.chaos.desk import Desk, open_desks
 from tests.chaos.history import History
 from tests.chaos.mortal import UNLIMITED, Mortal, Onlooker, mortal
-from tests.chaos.shopper import Shopper, points_only
+from tests.chaos.shopper import Shopper
+from tests.chaos.wishes import points_only
 from tests.e2e.served import town
 from tests.integration.guarantees.stale_rows import plant_stale_rows
 from tests.proof import Proof
