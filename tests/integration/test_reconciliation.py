@@ -151,3 +151,14 @@ async def test_what_changes_while_it_is_compared_counts_as_under_way(
 
     assert (answer.lasting, answer.under_way) == (0, 1)
     assert (await reconciled(shop)).differences == []
+
+
+@pytest.mark.parametrize("nanos", [-1, -(2**31), 2**31 - 1])
+async def test_nanoseconds_that_no_second_has_are_no_fault_of_the_server(
+    shop: Shop, nanos: int
+) -> None:
+    request = o.ReconcileDayRequest()
+    request.starts_at.seconds = START // 1000
+    request.starts_at.nanos = nanos
+
+    assert await shop.world.operator.reason("ReconcileDay", request) in {"OK", "REQUEST_INVALID"}

@@ -38,6 +38,7 @@ __all__ = [
     "bill_from",
     "event_from",
     "merchant_from",
+    "milliseconds_in",
     "money_from",
     "policy_from",
     "process_name_from",
@@ -138,8 +139,8 @@ def ticket_from(message: registration_pb2.Ticket) -> Ticket:
         customer_id="",
         login_name=message.login_name,
         entries=message.entries,
-        valid_from=_milliseconds(message.valid_from),
-        valid_until=_milliseconds(message.valid_until),
+        valid_from=milliseconds_in(message.valid_from),
+        valid_until=milliseconds_in(message.valid_until),
         place=message.place,
     )
 
@@ -169,6 +170,6 @@ def policy_from(message: policy_pb2.Policy) -> Policy:
     )
 
 
-def _milliseconds(message: Timestamp) -> int:
+def milliseconds_in(message: Timestamp) -> int:
     """Return a time; 0 for none. No rule bounds the nanoseconds: they may exceed a second."""
     return max(0, message.seconds * 1000 + message.nanos // 1_000_000)

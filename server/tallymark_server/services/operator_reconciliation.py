@@ -28,6 +28,7 @@ from tallymark_server.domain.reconciliation import (
 )
 from tallymark_server.institution import CreditInstitution
 from tallymark_server.services.answering import load_one
+from tallymark_server.services.messages_in import milliseconds_in
 from tallymark_server.services.values_out import money_message, number_in_contract
 from tallymark_server.storage.store import Store
 
@@ -66,7 +67,7 @@ class OperatorReconciliation:
         self, request: contract.ReconcileDayRequest, context: _Context
     ) -> contract.ReconcileDayResponse:
         """Compare the charges of a day. What changes meanwhile counts as under way."""
-        since = max(0, request.starts_at.ToMilliseconds())
+        since = milliseconds_in(request.starts_at)
         until = since + DAY_MILLISECONDS
         here = {one.authorisation_id: one async for one in self._charges(since, until)}
         there = await self._listed(since, until, here)

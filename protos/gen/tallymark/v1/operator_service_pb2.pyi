@@ -2719,7 +2719,7 @@ class ReconcileDayRequest(_message.Message):
     STARTS_AT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def starts_at(self) -> _timestamp_pb2.Timestamp:
-        """Start of the day, required. The charges of the 24 hours from there are compared."""
+        """Start of the day, required, from 1970 to 9999. The charges of the 24 hours from there are compared."""
 
     def __init__(
         self,
