@@ -24,10 +24,10 @@ SAMPLE_BYTES: Final = 10
 
 SHOWN_BYTES_MAX: Final = 16_384
 
-_WORDS: Final = re.compile(rb"[a-z ]*")
+_WORDS: Final = re.compile(rb"[A-Za-z_ ]*")
 
 LOOKS_TO_BE_SURE: Final = 3
-"""How often a slow input is read again before it counts: the machine may have been busy."""
+"""How often a slow input is read again before it counts: it may have met the collector."""
 
 
 class Broken(AssertionError):
@@ -45,7 +45,7 @@ class Budget:
     """Of memory for each byte of input, as Python's allocator counts it."""
 
     def seconds_for(self, size: int) -> float:
-        """Return how long an input of this many bytes may take."""
+        """Return how much of a processor's time an input of this many bytes may take."""
         return self.milliseconds / 1e3 + self.microseconds_per_byte / 1e6 * size
 
     def bytes_for(self, size: int) -> float:
@@ -98,9 +98,9 @@ class Tried:
     def feed(self, parser: Parser, data: bytes, *, weigh: bool = False) -> bool:
         """Give one input to the parser, and say whether it was accepted; raises Broken."""
         self.inputs += 1
-        begun = time.perf_counter()
+        begun = time.process_time()
         is_accepted = _read(parser, data)
-        seconds = time.perf_counter() - begun
+        seconds = time.process_time() - begun
         if seconds > parser.budget.seconds_for(len(data)):
             seconds = min(_seconds(parser, data) for _ in range(LOOKS_TO_BE_SURE))
             if seconds > parser.budget.seconds_for(len(data)):
@@ -149,7 +149,7 @@ def _read(parser: Parser, data: bytes) -> bool:
 def _quotes(told: str, data: bytes) -> bool:
     """Say whether a sentence has a piece of the input in it, as it came or in digits.
 
-    Small letters alone prove nothing: formats have words in them that sentences have too.
+    Letters alone prove nothing: formats have words in them that sentences have too.
     """
     places = (0, len(data) // 3, len(data) // 2, len(data) - SAMPLE_BYTES)
     samples = {data[place : place + SAMPLE_BYTES] for place in places if place >= 0}
@@ -161,9 +161,9 @@ def _quotes(told: str, data: bytes) -> bool:
 
 
 def _seconds(parser: Parser, data: bytes) -> float:
-    begun = time.perf_counter()
+    begun = time.process_time()
     _read(parser, data)
-    return time.perf_counter() - begun
+    return time.process_time() - begun
 
 
 def _broken(parser: Parser, data: bytes, what: str) -> Broken:
