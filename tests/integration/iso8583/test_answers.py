@@ -117,12 +117,9 @@ async def test_the_same_call_many_times_at_once_is_one_message(
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"amount": money_pb2.Money(currency_code="EUR", minor_units=1251)}, REUSED),
+        ({"amount": money("EUR", 1251)}, Reason.REQUEST_ID_REUSED),
         ({"card_token": "iso_other"}, Reason.REQUEST_INVALID),
-        (
-            {"amount": money_pb2.Money(currency_code="ZZZ", minor_units=1250)},
-            Reason.REQUEST_INVALID,
-        ),
+        ({"amount": money("ZZZ", 1250)}, Reason.REQUEST_INVALID),
     ],
     ids=["another body", "no card", "no currency"],
 )
