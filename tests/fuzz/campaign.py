@@ -1,10 +1,10 @@
-"""The campaign of `make fuzz`: every parser, one process each, as many at once as there are cores.
+"""The campaign of `make fuzz`: every parser and every RPC, a process each, one for each core.
 
-    python -m tests.fuzz.campaign --seconds S --runs N [--only NAME ...] [--keep]
+    python -m tests.fuzz.campaign --seconds S --runs N --requests N [--only NAME ...] [--keep]
 
 A third of the seconds goes to guided inputs, which find the ways into a parser, the rest to volume
-from what they found. build/reports/fuzz.json gets a line for each parser, with what was reached;
-`--keep` takes short inputs that reach something new into the kept corpus.
+from what they found. build/reports/fuzz.json gets a line for each parser and RPC, with what was
+reached; `--keep` takes short inputs that reach something new into the kept corpus.
 """
 
 import argparse
@@ -15,11 +15,13 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
 from tests.fuzz.corpus_files import keep_inputs, kept_inputs
 from tests.fuzz.parsers import PARSERS
 from tests.proof import Recorded, write_report
+from tests.world.contract import RPCS
 
 ROOT: Final = Path(__file__).parents[2]
 WORK: Final = ROOT / "build" / "fuzz"
@@ -31,22 +33,34 @@ SPARE_SECONDS: Final = 120
 KEPT_MAX: Final = 40
 KEPT_BYTES_MAX: Final = 512
 
+_NAMES: Final = [*PARSERS, *(rpc.path for rpc in RPCS)]
+_WRITING: Final = Lock()
+
 
 def main() -> int:
     """Run the campaign; the exit code is 1 if a promise was broken."""
     options = _options()
     WORK.mkdir(parents=True, exist_ok=True)
-    names = options.only or list(PARSERS)
+    names = options.only or _NAMES
     with ThreadPoolExecutor(options.processes) as pool:
-        lines = list(pool.map(lambda name: _fuzz(name, options), names))
+        lines = list(pool.map(lambda name: _attack(name, options), names))
     if options.keep:
-        for name in names:
+        for name in PARSERS.keys() & names:
             _keep(name)
     return 1 if any(line.failures for line in lines) else 0
 
 
+def _attack(name: str, options: argparse.Namespace) -> Recorded:
+    """Attack one parser or RPC, and write its line into the report."""
+    line = _fuzz(name, options) if name in PARSERS else _besiege(name, options)
+    with _WRITING:
+        write_report("fuzz", [line], add=True)
+    print(f"{line.name}: {line.trials} in {line.seconds} s, {line.figures}", flush=True)  # noqa: T201
+    return line
+
+
 def _fuzz(name: str, options: argparse.Namespace) -> Recorded:
-    """Run both phases of one parser, and write its line into the report."""
+    """Run both phases of one parser."""
     begun = time.monotonic()
     guided_seconds = max(1, round(options.seconds * GUIDED_SHARE))
     guided = _run(name, runs=options.runs, seconds=guided_seconds)
@@ -55,20 +69,38 @@ def _fuzz(name: str, options: argparse.Namespace) -> Recorded:
         left_runs = max(1, options.runs - guided["inputs"])
         left_seconds = max(1, options.seconds - guided_seconds)
         phases.append(_run(name, "--volume", runs=left_runs, seconds=left_seconds))
-    line = _line(name, phases, seconds=time.monotonic() - begun)
-    write_report("fuzz", [line], add=True)
-    print(f"{line.name}: {line.trials} inputs in {line.seconds} s, {line.figures}")  # noqa: T201
-    return line
+    return _line(name, phases, seconds=time.monotonic() - begun)
 
 
 def _run(name: str, *more: str, runs: int, seconds: int) -> dict[str, Any]:
-    results = WORK / f"{name}.json"
+    corpus = ("--corpus", str(WORK / "corpus" / name))
+    return _told_by("guided", name, *more, *corpus, "--runs", str(runs), seconds=seconds)
+
+
+def _besiege(path: str, options: argparse.Namespace) -> Recorded:
+    """Send one RPC its requests."""
+    requests = ("--requests", str(options.requests))
+    told = _told_by("besieged_rpc", path, *requests, seconds=options.seconds)
+    faults = told.pop("faults")
+    return Recorded(
+        name=f"G20 rpc {path}",
+        trials=told["requests"],
+        failures=len(faults),
+        faults_fired=told.pop("ends"),
+        seconds=told["seconds"],
+        figures=told | ({"first_failure": faults[0]} if faults else {}),
+    )
+
+
+def _told_by(module: str, name: str, *arguments: str, seconds: int) -> dict[str, Any]:
+    """Run a module of this folder in a process of its own; return what it wrote down."""
+    place = WORK / name.replace("/", "-")
+    results = place.with_suffix(".json")
     results.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "tests.fuzz.guided", name, *more]
-    command += ["--runs", str(runs), "--seconds", str(seconds)]
-    command += ["--corpus", str(WORK / "corpus" / name), "--results", str(results)]
+    command = [sys.executable, "-m", f"tests.fuzz.{module}", name, *arguments]
+    command += ["--seconds", str(seconds), "--results", str(results)]
     environment = os.environ | {"PYTHONPATH": str(PACKAGES)}
-    with (WORK / f"{name}.log").open("wb") as log:
+    with place.with_suffix(".log").open("wb") as log:
         ended = subprocess.run(
             command,
             cwd=ROOT,
@@ -79,7 +111,7 @@ def _run(name: str, *more: str, runs: int, seconds: int) -> dict[str, Any]:
             check=False,
         )
     told: dict[str, Any] = json.loads(results.read_text())
-    if ended.returncode and not told["failure"]:
+    if ended.returncode and not (told.get("failure") or told.get("faults")):
         told["failure"] = f"ended with {ended.returncode}; see {log.name}"
     return told
 
@@ -119,8 +151,9 @@ def _options() -> argparse.Namespace:
     reader = argparse.ArgumentParser(description=__doc__)
     reader.add_argument("--seconds", type=int, default=600, help="for each parser")
     reader.add_argument("--runs", type=int, default=10_000_000, help="for each parser, at most")
+    reader.add_argument("--requests", type=int, default=100_000, help="for each RPC, at most")
     reader.add_argument("--processes", type=int, default=os.cpu_count() or 1)
-    reader.add_argument("--only", nargs="*", choices=list(PARSERS), metavar="PARSER")
+    reader.add_argument("--only", nargs="*", choices=_NAMES, metavar="NAME")
     reader.add_argument("--keep", action="store_true")
     return reader.parse_args()
 

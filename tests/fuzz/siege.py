@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+import math
 import random
+import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
@@ -24,7 +26,7 @@ from tests.world.samples import SAMPLES
 from tests.world.stage import Stage
 from tests.world.world import Actor, world
 
-__all__ = ["Besieged", "Counted", "Siege", "besiege"]
+__all__ = ["Besieged", "Counted", "Siege", "besiege", "requests_until_fault"]
 
 DEADLINE_SECONDS: Final = 10.0
 SAMPLE_EACH: Final = 25
@@ -60,9 +62,11 @@ class Counted:
 
 
 async def besiege(
-    rpcs: Sequence[Rpc], keyring: Keyring, *, requests: int, seed: str
+    rpcs: Sequence[Rpc], keyring: Keyring, *, requests: int, seed: str, seconds: float = math.inf
 ) -> tuple[Counted, list[str]]:
     """Send each RPC so many requests; return what was counted, and all faults.
+
+    When the seconds are over it ends sooner.
 
     A server goes on as long as its honest callers may call; then another one is besieged.
     """
@@ -72,10 +76,11 @@ async def besiege(
         for rpc in reversed(rpcs)
         for done in range(0, requests, CHUNK)
     ]
-    while waiting:
+    ends = time.monotonic() + seconds
+    while waiting and time.monotonic() < ends:
         async with Siege.laid(keyring, counted, seed=f"{seed} {len(waiting)}") as siege:
             serves = True
-            while waiting and serves:
+            while waiting and serves and time.monotonic() < ends:
                 rpc, count = waiting.pop()
                 try:
                     await siege.assail(rpc, requests=count)
@@ -84,6 +89,20 @@ async def besiege(
                     faults.append(str(fault))
                     serves = False
     return counted, faults
+
+
+async def requests_until_fault(
+    rpc: Rpc, keyring: Keyring, plant: Callable[[], None], *, most: int
+) -> int:
+    """Return after how many requests a planted bug showed; 0 if it did not."""
+    counted = Counted()
+    async with Siege.laid(keyring, counted, seed=str(rpc)) as siege:
+        plant()
+        try:
+            await siege.assail(rpc, requests=most)
+        except Besieged:
+            return counted.requests
+    return 0
 
 
 class _Errors(logging.Handler):
