@@ -1,0 +1,94 @@
+"""What happens to machines and lines while the shop is open: by chance, until it is calm."""
+
+import asyncio
+from collections.abc import Sequence
+from random import Random
+from typing import Final
+
+from tests.simulation.institution_machine import INSTITUTION
+from tests.simulation.network import Network
+from tests.simulation.notes import Notes
+from tests.simulation.server_machine import SERVER, ServerMachine
+from tests.simulation.terminal_machine import TerminalMachine
+
+__all__ = ["Storm"]
+
+SMALL_STEP_SECONDS: Final = 4.0
+"""Below what the server takes for a moved clock."""
+
+
+class Storm:
+    """Crashes machines, cuts lines and moves clocks, as often as this run wants it."""
+
+    def __init__(
+        self,
+        network: Network,
+        server: ServerMachine,
+        terminals: Sequence[TerminalMachine],
+        *,
+        chance: Random,
+        notes: Notes,
+    ) -> None:
+        """Take what there is to break."""
+        self._network = network
+        self._server = server
+        self._terminals = terminals
+        self._chance = chance
+        self._notes = notes
+        self._every_seconds = chance.choice((8.0, 20.0, 60.0))
+
+    async def rage(self, seconds: float) -> None:
+        """Break something every now and then for so long."""
+        loop = self._network.loop
+        until = loop.time() + seconds
+        while (wait := self._chance.expovariate(1 / self._every_seconds)) < until - loop.time():
+            await asyncio.sleep(wait)
+            self._chance.choice(
+                (
+                    self._crash_server_at_any_await,
+                    self._crash_server_at_a_commit,
+                    self._crash_server_before_a_call,
+                    self._crash_terminal,
+                    self._crash_terminal,
+                    self._cut,
+                    self._cut,
+                    self._step_clock,
+                )
+            )()
+
+    def _crash_server_at_any_await(self) -> None:
+        life = self._server.life
+        if life is not None and self._server.serving.is_set():
+            life.turns_max = life.turns + self._chance.randrange(1, 60)
+            life.at_end.append(lambda: self._notes.reach("server crashed at an await", SERVER))
+
+    def _crash_server_at_a_commit(self) -> None:
+        self._server.crash_at_commit = self._chance.choice(("before", "after"))
+
+    def _crash_server_before_a_call(self) -> None:
+        self._server.crash_before_call = True
+
+    def _crash_terminal(self) -> None:
+        terminal = self._chance.choice(self._terminals)
+        life = terminal.life
+        if life is not None and not life.is_over:
+            life.turns_max = life.turns + self._chance.randrange(1, 25)
+
+    def _cut(self) -> None:
+        """Cut the line between two machines for a while."""
+        ends = [terminal.name for terminal in self._terminals]
+        pair = frozenset((SERVER, self._chance.choice([*ends, INSTITUTION, INSTITUTION])))
+        seconds = self._chance.choice((3.0, 20.0, 90.0, 400.0)) * self._chance.random()
+        self._notes.reach(f"line cut to {'the institution' if INSTITUTION in pair else 'a till'}")
+        self._network.weather.cut.add(pair)
+        self._network.later(seconds, self._network.weather.cut.discard, pair)
+
+    def _step_clock(self) -> None:
+        """Move the clock of a terminal by days, of the server by seconds or by more."""
+        if self._chance.random() < 0.5:
+            clock, bound = self._chance.choice(self._terminals).clock, 3e6
+            self._notes.reach("clock of a terminal moved")
+        else:
+            clock, bound = self._server.clock, self._chance.choice((SMALL_STEP_SECONDS, 300.0))
+            self._notes.reach("clock of the server moved")
+        clock.ahead_seconds += self._chance.uniform(-bound, bound)
