@@ -25,6 +25,7 @@ from tallymark_phone.request_ids import new_request_id
 from tallymark_phone.trust import Trust
 from tallymark_protocol.device_key import DevicePrivateKey
 from tallymark_protocol.device_proof import ProofPurpose
+from tallymark_protocol.witness import NewestWitness
 
 __all__ = ["AccountCalls"]
 
@@ -41,11 +42,13 @@ class AccountCalls:
         trust: Trust | None = None,
         repetition: Repetition | None = None,
         on_checkpoint: Callable[[str], None] = lambda _: None,
+        witness: NewestWitness | None = None,
     ) -> None:
         """Take the server's HOST:PORT, the key of this device, and its session token if it has one.
 
         Without `trust` the server's certificate must be from an authority that the system trusts.
-        `on_checkpoint` gets the short checkpoint of the server's journal from each answer.
+        `on_checkpoint` gets the short checkpoint of the server's journal from each answer; the
+        newest witness goes with each call.
         """
         self._device_key = device_key
         self._calls = Calls(
@@ -54,6 +57,7 @@ class AccountCalls:
             session_token=session_token,
             repetition=repetition or Repetition(),
             on_checkpoint=on_checkpoint,
+            witness=witness or NewestWitness(),
         )
 
     async def __aenter__(self) -> Self:

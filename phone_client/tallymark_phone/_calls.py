@@ -14,6 +14,7 @@ from tallymark_protocol.errors import (
     UnknownOutcome,
     from_call,
 )
+from tallymark_protocol.witness import WITNESS_KEY, NewestWitness
 
 __all__ = ["CHECKPOINT_KEY", "Calls"]
 
@@ -45,7 +46,7 @@ Response = TypeVar("Response")
 class Calls:
     """Makes calls as one device. `session_token` is sent with each one, once there is one."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - who calls, whom, and what goes along
         self,
         *,
         server: str,
@@ -53,11 +54,14 @@ class Calls:
         session_token: str,
         repetition: Repetition,
         on_checkpoint: Callable[[str], None],
+        witness: NewestWitness,
     ) -> None:
         """Take the server's HOST:PORT and whom to trust, the session token, "" before there is one.
 
-        `on_checkpoint` gets what answers carry under CHECKPOINT_KEY, as it came.
+        `on_checkpoint` gets what answers carry under CHECKPOINT_KEY, as it came; the newest witness
+        goes with each call.
         """
+        self._witness = witness
         self.session_token = session_token
         self._server = server
         self._trust = trust
@@ -143,14 +147,17 @@ class Calls:
         await self._repetition.sleep(wait_seconds)
 
     def _metadata(self) -> Sequence[tuple[str, str]]:
+        carried = self._witness.metadata
         if not self.session_token:
-            return ()
-        return (("authorization", f"Bearer {self.session_token}"),)
+            return carried
+        return (("authorization", f"Bearer {self.session_token}"), *carried)
 
     def _note_checkpoint(self, trailing: _Trailing) -> None:
         for key, value in trailing or ():
             if key == CHECKPOINT_KEY:
                 self._on_checkpoint(str(value))
+            elif key == WITNESS_KEY:
+                self._witness.hear(str(value))
 
     def _error_of(self, failed: grpc.aio.AioRpcError) -> TallymarkError:
         """Return the exception for a failed call, with the server's wish for a pause in it."""

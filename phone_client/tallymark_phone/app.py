@@ -95,6 +95,7 @@ class Phone:
             trust=trust,
             repetition=self.repetition,
             on_checkpoint=self._note_checkpoint,
+            witness=self.wallet.witness(),
         )
 
     def connect_signed_in(self) -> PhoneConnection:

@@ -6,6 +6,7 @@
     ca.pem            authorities to trust for this server, if they are not the system's
     watched.json      number of the last event that needs no more attention
     checkpoints.json  what the server's journal has shown
+    witness           the newest witness, to be carried with the next call
     pending/          requests without an answer
 
 The folder has mode 0700, the files 0600.
@@ -13,6 +14,7 @@ The folder has mode 0700, the files 0600.
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +26,7 @@ from tallymark_phone.private_files import make_private_folder, read_json, write_
 from tallymark_phone.registrations import Session
 from tallymark_phone.trust import Trust
 from tallymark_protocol.device_key import DevicePrivateKey, NotADeviceKey
+from tallymark_protocol.witness import NewestWitness
 
 __all__ = ["Account", "Wallet", "WalletDamaged"]
 
@@ -33,6 +36,7 @@ _SESSION: Final = "session.json"
 _WATCHED: Final = "watched.json"
 _DEVICE_KEY: Final = "device-key.pem"
 _AUTHORITIES: Final = "ca.pem"
+_WITNESS: Final = "witness"
 
 
 class WalletDamaged(Exception):
@@ -133,9 +137,21 @@ class Wallet:
 
     def forget(self) -> None:
         """Be nobody's phone again."""
-        for name in (_ACCOUNT, _SESSION, _DEVICE_KEY, _AUTHORITIES, _WATCHED):
+        for name in (_ACCOUNT, _SESSION, _DEVICE_KEY, _AUTHORITIES, _WATCHED, _WITNESS):
             (self._folder / name).unlink(missing_ok=True)
         self.checkpoints.forget()
+
+    def witness(self) -> NewestWitness:
+        """Return the newest witness, which keeps itself; one that cannot be read is none."""
+        text = ""
+        with suppress(OSError, ValueError):
+            text = (self._folder / _WITNESS).read_text()
+        return NewestWitness(text, keep=self._keep_witness)
+
+    def _keep_witness(self, text: str) -> None:
+        """Keep a witness; a call does not fail because this one cannot be kept."""
+        with suppress(OSError):
+            write_private_file(self._folder / _WITNESS, text.encode())
 
     def watched_event(self) -> int:
         """Return the number of the last event that needs no more attention; 0 at first.

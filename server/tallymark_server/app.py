@@ -24,6 +24,7 @@ from tallymark_server.domain.model.keys import KeyKind
 from tallymark_server.domain.model.merchants import Enrolment
 from tallymark_server.institution import CreditInstitution
 from tallymark_server.keyring import Keyring
+from tallymark_server.keys.high_water import Shown
 from tallymark_server.keys.ring import KeyRing
 from tallymark_server.lanes.completer import Completer
 from tallymark_server.lanes.feed import Feed
@@ -48,6 +49,7 @@ from tallymark_server.services.peer_keys import CertifiedPeers, PeerKeys, Unsafe
 from tallymark_server.services.sealed_records import SealedRecords
 from tallymark_server.services.tag_maker import TagMaker
 from tallymark_server.services.terminal import TerminalService
+from tallymark_server.services.witnesses import Witnesses
 from tallymark_server.storage.sqlite_backup import Backups
 from tallymark_server.storage.store import Store
 from tallymark_server.tls.authority import Authority
@@ -82,6 +84,9 @@ class Parts:
     operator_id: str = "first"
     """Operator that the server lets enrol by itself: the first, or one when all others are out."""
 
+    keep_shown: Callable[[Shown], None] = lambda _: None
+    """Writes down for the next start what a client has shown that the database does not have."""
+
     backups: Backups | None = None
     """Makes backups while serving; None for a store that has no file."""
 
@@ -102,7 +107,9 @@ class Core:
     """One-time code of the operator that the server lets enrol; empty once it was used."""
 
     stopped: asyncio.Event
-    """Set when the server stops by itself, because its store failed."""
+    """Set when the server stops by itself: its store failed, or its data went back."""
+
+    witnesses: Witnesses
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,6 +127,8 @@ class App:
     key_keeper: KeyKeeper
     stopped: asyncio.Event
     """As the core's."""
+
+    witnesses: Witnesses
 
 
 @asynccontextmanager
@@ -146,6 +155,7 @@ async def serve(
                 completer=core.completer,
                 key_keeper=core.key_keeper,
                 stopped=core.stopped,
+                witnesses=core.witnesses,
             )
         finally:
             core.feed.close()
@@ -178,6 +188,13 @@ async def running(parts: Parts, numbers: PortNumbers) -> AsyncIterator[Core]:
     turnstile = Turnstile(parts.limits, parts.clock)
     peers: PeerKeys = CertifiedPeers() if parts.tls else UnsafeNamedPeers()
     stopped = asyncio.Event()
+    witnesses = Witnesses(
+        lane=lane,
+        store=parts.store,
+        keyring=parts.keyring,
+        keep=parts.keep_shown,
+        stopped=stopped,
+    )
     lane_task = _start(lane.run(), stopped)
     operator_code = await _ensure_operator(parts, lane)
     services = _services(
@@ -200,10 +217,15 @@ async def running(parts: Parts, numbers: PortNumbers) -> AsyncIterator[Core]:
             key_keeper=key_keeper,
             services=services,
             new_interceptor=lambda: Interceptor(
-                callers=callers, peer_keys=peers, turnstile=turnstile, checkpoints=checkpoints
+                callers=callers,
+                peer_keys=peers,
+                turnstile=turnstile,
+                checkpoints=checkpoints,
+                witnesses=witnesses,
             ),
             operator_code=operator_code,
             stopped=stopped,
+            witnesses=witnesses,
         )
     finally:
         if renewal_task:

@@ -71,6 +71,7 @@ class Keyring:
         self._logins_key = _derive(master, "login names")
         self._references_key = _derive(master, "customer references")
         self.records_key = _derive(master, "records of terminals")
+        self.witness_key = _derive(master, "witnesses")
 
     @classmethod
     def open(

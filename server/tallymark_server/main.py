@@ -2,7 +2,8 @@
 
 Exit codes: 0 stopped on SIGTERM or SIGINT, 1 could not start, 2 wrong usage, 3 the store failed
 while serving (start again; everything that was acknowledged is there), 4 somebody moved the
-machine's clock (see that it is right, and start again).
+machine's clock (see that it is right, and start again), 5 a client has shown that the database is
+older than what was answered (start again, and see docs/restore.md).
 """
 
 import asyncio
@@ -43,6 +44,7 @@ __all__ = ["main"]
 EXIT_CANNOT_START: Final = 1
 EXIT_STORE_FAILED: Final = 3
 EXIT_CLOCK_STEPPED: Final = 4
+EXIT_WENT_BACK: Final = 5
 
 _CANNOT_START: Final = (StoreRefused, StoreFailed, TallymarkError, OSError, RuntimeError)
 """What ends a start; a port in use is a RuntimeError."""
@@ -228,6 +230,7 @@ async def _run(settings: Settings) -> int:
             authority=authority,
             tls=None if settings.unsafe_plain_text else tls,
             operator_id=settings.operator_id,
+            keep_shown=high_water.keep_shown,
             backups=Backups(database=database, folder=settings.data / "backups"),
         )
         app = await stack.enter_async_context(
@@ -255,6 +258,8 @@ async def _run(settings: Settings) -> int:
             clock.step_seconds,
         )
         return EXIT_CLOCK_STEPPED
+    if app.witnesses.shown is not None:
+        return EXIT_WENT_BACK
     return 0 if was_told else EXIT_STORE_FAILED
 
 

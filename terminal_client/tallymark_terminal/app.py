@@ -28,6 +28,7 @@ from functools import partial
 from rich.console import Console
 
 from tallymark_protocol.errors import TallymarkError
+from tallymark_protocol.witness import NewestWitness
 from tallymark_terminal.checkpoint_book import CheckpointBook
 from tallymark_terminal.checkpoint_records import CheckpointRecords
 from tallymark_terminal.code_check import CodeCheck
@@ -93,8 +94,10 @@ async def open_terminal(
         file = JournalFile(home.journal_path)
         stack.callback(file.close)
         journal = Journal(file)
+        records = CheckpointRecords(file)
+        witness = NewestWitness(await records.witness())
         checkpoints = CheckpointBook(
-            records=CheckpointRecords(file), clock=clock, warn=display.warning
+            records=records, clock=clock, witness=witness, warn=display.warning
         )
         stack.push_async_callback(checkpoints.save)
         server = await stack.enter_async_context(
@@ -104,6 +107,7 @@ async def open_terminal(
                 identity=identity.for_tls,
                 steady=time.monotonic,
                 hear=checkpoints.hear,
+                witness=witness,
             )
         )
         renewal = Renewal(

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tallymark_protocol.checkpoint import NotACheckpoint, ShortCheckpoint, parse_checkpoint
+from tallymark_protocol.witness import NewestWitness
 from tallymark_terminal.checkpoint_records import (
     CheckpointRecords,
     KeptCheckpoint,
@@ -60,9 +61,16 @@ class CheckpointBook:
     """Keeps what one run of the terminal hears."""
 
     def __init__(
-        self, *, records: CheckpointRecords, clock: ServerClock, warn: Callable[[str], None]
+        self,
+        *,
+        records: CheckpointRecords,
+        clock: ServerClock,
+        witness: NewestWitness,
+        warn: Callable[[str], None],
     ) -> None:
-        """Take where to keep them, the server's time, and what shows a warning."""
+        """Take where to keep them, the server's time, the newest witness, what shows a warning."""
+        self._witness = witness
+        self._kept_witness = witness.text
         self._records = records
         self._clock = clock
         self._warn = warn
@@ -89,6 +97,10 @@ class CheckpointBook:
         """Write down what was heard, once the server's time is known."""
         if not self._clock.is_set:
             return
+        if self._witness.text != self._kept_witness:
+            self._kept_witness = self._witness.text
+            with self._going_on():
+                await self._records.keep_witness(self._kept_witness)
         heard, self._heard = self._heard, {}
         with self._going_on():
             for one in heard.values():

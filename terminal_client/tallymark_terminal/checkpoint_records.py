@@ -114,6 +114,14 @@ class CheckpointRecords:
             signed.audit_key,
         )
 
+    async def keep_witness(self, text: str) -> None:
+        """Keep the newest witness in place of the one before."""
+        await self._file.change("INSERT OR REPLACE INTO witness VALUES (1, ?)", text)
+
+    async def witness(self) -> str:
+        """Return the newest witness, "" if none is kept."""
+        return await self._first(str, "SELECT witness FROM witness") or ""
+
     async def newest(self) -> KeptCheckpoint | None:
         """Return the short one that was heard last."""
         return await self._first(_kept, f"{_KEPT} ORDER BY heard_at DESC LIMIT 1")

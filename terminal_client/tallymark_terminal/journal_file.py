@@ -43,6 +43,7 @@ _STEPS: Final = (
     (
         "ALTER TABLE sales ADD COLUMN sealed_record",
         "CREATE TABLE reports (recovery_id, PRIMARY KEY (recovery_id)) WITHOUT ROWID",
+        "CREATE TABLE witness (number INTEGER PRIMARY KEY, witness)",
     ),
 )
 

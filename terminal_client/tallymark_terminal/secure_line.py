@@ -13,6 +13,7 @@ import grpc
 from tallymark.v1.terminal_service_pb2_grpc import TerminalServiceStub
 from tallymark_protocol.errors import from_call
 from tallymark_protocol.tls import ClientIdentity, open_channel
+from tallymark_protocol.witness import WITNESS_KEY, NewestWitness
 
 __all__ = ["CALL_DEADLINE_SECONDS", "CHECKPOINT_KEY", "SecureLine"]
 
@@ -61,8 +62,10 @@ class SecureLine:
         ca_certificates_pem: str,
         identity: ClientIdentity | None,
         hear: Callable[[str], None],
+        witness: NewestWitness,
     ) -> None:
-        """Take HOST:PORT, whom to trust, what to present, and who hears of checkpoints."""
+        """Take HOST:PORT, whom to trust, what to present, who hears of checkpoints, the witness."""
+        self._witness = witness
         self._server = server
         self._hear = hear
         self._connection = self._connect(ca_certificates_pem, identity)
@@ -90,7 +93,9 @@ class SecureLine:
         connection = self._connection
         connection.calls += 1
         try:
-            call = choose(connection.stub)(request, timeout=deadline_seconds)
+            call = choose(connection.stub)(
+                request, timeout=deadline_seconds, metadata=self._witness.metadata
+            )
             message = await call
             return Answered(message, self._heard(await call.trailing_metadata()))
         except grpc.aio.AioRpcError as error:
@@ -116,9 +121,12 @@ class SecureLine:
         return _Connection(channel=channel, stub=TerminalServiceStub(channel))
 
     def _heard(self, trailing: Iterable[tuple[str, str | bytes]] | None) -> str:
-        """Pass a checkpoint on and return it."""
+        """Pass checkpoint and witness on, and return the checkpoint."""
+        checkpoint = ""
         for key, value in trailing or ():
             if key == CHECKPOINT_KEY and isinstance(value, str):
+                checkpoint = value
                 self._hear(value)
-                return value
-        return ""
+            elif key == WITNESS_KEY and isinstance(value, str):
+                self._witness.hear(value)
+        return checkpoint

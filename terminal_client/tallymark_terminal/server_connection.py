@@ -11,6 +11,7 @@ from typing import Final, Self
 
 from tallymark.v1 import terminal_service_pb2
 from tallymark_protocol.tls import ClientIdentity
+from tallymark_protocol.witness import NewestWitness
 from tallymark_terminal.actions import SaleRequest
 from tallymark_terminal.answer_messages import (
     completion_value,
@@ -48,7 +49,7 @@ RESOLVE_DEADLINE_SECONDS: Final = RESOLVE_WAIT_SECONDS + 3.0
 class ServerConnection:
     """A line to the server; use it as an async context manager, inside the running loop."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - whom, as whom, and who hears what
         self,
         server: str,
         *,
@@ -56,13 +57,19 @@ class ServerConnection:
         identity: ClientIdentity | None,
         steady: Callable[[], float],
         hear: Callable[[str], None] = lambda _: None,
+        witness: NewestWitness | None = None,
     ) -> None:
         """Take HOST:PORT, whom to trust, what to present, a clock that never goes back.
 
-        Before enrolment there is nothing to present. `hear` gets each checkpoint as it came.
+        Before enrolment there is nothing to present. `hear` gets each checkpoint as it came; the
+        newest witness goes with each call.
         """
         self._line = SecureLine(
-            server, ca_certificates_pem=ca_certificates_pem, identity=identity, hear=hear
+            server,
+            ca_certificates_pem=ca_certificates_pem,
+            identity=identity,
+            hear=hear,
+            witness=witness or NewestWitness(),
         )
         self._steady = steady
 

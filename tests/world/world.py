@@ -2,7 +2,7 @@
 
 import contextlib
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -36,6 +36,7 @@ from tallymark_protocol.tls import ClientIdentity, open_channel
 from tallymark_server.app import App, Parts, serve
 from tallymark_server.institution import CreditInstitution, open_institution_channel
 from tallymark_server.keyring import Keyring
+from tallymark_server.keys.high_water import Shown
 from tallymark_server.limits import UNSAFE_WIDE_FOR_TESTS, Limits
 from tallymark_server.passwords import UNSAFE_FAST_FOR_TESTS
 from tallymark_server.storage.sqlite_backup import Backups
@@ -576,6 +577,7 @@ async def world(  # noqa: PLR0913 -- what may differ from server to server
     authority: Authority | None = None,
     clock: MovedClock | None = None,
     backups: Backups | None = None,
+    keep_shown: Callable[[Shown], None] = lambda _: None,
     institution: CreditInstitution | None = None,
     again: bool = False,
 ) -> AsyncIterator[World]:
@@ -605,6 +607,7 @@ async def world(  # noqa: PLR0913 -- what may differ from server to server
             limits=limits,
             authority=authority,
             tls=ServerTls(authority, clock=clock, host_names=["127.0.0.1"]),
+            keep_shown=keep_shown,
             backups=backups or backups_of_tests(),
         )
         app = await stack.enter_async_context(

@@ -8,6 +8,7 @@ like a restore. While a server starts there are two marks, the old and the new o
 database takes over the new start in between.
 """
 
+import threading
 from collections.abc import Mapping
 from typing import Final
 
@@ -57,6 +58,7 @@ class HighWater:
         self._folder = folder
         made = folder.read_or_make(_FILE, lambda: _ENCODER.encode(_Content()))
         self._content = _DECODER.decode(made)
+        self._changing = threading.Lock()
 
     @property
     def marks(self) -> tuple[Mark, ...]:
@@ -70,29 +72,31 @@ class HighWater:
 
     def announce(self, mark: Mark) -> None:
         """Add the mark of a start, before the database takes it over."""
-        kept = self._content.marks[:1]
-        self._write(msgspec.structs.replace(self._content, marks=(*kept, mark)))
+        with self._changing:
+            kept = self._content.marks[:1]
+            self._write(msgspec.structs.replace(self._content, marks=(*kept, mark)))
 
     def replace(self, mark: Mark) -> None:
         """Leave this mark alone; the database has its start."""
-        self._write(_Content(marks=(mark,)))
+        with self._changing:
+            self._write(_Content(marks=(mark,)))
 
     def advance(self, heads: Mapping[int, JournalHead]) -> None:
         """Raise the mark to where the journals durably end; it never goes back."""
-        (mark,) = self._content.marks
-        if any(mark.heads[partition].sequence > head.sequence for partition, head in heads.items()):
-            message = "the journal is shorter than it was"
-            raise ValueError(message)
-        if heads != mark.heads:
-            self._write(
-                msgspec.structs.replace(
-                    self._content, marks=(Mark(start_id=mark.start_id, heads=heads),)
-                )
-            )
+        with self._changing:
+            (mark,) = self._content.marks
+            ends = [(mark.heads[partition], head) for partition, head in heads.items()]
+            if any(head.sequence < marked.sequence for marked, head in ends):
+                message = "the journal is shorter than it was"
+                raise ValueError(message)
+            if heads != mark.heads:
+                marks = (Mark(start_id=mark.start_id, heads=heads),)
+                self._write(msgspec.structs.replace(self._content, marks=marks))
 
     def keep_shown(self, shown: Shown) -> None:
         """Write down what a client has shown, for the next start."""
-        self._write(msgspec.structs.replace(self._content, shown=shown))
+        with self._changing:
+            self._write(msgspec.structs.replace(self._content, shown=shown))
 
     def _write(self, content: _Content) -> None:
         self._folder.write(_FILE, _ENCODER.encode(content))

@@ -1,10 +1,11 @@
 """What happens to every call before and after its handler, in one place.
 
-1. find out who calls (only here is the caller's identity made),
-2. let the call in, unless the caller or its address calls too often,
-3. check the request against the rules of the contract,
-4. after the handler, send the newest checkpoint of the journal along with the answer,
-5. and every error as the contract says; an unexpected one as INTERNAL, with a fixed text and
+1. hear what the caller was told before: if the journal does not have it, nobody is served,
+2. find out who calls (only here is the caller's identity made),
+3. let the call in, unless the caller or its address calls too often,
+4. check the request against the rules of the contract,
+5. after the handler, send the newest checkpoint of the journal along with the answer,
+6. and every error as the contract says; an unexpected one as INTERNAL, with a fixed text and
    nothing of its own.
 """
 
@@ -29,6 +30,7 @@ from tallymark_protocol.errors import (
     to_status,
 )
 from tallymark_protocol.reasons import Reason
+from tallymark_protocol.witness import WITNESS_KEY
 from tallymark_server.domain.commands import Caller
 from tallymark_server.domain.model.merchants import CallerKind
 from tallymark_server.lanes.lane import RETRY_AFTER_SECONDS
@@ -36,6 +38,7 @@ from tallymark_server.limits import Turnstile
 from tallymark_server.services.callers import CALLER, Callers
 from tallymark_server.services.checkpoints import CHECKPOINT_KEY, Checkpoints
 from tallymark_server.services.peer_keys import PeerKeys
+from tallymark_server.services.witnesses import Witnesses
 from tallymark_server.storage.store import StoreFailed
 
 __all__ = ["Interceptor"]
@@ -85,8 +88,10 @@ class Interceptor(grpc.aio.ServerInterceptor):
         peer_keys: PeerKeys,
         turnstile: Turnstile,
         checkpoints: Checkpoints,
+        witnesses: Witnesses,
     ) -> None:
         """Take who knows callers, keys of connections, limits, and the journal's end."""
+        self._witnesses = witnesses
         self._callers = callers
         self._checkpoints = checkpoints
         self._peer_keys = peer_keys
@@ -147,8 +152,11 @@ class Interceptor(grpc.aio.ServerInterceptor):
             try:
                 await self._enter(request, method, context)
                 response: Message = await handle(request, context)
-                newest = str(await self._checkpoints.newest())
-                context.set_trailing_metadata(((CHECKPOINT_KEY, newest),))
+                newest = await self._checkpoints.newest()
+                self._refuse_if_behind()
+                context.set_trailing_metadata(
+                    ((CHECKPOINT_KEY, str(newest)), (WITNESS_KEY, self._witnesses.tell(newest)))
+                )
             except Exception as error:
                 self._charge_forgery(error)
                 await _abort(context, error, method)
@@ -169,6 +177,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
                 with self._turnstile.stream(CALLER.get()):
                     async with aclosing(responses):
                         async for response in responses:
+                            self._refuse_if_behind()
                             yield response
             except Exception as error:
                 await _abort(context, error, method)
@@ -203,10 +212,20 @@ class Interceptor(grpc.aio.ServerInterceptor):
     async def _enter(self, request: Message | None, method: str, context: _Context) -> None:
         if self._is_closed:
             raise NotDone(Reason.SHUTTING_DOWN, retry_after_seconds=RETRY_AFTER_SECONDS)
+        for key, value in context.invocation_metadata() or ():
+            if key == WITNESS_KEY:
+                await self._witnesses.hear(str(value))
+        if self._witnesses.shown is not None:
+            raise NotDone(Reason.SHUTTING_DOWN, retry_after_seconds=RETRY_AFTER_SECONDS)
         caller = await self._identify(method, context)
         self._turnstile.admit(caller, context.peer(), proves_nothing=method == _REGISTRATION)
         CALLER.set(caller)
         _check(request)
+
+    def _refuse_if_behind(self) -> None:
+        """Give no answer out of a database that was found to be an old one in the meantime."""
+        if self._witnesses.shown is not None:
+            raise UnknownOutcome(Reason.STORE_FAILED, retry_after_seconds=RETRY_AFTER_SECONDS)
 
     def _charge_forgery(self, error: Exception) -> None:
         if isinstance(error, Refused) and error.reason in _FORGED:

@@ -90,6 +90,7 @@ class Kept:
                     clock=self.clock,
                     backups=backups,
                     institution=self.institution,
+                    keep_shown=high_water.keep_shown,
                     again=self.people is not None,
                 ) as made,
             ):

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tallymark_protocol.witness import NewestWitness
 from tallymark_terminal.checkpoint_book import CheckpointBook
 from tallymark_terminal.checkpoint_records import CheckpointRecords
 from tallymark_terminal.code_check import KEYS_AGE_SECONDS_MAX, CodeCheck
@@ -24,7 +25,12 @@ class Chores:
         self.rig = rig
         self.records = CheckpointRecords(file)
         self.clock = ServerClock(steady=rig.time.steady)
-        self.book = CheckpointBook(records=self.records, clock=self.clock, warn=rig.warnings.append)
+        self.book = CheckpointBook(
+            records=self.records,
+            clock=self.clock,
+            witness=NewestWitness(),
+            warn=rig.warnings.append,
+        )
         self.check = CodeCheck(
             terminal_id="till-1",
             clock=self.clock,

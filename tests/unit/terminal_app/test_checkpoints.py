@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tallymark.v1 import key_pb2, terminal_service_pb2
 from tallymark_protocol.checkpoint import Checkpoint
+from tallymark_protocol.witness import NewestWitness
 from tallymark_terminal.checkpoint_book import CheckpointBook
 from tallymark_terminal.checkpoint_records import CheckpointRecords, SignedCheckpoint
 from tallymark_terminal.journal_file import JournalFile
@@ -45,7 +46,10 @@ class Witness:
             )
             self.clock.set(reading)
         self.book = CheckpointBook(
-            records=self.records, clock=self.clock, warn=self.warnings.append
+            records=self.records,
+            clock=self.clock,
+            witness=NewestWitness(),
+            warn=self.warnings.append,
         )
 
     async def hear(self, checkpoint: Checkpoint | None = None) -> str:
