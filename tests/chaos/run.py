@@ -27,7 +27,7 @@ from tests.chaos.mortal import UNLIMITED, Mortal, Onlooker, mortal
 from tests.chaos.shopper import Shopper
 from tests.chaos.verdict import stored_rows, wrong_charges, wrong_rows
 from tests.chaos.weather import blow
-from tests.chaos.wishes import TICKETS_EACH, bills_of, everything
+from tests.chaos.wishes import CONFIRM_FROM_CENTS, TICKETS_EACH, bills_of, everything
 from tests.e2e.served import SERVER, Town, institution, town
 from tests.world.world import Phone, Terminal, euro
 
@@ -120,7 +120,7 @@ async def _cast(
         tills = [await first.add_terminal(f"desk-{number}") for number in range(DESKS)]
         await first.operator.set_policy(
             code_life_seconds=3_600,
-            confirm_money_from=1_000_000,
+            confirm_money_from=CONFIRM_FROM_CENTS,
             confirm_points_from=1_000_000,
             unconfirmed_count_max=10_000,
             unconfirmed_sum_max=10**9,

@@ -26,6 +26,10 @@ __all__ = ["Habits", "Shopper", "repeated"]
 UNDECIDED: Final = {p.PROCESS_STATE_AUTHORISING, p.PROCESS_STATE_AWAITING_CUSTOMER}
 
 
+WAIT_MILLISECONDS: Final = 300
+"""For which a desk lets the server wait for the customer or the bank before it is told more."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Habits:
     """How often a sale takes an unusual way, 0 to 1."""
@@ -41,6 +45,9 @@ class Habits:
 
     taken_back: float = 0.15
     """The goods are returned at once."""
+
+    says_no: float = 0.2
+    """The customer, asked on the phone."""
 
     counted_anew: float = 0.25
     """The desk reports another number of points than it had asked for."""
@@ -58,7 +65,7 @@ class Shopper:
     deadline_seconds: float = 10.0
     sales: list[tuple[Desk, Presentation]] = field(default_factory=list)
     moved: Counter[str] = field(default_factory=Counter)
-    """What came of the sales: posted, staged, released, taken back."""
+    """What came of the sales: posted, staged, released, taken back, answered on the phone."""
 
     async def shop(self, is_over: Callable[[], bool]) -> None:
         """Buy one thing after the other."""
@@ -71,8 +78,9 @@ class Shopper:
         code = await self._issue()
         count = self.random.choice((2, 3)) if self._happens(self.habits.shown_twice) else 1
         name = f"{self.phone.device_id[-8:]}-{len(self.sales)}"
+        more = {"sale_total": wish.sale_total, "wait_milliseconds": WAIT_MILLISECONDS}
         shown = [
-            (desk, desk.present(name, code, *wish.actions, sale_total=wish.sale_total))
+            (desk, desk.present(name, code, *wish.actions, **more))
             for desk in self.random.sample(self.desks, count)
         ]
         self.sales += shown
@@ -90,6 +98,8 @@ class Shopper:
             return
         heard = await until_answered(desk, shown, Kind.CLAIM)
         while shown.process is not None and shown.process.state in UNDECIDED:
+            if shown.process.state == p.PROCESS_STATE_AWAITING_CUSTOMER:
+                await self._answer(shown.process.process_id)
             heard = await until_answered(desk, shown, Kind.CLAIM)
         if heard != Answer.WON:
             return
@@ -102,6 +112,16 @@ class Shopper:
         self.moved["posted"] += heard == Answer.DONE
         if heard == Answer.FROZEN or self._happens(self.habits.taken_back):
             await self._reverse(desk, shown)
+
+    async def _answer(self, process_id: str) -> None:
+        """Say yes or no on the phone, signed, to what it shows."""
+        approve = not self._happens(self.habits.says_no)
+        try:
+            request = await self.phone.confirm_request(process_id, approve=approve)
+            await repeated(self.phone, "ConfirmProcess", request, self.deadline_seconds)
+        except (UnknownOutcome, Refused):  # the phone shows nothing yet, or the process has ended
+            return
+        self.moved["answered on the phone"] += 1
 
     async def _reverse(self, desk: Desk, shown: Presentation) -> None:
         heard = await until_answered(desk, shown, Kind.REVERSE)

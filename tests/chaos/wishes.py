@@ -9,7 +9,15 @@ from tallymark.v1.money_pb2 import Money
 from tests.world.actions import ADMIT, CHARGE_REST, READ_POINTS, burn, charge, earn, pay_bill
 from tests.world.world import euro
 
-__all__ = ["BILLS_EACH", "TICKETS_EACH", "Wish", "bills_of", "everything", "points_only"]
+__all__ = [
+    "BILLS_EACH",
+    "CONFIRM_FROM_CENTS",
+    "TICKETS_EACH",
+    "Wish",
+    "bills_of",
+    "everything",
+    "points_only",
+]
 
 BILLS_EACH: Final = 60
 TICKETS_EACH: Final = 30
@@ -19,6 +27,9 @@ TROUBLESOME_CENTS: Final = (7_710, 7_751, 7_791, 7_795, 7_796)
 """Half approved, declined, turned away once, answer swallowed, answer broken: see magic amounts."""
 
 TROUBLESOME: Final = 0.25
+
+CONFIRM_FROM_CENTS: Final = 7_750
+"""What a customer has to say yes to on the phone, most of the troublesome amounts among it."""
 
 
 class Wish(NamedTuple):
@@ -69,4 +80,4 @@ def everything(login_name: str) -> Callable[[Random], Wish]:
 def _cents(seed: Random) -> int:
     if seed.random() < TROUBLESOME:
         return seed.choice(TROUBLESOME_CENTS)
-    return seed.randint(100, 5_000)
+    return seed.randint(100, 10_000)
