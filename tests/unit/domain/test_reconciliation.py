@@ -9,7 +9,7 @@ from tallymark_server.domain.authorisation import (
     ListedAuthorisation,
     ReversalResult,
 )
-from tallymark_server.domain.model.actions import ChargeAsk
+from tallymark_server.domain.model.actions import ChargeAsk, ReadPointsAsk
 from tallymark_server.domain.model.processes import Process
 from tallymark_server.domain.money import Money
 from tallymark_server.domain.reconciliation import (
@@ -30,7 +30,7 @@ AMOUNT, STATE = DifferenceKind.AMOUNT, DifferenceKind.STATE
 
 
 def asked(world: SmallWorld) -> Process:
-    return world.resolve(world.issue(), ChargeAsk(amount=euro(420)))
+    return world.resolve(world.issue(), ReadPointsAsk(), ChargeAsk(amount=euro(420)))
 
 
 def held(world: SmallWorld) -> Process:

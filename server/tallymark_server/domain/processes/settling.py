@@ -69,7 +69,7 @@ def record_settlement(draft: Draft, command: RecordSettlement, now: int) -> Done
             action = close_task(action, _CAPTURED[command.result], said=command.said)
         case ReversalResult.REFUSED:
             action = close_task(action, Settlement.MANUAL, said=command.said)
-        case ReversalResult.REVERSED | ReversalResult.NEVER_SEEN:
+        case _:
             action = _released(action, command.result, command.said, now)
     save(draft, before, before.with_action(command.action, action))
     return Done(count=1)
