@@ -25,7 +25,6 @@ __all__ = ["Habits", "Shopper", "repeated"]
 
 UNDECIDED: Final = {p.PROCESS_STATE_AUTHORISING, p.PROCESS_STATE_AWAITING_CUSTOMER}
 
-
 WAIT_MILLISECONDS: Final = 300
 """For which a desk lets the server wait for the customer or the bank before it is told more."""
 
