@@ -21,7 +21,7 @@ from tallymark_server.domain.authorisation import (
 )
 from tallymark_server.institution import CreditInstitution, open_institution_channel
 
-__all__ = ["DEADLINE_SECONDS", "NUMBER", "Counter", "counter", "line_to"]
+__all__ = ["DEADLINE_SECONDS", "NUMBER", "Counter", "MovedClock", "counter", "line_to"]
 
 DEADLINE_SECONDS = 30.0
 """Never reached by a test that passes."""
@@ -82,9 +82,9 @@ class Counter:
     async def state(self, authorisation_id: str) -> AuthorisationState:
         return (await self.find(authorisation_id)).state
 
-    def give_up_waiting(self) -> None:
+    def give_up_waiting(self, seconds: float = 0.05) -> None:
         """Let calls wait for the host hardly at all from now on."""
-        self.gateway.patience = Patience(answer_seconds=0.05)
+        self.gateway.patience = Patience(answer_seconds=seconds)
 
     async def acknowledged(self, authorisation_id: str) -> None:
         """Wait until the host has acknowledged all that it is told of an authorisation."""
