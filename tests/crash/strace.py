@@ -1,0 +1,95 @@
+"""strace, which kills, fails or writes down the system calls of a process that knows nothing of it.
+
+It is a Debian package, and so installed where CI runs. Where it is missing, or may not look into
+other processes, the tests say so and fail: a proof that was not made is none.
+"""
+
+import asyncio
+import os
+import re
+import shutil
+import signal
+import subprocess
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+__all__ = ["SYNC", "WRITE", "StraceMissing", "attached", "check_strace", "database_files", "traced"]
+
+WRITE: Final = "pwrite64"
+SYNC: Final = "fdatasync"
+"""What SQLite writes and syncs its files with."""
+
+_STRACE: Final = "strace"
+_ATTACHED: Final = re.compile(rb"Process \d+ attached")
+
+
+class StraceMissing(Exception):
+    """strace cannot be used here; the message says what to do."""
+
+
+def check_strace() -> None:
+    """Try strace on a program that does nothing.
+
+    Raises:
+        StraceMissing: it is not installed, or not allowed.
+
+    """
+    if shutil.which(_STRACE) is None:
+        message = "the crash tests need strace. On Debian: apt-get install strace"
+        raise StraceMissing(message)
+    tried = subprocess.run(
+        [_STRACE, "-f", "-qq", "-o", "/dev/null", "true"], capture_output=True, check=False
+    )
+    if tried.returncode:
+        reason = tried.stderr.decode().strip()
+        message = f"strace may not look into processes here (CAP_SYS_PTRACE): {reason}"
+        raise StraceMissing(message)
+
+
+def database_files(folder: Path) -> list[Path]:
+    """Return the files of the server's database: the one that stays, and its log."""
+    database = folder / "data" / "tallymark.sqlite3"
+    return [database, database.with_name(f"{database.name}-wal")]
+
+
+@asynccontextmanager
+async def attached(
+    pid: int, *, paths: Sequence[Path], call: str, fault: str, at: str
+) -> AsyncIterator[None]:
+    """Let a fault happen to a process at its `at`-th call of a kind to these files.
+
+    Each thread counts for itself, from the moment of attachment. `fault` and `at` are as in
+    `strace -e inject`: `error=EIO` or `signal=SIGKILL`; `3` is the third call, `3+` all from it on.
+    """
+    options = [f"--trace={call}", f"--inject={call}:{fault}:when={at}"]
+    options += [f"--trace-path={path}" for path in paths]
+    async with traced(pid, options=options, log=Path(os.devnull)):
+        yield
+
+
+@asynccontextmanager
+async def traced(*pids: int, options: Sequence[str], log: Path) -> AsyncIterator[None]:
+    """Look into processes and all their threads, as the options say, until the context ends."""
+    command = [_STRACE, "-f", "-o", str(log), *options, *(f"--attach={pid}" for pid in pids)]
+    process = await asyncio.create_subprocess_exec(*command, stderr=PIPE)
+    try:
+        await _says_attached(process, len(pids))
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGTERM)  # it lets go of what it holds
+        await process.communicate()
+
+
+async def _says_attached(process: Process, count: int) -> None:
+    assert process.stderr is not None
+    said = b""
+    while line := await process.stderr.readline():
+        said += line
+        if len(_ATTACHED.findall(said)) == count:
+            return
+    message = f"strace cannot attach: {said.decode()}"
+    raise StraceMissing(message)
