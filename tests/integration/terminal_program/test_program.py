@@ -94,6 +94,19 @@ async def test_interrupted_sale_is_reported_as_open(program: Program) -> None:
     assert "recover" in ended.err
 
 
+async def test_missing_answer_is_waited_for_and_never_shown_as_a_refusal(program: Program) -> None:
+    program.double.lost_answers["ResolveCode"] = 2
+
+    ended = await program.run("scan", program.new_picture(), "--charge", "1", "--json")
+
+    assert (ended.exit_code, ended.only["outcome"]) == (0, "executed")
+    assert ended.err.count("No answer yet while asking what to do. Asking again.") == 2
+    assert "REFUSED" not in ended.err
+    asked = program.double.requests("ResolveCode")
+    assert len({request.request_id for request in asked}) == 1
+    assert len(asked) == 3
+
+
 async def test_second_scan_with_the_same_folder_is_turned_away(program: Program) -> None:
     program.double.hangs_after = "ResolveCode"
     first = await program.start("scan", program.new_picture(), "--charge", "1")
