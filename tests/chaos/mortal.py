@@ -69,9 +69,11 @@ class Mortal:
         self.kills += 1
         await self._program.kill()
 
-    async def die_every(self, seconds: float, until: asyncio.Event) -> None:
+    async def die_every(
+        self, seconds: float, until: asyncio.Event, *, kills_max: float = float("inf")
+    ) -> None:
         """Kill it and start the next one, again and again; it runs in the end."""
-        while not until.is_set():
+        while not until.is_set() and self.kills < kills_max:
             try:
                 await asyncio.wait_for(until.wait(), seconds)
             except TimeoutError:

@@ -16,7 +16,7 @@ GUSTS: Final = 4
 _LASTS_SECONDS: Final = (0.05, 1.5)
 _PAUSE_SECONDS: Final = (0.0, 0.3)
 _DELAY_SECONDS: Final = (0.01, 0.5)
-_CUT_BYTES: Final = (1, 5_000)
+_CUT_BYTES: Final = (1, 2_000)
 """From the first byte of a handshake to well within the calls."""
 
 

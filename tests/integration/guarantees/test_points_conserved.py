@@ -39,6 +39,8 @@ FIRST_POINTS = 100_000
 
 LOOK_SECONDS = 0.02
 KILL_SECONDS = 5.0
+
+KILLS_IN_CI = 2
 KILL_SECONDS_IN_CI = 1.5
 
 DEADLINE_SECONDS = 30.0
@@ -62,13 +64,11 @@ class Bank:
     def movements(self) -> int:
         return sum(shopper.moved.total() for shopper in self.shoppers)
 
-    async def move(self, movements: int) -> None:
-        """Let everybody shop until points were moved so often, and read all accounts throughout."""
+    async def move(self, is_over: Callable[[], bool]) -> None:
+        """Let everybody shop until it is over, and read all accounts throughout."""
         reading = asyncio.create_task(self._read())
         try:
-            await asyncio.gather(
-                *(shopper.shop(lambda: self.movements >= movements) for shopper in self.shoppers)
-            )
+            await asyncio.gather(*(shopper.shop(is_over) for shopper in self.shoppers))
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
@@ -139,9 +139,12 @@ async def test_points_are_conserved_though_the_server_is_killed(
     history = History()
     async with mortal_bank(tmp_path, history, proof.random) as (bank, server):
         all_moved = asyncio.Event()
-        kill_seconds = KILL_SECONDS if proof.is_campaign else KILL_SECONDS_IN_CI
-        killing = asyncio.create_task(server.die_every(kill_seconds, all_moved))
-        await bank.move(movements)
+        killing = asyncio.create_task(
+            server.die_every(KILL_SECONDS, all_moved)
+            if proof.is_campaign
+            else server.die_every(KILL_SECONDS_IN_CI, all_moved, kills_max=KILLS_IN_CI)
+        )
+        await bank.move(lambda: bank.movements >= movements and server.kills >= KILLS_IN_CI)
         all_moved.set()
         await killing
         wrong_accounts = await bank.wrong_accounts()
@@ -175,7 +178,7 @@ async def _movements_until_wrong(keyring: Keyring, seed: random.Random) -> int:
 
         phones = await add_phones(made)
         bank = Bank([Shopper(phone, desks, seed, points_only) for phone in phones], look)
-        moving = asyncio.create_task(bank.move(1_000))
+        moving = asyncio.create_task(bank.move(bank.is_unsound.is_set))
         await asyncio.wait_for(bank.is_unsound.wait(), DEADLINE_SECONDS)
         moving.cancel()
         await asyncio.gather(moving, return_exceptions=True)
