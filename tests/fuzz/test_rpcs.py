@@ -20,7 +20,7 @@ requested_key = authority._requested_key  # noqa: SLF001 -- the same
 
 @pytest.mark.guarantee
 async def test_no_request_does_harm(proof: Proof, keyring: Keyring) -> None:
-    requests = proof.trials(ci=20, campaign=2_000)
+    requests = proof.trials(ci=15, campaign=500)
 
     counted, faults = await besiege(RPCS, keyring, requests=requests, seed=str(proof.seed))
 

@@ -28,7 +28,7 @@ BYTES_PER_IDLE_CONNECTION_MAX = 100_000
 
 
 async def test_rude_callers_harm_nobody(proof: Proof, tmp_path: Path) -> None:
-    acts = proof.trials(ci=80, campaign=8_000)
+    acts = proof.trials(ci=80, campaign=2_000)
     fired: Counter[str] = Counter()
     async with besieged(tmp_path) as (ground, phone):
         resident_before = resident_mebibytes(ground.town)
