@@ -4,7 +4,7 @@ from typing import Final, NamedTuple
 
 from tallymark_admin.plain import Row
 
-__all__ = ["institution_of", "next_steps_of", "reasons_of"]
+__all__ = ["institution_of", "next_steps_of", "reasons_of", "waits_for_institution"]
 
 
 class _Question(NamedTuple):
@@ -27,11 +27,11 @@ _QUESTIONS: Final = {
     ),
     "CAPTURE": _Question(
         "the institution does not take the amount",
-        "have the institution take it and settle as executed, or give it up: not-executed",
+        "try-again, or have it taken by hand and settle as executed, or give it up: not-executed",
     ),
     "REVERSAL": _Question(
         "the institution does not give the amount back",
-        "have the institution give it back, then settle as not-executed",
+        "try-again, or have it given back by hand and settle as not-executed",
     ),
 }
 
@@ -56,6 +56,11 @@ def institution_of(process: Row) -> str:
         for question in _questions(process)
         if question["authorisation_id"]
     )
+
+
+def waits_for_institution(process: Row) -> bool:
+    """Say whether it waits for the institution."""
+    return any(question["authorisation_id"] for question in _questions(process))
 
 
 def _questions(process: Row) -> list[Row]:

@@ -288,6 +288,7 @@ class OperatorServiceDouble(RecoveryDouble, AccessDouble):
         process.state = {
             contract.PROCESS_SETTLEMENT_EXECUTED: process_pb2.PROCESS_STATE_COMPLETED,
             contract.PROCESS_SETTLEMENT_NOT_EXECUTED: process_pb2.PROCESS_STATE_RELEASED,
+            contract.PROCESS_SETTLEMENT_TRY_AGAIN: process.state,
         }[request.settlement]
         return contract.SettleProcessResponse(process=process)
 

@@ -194,13 +194,18 @@ def test_a_charge_that_the_institution_does_not_take_is_shown_and_settled_by_a_p
     assert (question["kind"], question["institution_said"]) == ("CAPTURE", "REFUSED")
     table = shop.succeed("unresolved")
     assert f"{process_id}-0: REFUSED (try 1)" in table
-    assert "have the institution take it and settle as executed" in table
+    assert "try-again, or have it taken by hand and settle as executed" in table
+    told = shop.succeed("unresolved", "try-again", "--note", "They say it works now.")
+    assert told == "Processes about which the institution is told again: 1.\n"
+    background.run(background.server.settle())
+    assert len(shop.rows("unresolved", "list")) == 1, "it refuses again"
     difference = shop.run("reconcile", "--day", DAY)
     assert (difference.exit_code, "STATE" in difference.stdout) == (1, True)
     assert shop.succeed(*settle) == shop.succeed(*settle)
     assert shop.rows("unresolved", "list") == []
     settled = [row for row in shop.rows("journal", "list") if row["command"] == "SettleProcess"]
-    (facts,) = [json.loads(row["payload"]) for row in settled]
+    again, facts = [json.loads(row["payload"]) for row in settled]
+    assert again["settled_as_executed"] is None
     assert facts["settled_as_executed"] is True
     assert facts["note_sha256"] == sha256(note.encode()).hexdigest()
 

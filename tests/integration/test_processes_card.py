@@ -1,11 +1,18 @@
 """What the credit institution says, or fails to say: every charge ends recorded or reversed."""
 
+from unittest.mock import AsyncMock
+
 import pytest
 
 from tallymark.v1 import action_pb2 as a
 from tallymark.v1 import process_pb2 as p
 from tallymark.v1.customer_service_pb2 import RemoveCardRequest
-from tallymark_server.domain.authorisation import AuthorisationLookup, AuthorisationState
+from tallymark.v1.operator_service_pb2 import PROCESS_SETTLEMENT_TRY_AGAIN, SettleProcessRequest
+from tallymark_server.domain.authorisation import (
+    AuthorisationLookup,
+    AuthorisationState,
+    InstitutionSilent,
+)
 from tallymark_server.lanes import completer, errands
 from tests.world.actions import ADMIT, CHARGE_REST, burn, charge, pay_bill
 from tests.world.shop import Shop
@@ -29,7 +36,7 @@ TURNED_AWAY, NEVER_ANSWERED, REPLY_SWALLOWED, REPLY_BROKEN = 7791, 7792, 7795, 7
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the server give a silent institution up at once, and look the outcome up later."""
-    monkeypatch.setattr(errands, "SOFT_SECONDS", 0.1)
+    monkeypatch.setattr(errands, "SOFT_SECONDS", 0.5)
 
 
 async def at_the_institution(shop: Shop, process_id: str) -> AuthorisationLookup:
@@ -226,6 +233,30 @@ async def test_a_refused_reversal_is_left_to_a_person(shop: Shop) -> None:
     assert reversed_.process.state == p.PROCESS_STATE_RELEASED
     assert await settlements(shop, process.process_id) == [a.SETTLEMENT_MANUAL]
     assert [each.process_id for each in await shop.unresolved()] == [process.process_id]
+
+
+async def test_an_institution_that_was_away_too_long_is_told_again_by_a_person(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = await shop.scan(charge(500))
+    with monkeypatch.context() as outage:
+        outage.setattr(shop.world.institution, "reverse", AsyncMock(side_effect=InstitutionSilent))
+        await shop.till.reverse(process.process_id)
+        await shop.world.settle()
+        for wait_seconds in (10, 20, 40, 80, 160):
+            await shop.world.pass_time(seconds=wait_seconds)
+    assert [each.process_id for each in await shop.unresolved()] == [process.process_id]
+
+    request = SettleProcessRequest(
+        process_id=process.process_id, settlement=PROCESS_SETTLEMENT_TRY_AGAIN, note="It is back."
+    )
+    await shop.world.operator.call("SettleProcess", request)
+    await shop.world.settle()
+    for _ in range(2):
+        await shop.world.pass_time(seconds=120)
+
+    assert await settlements(shop, process.process_id) == [a.SETTLEMENT_RELEASED]
+    assert await shop.unresolved() == []
 
 
 async def test_without_a_card_there_is_nothing_to_charge(shop: Shop) -> None:

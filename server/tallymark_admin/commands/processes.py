@@ -5,6 +5,8 @@ import click
 from tallymark_admin import listings
 from tallymark_admin.app import Admin, pass_admin
 from tallymark_admin.commands.shared import example, list_options
+from tallymark_admin.open_questions import waits_for_institution
+from tallymark_admin.server_connection import OperatorConnection
 
 __all__ = ["journal", "processes", "unresolved"]
 
@@ -57,7 +59,7 @@ def list_unresolved(admin: Admin, *, as_json: bool, limit: int) -> None:
     ),
 )
 @click.argument("process_id")
-@click.argument("settlement", type=click.Choice(["executed", "not-executed"]))
+@click.argument("settlement", type=click.Choice(["executed", "not-executed", "try-again"]))
 @click.option("--note", required=True, help="Why, for the record; at most 500 characters.")
 @pass_admin
 def settle(admin: Admin, process_id: str, settlement: str, note: str) -> None:
@@ -65,12 +67,32 @@ def settle(admin: Admin, process_id: str, settlement: str, note: str) -> None:
 
     An overdue or contested process becomes COMPLETED if it was executed, else RELEASED. One that
     has ended keeps its state: executed says that its money moved as it should, not-executed that it
-    went back. The note is kept with the process, and its hash in the journal.
+    went back, and try-again has the institution told once more, as after an outage. The note is
+    kept with the process, and its hash in the journal.
     """
     process = admin.ask(
         lambda connection: connection.settle_process(process_id, settlement=settlement, note=note)
     )
     click.echo(f"Process {process_id} is {process['state']}.")
+
+
+@unresolved.command("try-again", epilog=example('unresolved try-again --note "The bank is back"'))
+@click.option("--note", required=True, help="Why, for the record; at most 500 characters.")
+@pass_admin
+def try_again(admin: Admin, note: str) -> None:
+    """Have the institution told once more about all that waits for it, as after an outage."""
+
+    async def work(connection: OperatorConnection) -> int:
+        waiting = [
+            str(process["process_id"])
+            async for process in connection.lists.unresolved_processes()
+            if waits_for_institution(process)
+        ]
+        for process_id in waiting:
+            await connection.settle_process(process_id, settlement="try-again", note=note)
+        return len(waiting)
+
+    click.echo(f"Processes about which the institution is told again: {admin.ask(work)}.")
 
 
 @click.group()

@@ -38,7 +38,7 @@ from tallymark_server.domain.model.keys import KeyEvent
 from tallymark_server.domain.model.merchants import CallerKind
 from tallymark_server.domain.model.processes import Process, Request
 from tallymark_server.domain.model.recovery import Recovery
-from tallymark_server.domain.processes import confirm, finish, outcomes, resolve, settling
+from tallymark_server.domain.processes import by_hand, confirm, finish, outcomes, resolve, settling
 from tallymark_server.domain.refused import Refused
 from tallymark_server.domain.state import Draft, Key, Row, Rows
 
@@ -85,7 +85,7 @@ _RULES: dict[type[Command], _Rule] = {
     commands.CompleteProcess: finish.complete,
     commands.UpdatePoints: _timeless(finish.update_points),
     commands.ReverseProcess: finish.reverse,
-    commands.SettleProcess: finish.settle,
+    commands.SettleProcess: by_hand.settle,
     commands.FireTimer: outcomes.fire_timer,
     commands.RecordAuthorisation: outcomes.record_authorisation,
     commands.RecordSettlement: settling.record_settlement,
@@ -211,7 +211,7 @@ def _record(
         elif isinstance(row, Recovery):
             facts["recovery"] = msgspec.to_builtins(row)
     if isinstance(command, commands.SettleProcess):
-        facts["settled_as_executed"] = command.executed
+        facts["settled_as_executed"] = None if command.try_again else command.executed
         facts["note_sha256"] = sha256(command.note.encode()).hexdigest()
     if process is not None and process.postings:
         facts["postings"] = [msgspec.to_builtins(posting) for posting in process.postings]

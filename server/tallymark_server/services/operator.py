@@ -308,6 +308,7 @@ class OperatorService(
             partition=partition_of_id(request.process_id),
             process_id=request.process_id,
             executed=request.settlement == contract.PROCESS_SETTLEMENT_EXECUTED,
+            try_again=request.settlement == contract.PROCESS_SETTLEMENT_TRY_AGAIN,
             note=request.note,
         )
         answer = await decided(self._lane, command, ProcessAnswer)

@@ -25,7 +25,12 @@ __all__ = ["OPERATOR", "SERVER", "SmallWorld", "charge_of", "device_caller", "te
 class SmallWorld(Calls):
     """The rules, and everybody and everything outside of them."""
 
-    def settle(self, process: Process, *, executed: bool, note: str = "seen") -> Answer:
+    def tell_again(self, process: Process) -> Answer:
+        return self.settle(process, executed=False, try_again=True)
+
+    def settle(
+        self, process: Process, *, executed: bool, note: str = "seen", try_again: bool = False
+    ) -> Answer:
         return self.ask(
             commands.SettleProcess(
                 caller=OPERATOR,
@@ -33,6 +38,7 @@ class SmallWorld(Calls):
                 process_id=process.process_id,
                 executed=executed,
                 note=note,
+                try_again=try_again,
             )
         )
 

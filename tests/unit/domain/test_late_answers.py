@@ -2,6 +2,7 @@
 
 import pytest
 
+from tallymark_protocol.reasons import Reason
 from tallymark_server.domain.answers import Done
 from tallymark_server.domain.authorisation import (
     AuthorisationAnswer,
@@ -15,11 +16,13 @@ from tallymark_server.domain.model.actions import (
     Action,
     Authorisation,
     ChargeAsk,
+    ReadPointsAsk,
     Settlement,
     SettlementTask,
 )
 from tallymark_server.domain.model.processes import Due, Process, ProcessState, Unresolved
 from tests.unit.domain.furniture import euro
+from tests.unit.domain.runner import reason_of
 from tests.unit.domain.small_world import SmallWorld
 
 APPROVED = AuthorisationResult(answer=AuthorisationAnswer.APPROVED, approved_minor_units=420)
@@ -254,3 +257,46 @@ def test_what_the_institution_said_last_is_kept(
     world.settled(process, result, said=expected)
 
     assert authorisation_of(world, process).said == expected
+
+
+def test_an_institution_that_was_away_is_told_again_when_a_person_says_so() -> None:
+    world = SmallWorld()
+    process = given_up(world)
+    for attempt in range(6):
+        world.settled(process, None, attempt=attempt)
+    assert waits_for_a_person(world, process)
+
+    first = world.tell_again(process)
+    again = world.tell_again(process)
+
+    assert first == again, "it is being told already"
+    assert stands(world, process) == (REVERSE, PENDING)
+    assert not world.all(Unresolved)
+    assert [row.due_at for row in world.all(Due)] == [world.now]
+    world.settled(process, ReversalResult.REVERSED)
+    assert stands(world, process) == (RECHECK, PENDING)
+
+
+def test_a_refused_capture_is_told_again_when_a_person_says_so() -> None:
+    world = SmallWorld()
+    process = world.resolve(world.issue(), ReadPointsAsk(), ChargeAsk(amount=euro(420)))
+    world.authorised(process)
+    world.complete(process)
+    world.settled(process, CaptureResult.REFUSED)
+
+    world.tell_again(process)
+
+    assert world.again(process).actions[1].settlement is Settlement.CAPTURE_PENDING
+    world.settled(process, CaptureResult.CAPTURED)
+    assert world.again(process).actions[1].settlement is Settlement.SETTLED
+    assert reason_of(world.tell_again(process)) == Reason.PROCESS_NOT_UNRESOLVED
+
+
+def test_only_what_was_left_to_a_person_is_told_again() -> None:
+    world = SmallWorld()
+    overdue = world.resolve(world.issue(), ChargeAsk(amount=euro(420)))
+    world.authorised(overdue)
+    world.now = world.again(overdue).timer_at
+    world.fire(world.again(overdue))
+
+    assert reason_of(world.tell_again(overdue)) == Reason.PROCESS_NOT_UNRESOLVED

@@ -134,6 +134,8 @@ class _ProcessSettlementEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Pro
     """The terminal executed it: it becomes COMPLETED."""
     PROCESS_SETTLEMENT_NOT_EXECUTED: _ProcessSettlement.ValueType  # 2
     """The terminal did not execute it: it becomes RELEASED."""
+    PROCESS_SETTLEMENT_TRY_AGAIN: _ProcessSettlement.ValueType  # 3
+    """Nobody knows yet: the institution is told again, with six more tries. Only for a settlement that is MANUAL."""
 
 class ProcessSettlement(_ProcessSettlement, metaclass=_ProcessSettlementEnumTypeWrapper):
     """ProcessSettlement is how an operator settles a process."""
@@ -144,6 +146,8 @@ PROCESS_SETTLEMENT_EXECUTED: ProcessSettlement.ValueType  # 1
 """The terminal executed it: it becomes COMPLETED."""
 PROCESS_SETTLEMENT_NOT_EXECUTED: ProcessSettlement.ValueType  # 2
 """The terminal did not execute it: it becomes RELEASED."""
+PROCESS_SETTLEMENT_TRY_AGAIN: ProcessSettlement.ValueType  # 3
+"""Nobody knows yet: the institution is told again, with six more tries. Only for a settlement that is MANUAL."""
 Global___ProcessSettlement: _TypeAlias = ProcessSettlement  # noqa: Y015
 
 class _SaleReportOutcome:

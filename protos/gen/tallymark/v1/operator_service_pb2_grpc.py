@@ -527,6 +527,7 @@ class OperatorServiceServicer(object):
         """Settles a process of that list, with a note for the record. One that is OVERDUE or CONTESTED ends as executed or as
         not executed. One that has ended keeps its state: its dispute is closed, and a MANUAL settlement becomes SETTLED
         (executed: the money moved as it should) or RELEASED (not executed: it went back).
+        TRY_AGAIN, as after an outage of the institution, has it told once more.
         Fails with PROCESS_NOT_FOUND, PROCESS_NOT_UNRESOLVED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -129,6 +129,7 @@ class OperatorServiceStub:
     """Settles a process of that list, with a note for the record. One that is OVERDUE or CONTESTED ends as executed or as
     not executed. One that has ended keeps its state: its dispute is closed, and a MANUAL settlement becomes SETTLED
     (executed: the money moved as it should) or RELEASED (not executed: it went back).
+    TRY_AGAIN, as after an outage of the institution, has it told once more.
     Fails with PROCESS_NOT_FOUND, PROCESS_NOT_UNRESOLVED.
     """
     ListJournal: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListJournalRequest, _operator_service_pb2.ListJournalResponse]
@@ -471,6 +472,7 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         """Settles a process of that list, with a note for the record. One that is OVERDUE or CONTESTED ends as executed or as
         not executed. One that has ended keeps its state: its dispute is closed, and a MANUAL settlement becomes SETTLED
         (executed: the money moved as it should) or RELEASED (not executed: it went back).
+        TRY_AGAIN, as after an outage of the institution, has it told once more.
         Fails with PROCESS_NOT_FOUND, PROCESS_NOT_UNRESOLVED.
         """
 

@@ -161,3 +161,5 @@ class SettleProcess(Command, frozen=True, kw_only=True):
     process_id: str
     executed: bool
     note: str
+    try_again: bool = False
+    """Instead of deciding, have the institution told once more."""

@@ -1,4 +1,4 @@
-"""What is said at the end: executed, points changed, given up, taken back, settled by a person."""
+"""What terminals say at the end: executed, points changed, given up, taken back."""
 
 import msgspec
 
@@ -15,7 +15,6 @@ from tallymark_server.domain.commands import (
     CompleteProcess,
     ProcessName,
     ReverseProcess,
-    SettleProcess,
     UpdatePoints,
 )
 from tallymark_server.domain.frozen import is_frozen
@@ -38,12 +37,12 @@ from tallymark_server.domain.model.processes import (
 )
 from tallymark_server.domain.policy import current_policy
 from tallymark_server.domain.processes.lifecycle import complete as complete_process
-from tallymark_server.domain.processes.lifecycle import end, is_unresolved, save
+from tallymark_server.domain.processes.lifecycle import end, save
 from tallymark_server.domain.processes.terminal_view import as_terminal_sees
 from tallymark_server.domain.refused import Refused
 from tallymark_server.domain.state import Draft
 
-__all__ = ["RESOLVE_RPC", "complete", "find", "reverse", "settle", "update_points"]
+__all__ = ["RESOLVE_RPC", "complete", "find", "reverse", "update_points"]
 
 RESOLVE_RPC = "ResolveCode"
 """Name under which a terminal's request_id of ResolveCode is kept."""
@@ -108,44 +107,6 @@ def reverse(draft: Draft, command: ReverseProcess, now: int) -> ReversalAnswer:
     if process.reversed_by:
         return _compensated(process, draft.get(Process.key_of(process.reversed_by)))
     return _compensate(draft, process, command, now)
-
-
-def settle(draft: Draft, command: SettleProcess, now: int) -> ProcessAnswer:
-    """Decide an operator's SettleProcess. Repeating it changes nothing."""
-    before = draft.get(Process.key_of(command.process_id))
-    if before is None:
-        raise Refused(Reason.PROCESS_NOT_FOUND)
-    settled = (before.settled_as_executed, before.note)
-    if settled == (command.executed, command.note) and not is_unresolved(before):
-        return ProcessAnswer(process=before)
-    waits = before.is_final or before.state in {ProcessState.OVERDUE, ProcessState.CONTESTED}
-    if not waits or not is_unresolved(before):
-        raise Refused(Reason.PROCESS_NOT_UNRESOLVED, state=before.state.name)
-    if before.is_final:
-        after = _settle_manual(before, executed=command.executed)
-    elif command.executed:
-        after = complete_process(draft, before, now)
-    else:
-        reason = RefusalReason.RELEASED_BY_OPERATOR
-        after = end(draft, before, ProcessState.RELEASED, reason, now)
-    after = msgspec.structs.replace(
-        after, note=command.note, settled_as_executed=command.executed, is_disputed=False
-    )
-    return ProcessAnswer(process=save(draft, before, after))
-
-
-def _settle_manual(process: Process, *, executed: bool) -> Process:
-    """Close by hand what no retry could close; the state of the process stays."""
-    settled = Settlement.SETTLED if executed else Settlement.RELEASED
-    return msgspec.structs.replace(
-        process,
-        actions=tuple(
-            msgspec.structs.replace(action, settlement=settled)
-            if action.settlement is Settlement.MANUAL
-            else action
-            for action in process.actions
-        ),
-    )
 
 
 def find(draft: Draft, partition: int, caller: Caller, name: ProcessName) -> Process | None:

@@ -22,7 +22,7 @@ from tallymark_server.domain.model.actions import (
     Settlement,
     SettlementTask,
 )
-from tallymark_server.domain.model.processes import Process
+from tallymark_server.domain.model.processes import Process, ProcessState
 from tallymark_server.domain.processes.lifecycle import AUTHORISE_HARD_SECONDS, save
 from tallymark_server.domain.state import Draft
 
@@ -31,6 +31,7 @@ __all__ = [
     "record_recheck",
     "record_settlement",
     "reopen",
+    "tell_again",
     "try_again",
     "waiting",
 ]
@@ -109,13 +110,18 @@ def reopen(action: Action, now: int, *, said: str) -> Action:
     authorisation = _authorisation_of(action)
     if authorisation.reopened >= REOPENED_MAX:
         return close_task(action, Settlement.MANUAL, said=said)
-    again = msgspec.structs.replace(
-        authorisation, reopened=authorisation.reopened + 1, looks_left=charge.LOOKS, said=said
-    )
-    pending = msgspec.structs.replace(
-        action, authorisation=again, settlement=Settlement.RELEASE_PENDING
-    )
-    return charge.open_task(pending, SettlementTask.REVERSE, now)
+    again = msgspec.structs.replace(authorisation, reopened=authorisation.reopened + 1, said=said)
+    return _unheard(msgspec.structs.replace(action, authorisation=again), now)
+
+
+def tell_again(process: Process, now: int) -> Process:
+    """Begin anew with whatever was left to a person."""
+    is_taken = process.state is ProcessState.COMPLETED and not process.reverses
+    for place, action in enumerate(process.actions):
+        if action.settlement is Settlement.MANUAL:
+            told = charge.post(action, now) if is_taken else _unheard(action, now)
+            process = process.with_action(place, told)
+    return process
 
 
 def close_task(action: Action, settlement: Settlement, *, said: str) -> Action:
@@ -181,6 +187,15 @@ def _looked_up(action: Action, said: str, now: int) -> Action:
     authorisation = msgspec.structs.replace(authorisation, looks_left=looks_left, said=said)
     action = msgspec.structs.replace(action, authorisation=authorisation)
     return charge.open_task(action, SettlementTask.RECHECK, now + 1000 * LOOK_SECONDS)
+
+
+def _unheard(action: Action, now: int) -> Action:
+    """Reverse what is not known to be over afterwards: it is looked up again."""
+    authorisation = msgspec.structs.replace(_authorisation_of(action), looks_left=charge.LOOKS)
+    pending = msgspec.structs.replace(
+        action, authorisation=authorisation, settlement=Settlement.RELEASE_PENDING
+    )
+    return charge.open_task(pending, SettlementTask.REVERSE, now)
 
 
 def _authorisation_of(action: Action) -> Authorisation:
