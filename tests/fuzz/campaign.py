@@ -110,6 +110,9 @@ def _told_by(module: str, name: str, *arguments: str, seconds: int) -> dict[str,
             timeout=seconds + SPARE_SECONDS,
             check=False,
         )
+    if not results.exists():
+        message = f"{module} {name} did not begin; see {log.name}"
+        raise RuntimeError(message)
     told: dict[str, Any] = json.loads(results.read_text())
     if ended.returncode and not (told.get("failure") or told.get("faults")):
         told["failure"] = f"ended with {ended.returncode}; see {log.name}"

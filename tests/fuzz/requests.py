@@ -20,6 +20,7 @@ __all__ = ["Requests"]
 
 DEPTH_MAX: Final = 6
 LONG: Final = 20_000
+SHORT_WAIT_MILLISECONDS: Final = 20
 EXPENSIVE: Final = 0.02
 """Share of values that are very long or very many."""
 
@@ -74,6 +75,9 @@ class Requests:
             self._fill(request, depth=0)
         if "request_id" in request.DESCRIPTOR.fields_by_name and self._chance.random() < 0.8:
             request.request_id = str(uuid.UUID(int=self._chance.getrandbits(128), version=4))
+        if "wait_milliseconds" in request.DESCRIPTOR.fields_by_name and self._chance.random() < 0.9:
+            # The server honours it, and a campaign would do little else than wait.
+            request.wait_milliseconds = min(request.wait_milliseconds, SHORT_WAIT_MILLISECONDS)
         data = bytes(request.SerializeToString())
         return self._damage(data) if self._chance.random() < 0.25 else data
 
