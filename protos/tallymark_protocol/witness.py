@@ -17,7 +17,7 @@ from typing import Final
 
 from tallymark_protocol.checkpoint import ShortCheckpoint, parse_checkpoint
 
-__all__ = ["WITNESS_KEY", "NewestWitness", "NotAWitness", "Witness", "read_witness"]
+__all__ = ["WITNESS_KEY", "NewestWitness", "NotAWitness", "Witness", "make_witness", "read_witness"]
 
 WITNESS_KEY: Final = "tallymark-witness"
 """Key in the metadata of calls, and in the trailing metadata of answers."""
@@ -37,15 +37,11 @@ class Witness:
 
     epoch: int
     checkpoint: ShortCheckpoint
-    mac: bytes = b""
-
-    def sealed(self, key: bytes) -> "Witness":
-        """Return it with the MAC of this key."""
-        return Witness(epoch=self.epoch, checkpoint=self.checkpoint, mac=self._mac(key))
+    mac: bytes
 
     def is_genuine(self, key: bytes) -> bool:
         """Say whether the holder of this key made it."""
-        return hmac.compare_digest(self.mac, self._mac(key))
+        return str(self) == make_witness(self.epoch, str(self.checkpoint), key)
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -54,14 +50,13 @@ class Witness:
 
     def __str__(self) -> str:
         """Return it as it is carried."""
-        return f"{self._statement}:{self.mac.hex()}"
+        return f"{_statement(self.epoch, str(self.checkpoint))}:{self.mac.hex()}"
 
-    @property
-    def _statement(self) -> str:
-        return f"tmw1:{self.epoch}:{str(self.checkpoint).removeprefix('tmc1:')}"
 
-    def _mac(self, key: bytes) -> bytes:
-        return hmac.digest(key, self._statement.encode(), "sha256")[:MAC_BYTES]
+def make_witness(epoch: int, checkpoint: str, key: bytes) -> str:
+    """Return the witness of a short checkpoint, with the MAC of this key."""
+    statement = _statement(epoch, checkpoint)
+    return f"{statement}:{hmac.digest(key, statement.encode(), 'sha256')[:MAC_BYTES].hex()}"
 
 
 def read_witness(text: str) -> Witness:
@@ -81,6 +76,10 @@ def read_witness(text: str) -> Witness:
         message = "this is no witness"
         raise NotAWitness(message) from error
     return Witness(epoch=int(found[1]), checkpoint=checkpoint, mac=bytes.fromhex(found[3]))
+
+
+def _statement(epoch: int, checkpoint: str) -> str:
+    return f"tmw1:{epoch}:{checkpoint.removeprefix('tmc1:')}"
 
 
 class NewestWitness:

@@ -152,10 +152,10 @@ class Interceptor(grpc.aio.ServerInterceptor):
             try:
                 await self._enter(request, method, context)
                 response: Message = await handle(request, context)
-                newest = await self._checkpoints.newest()
+                newest = str(await self._checkpoints.newest())
                 self._refuse_if_behind()
                 context.set_trailing_metadata(
-                    ((CHECKPOINT_KEY, str(newest)), (WITNESS_KEY, self._witnesses.tell(newest)))
+                    ((CHECKPOINT_KEY, newest), (WITNESS_KEY, self._witnesses.tell(newest)))
                 )
             except Exception as error:
                 self._charge_forgery(error)

@@ -17,8 +17,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
-from tallymark_protocol.checkpoint import Checkpoint
-from tallymark_protocol.witness import NotAWitness, Witness, read_witness
+from tallymark_protocol.witness import NotAWitness, Witness, make_witness, read_witness
 from tallymark_server.keyring import Keyring
 from tallymark_server.keys.high_water import Shown
 from tallymark_server.lanes.lane import Lane
@@ -54,17 +53,16 @@ class Witnesses:
         self._keep = keep
         self._stopped = stopped
         self._known: OrderedDict[str, None] = OrderedDict()
-        self._told: tuple[Checkpoint, str] | None = None
+        self._told = ("", "")
         self.shown: Shown | None = None
         """What a client has shown that the journal does not have; from then on nobody is served."""
 
-    def tell(self, newest: Checkpoint) -> str:
-        """Return the witness of the newest checkpoint."""
-        if self._told is not None and self._told[0] == newest:
+    def tell(self, checkpoint: str) -> str:
+        """Return the witness of the newest checkpoint in short; it is made once for each."""
+        if self._told[0] == checkpoint:
             return self._told[1]
-        witness = Witness(epoch=self._keyring.epoch, checkpoint=newest.short())
-        text = str(witness.sealed(self._keyring.witness_key))
-        self._told = newest, text
+        text = make_witness(self._keyring.epoch, checkpoint, self._keyring.witness_key)
+        self._told = checkpoint, text
         self._remember(text)
         return text
 

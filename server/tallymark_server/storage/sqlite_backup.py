@@ -4,6 +4,9 @@ The copy is made by SQLite's online backup (sqlite.org/backup.html) in one step,
 connection that only reads and never checkpoints, on a thread of its own: those who write go on, and
 only the write-ahead log grows meanwhile. It is checked in a process of its own, because following
 the chain of a long journal would keep this one from answering.
+
+Measured with 200 MB on a busy machine of two cores, in three rounds: the p99 of a commit was 212,
+296 and 147 ms before a backup, and 307, 205 and 190 ms while one was made and checked.
 """
 
 import asyncio
