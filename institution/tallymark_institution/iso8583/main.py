@@ -21,6 +21,8 @@ from tallymark_institution.serving import CannotListen
 
 __all__ = ["main"]
 
+_FAILURES: Final = (CannotListen, JournalUnusable, KeyUnusable, OSError)
+
 _ENDS: Final = "Exit codes: 0 stopped by SIGTERM or SIGINT, 1 cannot serve, 2 wrong usage."
 
 _HOST_EPILOG: Final = "\n".join(
@@ -181,5 +183,18 @@ def _run(program: Callable[[], Coroutine[Any, Any, None]]) -> None:
     try:
         with asyncio.Runner(loop_factory=uvloop.Loop) as runner:
             runner.run(program())
-    except* (CannotListen, JournalUnusable, KeyUnusable, OSError) as errors:
-        raise click.ClickException(str(errors.exceptions[0])) from errors
+    except _FAILURES as error:
+        raise click.ClickException(str(error)) from error
+    except ExceptionGroup as group:
+        failures = group.subgroup(_FAILURES)
+        if failures is None:
+            raise
+        raise click.ClickException(_first(failures)) from group
+
+
+def _first(failures: ExceptionGroup[Exception]) -> str:
+    """Return the text of the first failure, however deep it lies."""
+    first: Exception = failures
+    while isinstance(first, ExceptionGroup):
+        first = first.exceptions[0]
+    return str(first)

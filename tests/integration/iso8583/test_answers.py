@@ -120,8 +120,9 @@ async def test_the_same_call_many_times_at_once_is_one_message(
         ({"amount": money("EUR", 1251)}, Reason.REQUEST_ID_REUSED),
         ({"card_token": "iso_other"}, Reason.REQUEST_INVALID),
         ({"amount": money("ZZZ", 1250)}, Reason.REQUEST_INVALID),
+        ({"amount": money("EUR", 10**12)}, Reason.REQUEST_INVALID),
     ],
-    ids=["another body", "no card", "no currency"],
+    ids=["another body", "no card", "no currency", "thirteen digits"],
 )
 async def test_what_cannot_be_asked_is_refused(
     desk: Counter, host: CardHost, change: dict[str, Any], reason: Reason
@@ -249,8 +250,8 @@ async def test_a_mark_declines_a_later_question_without_asking_the_host(
 async def test_the_host_refuses_a_message_without_an_amount_and_ignores_an_answer(
     desk: Counter, host: CardHost
 ) -> None:
-    await desk.gateway.line.send(Message(kind="0110", fields={11: "000001"}))
-    await desk.gateway.line.send(Message(kind="0100", fields={11: "000001"}))
+    desk.gateway.line.send(Message(kind="0110", fields={11: "000001"}))
+    desk.gateway.line.send(Message(kind="0100", fields={11: "000001"}))
 
     assert await desk.authorise("a1", 1250) is AuthorisationAnswer.APPROVED
     assert len(host.books.entries) == 1

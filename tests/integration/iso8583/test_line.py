@@ -189,10 +189,28 @@ async def test_waits_between_two_connections_grow(monkeypatch: pytest.MonkeyPatc
     assert waits == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
 
 
-async def test_nothing_is_sent_on_a_line_that_is_down() -> None:
+def test_nothing_is_sent_on_a_line_that_is_down() -> None:
     line = HostLine(
         LineSettings(host="127.0.0.1", port=1), on_message=ignore, on_up=do_nothing, now=lambda: 0.0
     )
 
     with pytest.raises(LineDown):
-        await line.send(Message(kind="0100", fields={}))
+        line.send(Message(kind="0100", fields={}))
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_a_line_that_falls_while_it_is_given_up_is_not_built_again(
+    host: CardHost, host_port: int, turns: int
+) -> None:
+    """A group of tasks that fails as it is cancelled tells of the failure alone."""
+    line = HostLine(line_to(host_port), on_message=ignore, on_up=do_nothing, now=lambda: 0.0)
+    task = asyncio.create_task(line.run())
+    await line.signed_on()
+
+    host.cut()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    done, _ = await asyncio.wait([task], timeout=DEADLINE_SECONDS)
+
+    assert done == {task}

@@ -132,7 +132,7 @@ class Gateway:
             if change.before is None and known.trace is not None:
                 message = question_message(question, known.trace, card, self._acquirer)
                 try:
-                    await self.line.send(message)
+                    self.line.send(message)
                 except LineDown:  # what was written down is reversed in time, sent or not
                     raise NoAnswer from None
             return await self._wait(known, news, lambda known: not known.is_unanswered)
@@ -230,7 +230,7 @@ class Gateway:
             return
         card = await self._card(known.question.card_key)
         with contextlib.suppress(LineDown):  # it is sent when it is due again
-            await self.line.send(errand_message(known, card, self._acquirer))
+            self.line.send(errand_message(known, card, self._acquirer))
 
     async def _take_in(self, message: Message) -> None:
         """Take in what the host says; the line goes on reading meanwhile."""

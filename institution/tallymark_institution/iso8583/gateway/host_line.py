@@ -100,16 +100,18 @@ class HostLine:
                     await self._serve(reader)
             except* (*_ENDS, _Refused, LineDown) as errors:
                 _LOG.warning("the line to the host is down: %s", errors.exceptions[0])
+            if _is_cancelled():  # a group that fails and is cancelled at once tells of its failure
+                raise asyncio.CancelledError
             if self._was_up:
                 wait_seconds = self._settings.reconnect_seconds_min
             await _wait(wait_seconds)
             wait_seconds = min(2 * wait_seconds, self._settings.reconnect_seconds_max)
 
-    async def send(self, message: Message) -> None:
+    def send(self, message: Message) -> None:
         """Send a message. Raises LineDown if not a byte of it was sent, and NotAMessage."""
         if not self.is_up:
             raise LineDown
-        await self._send(message)
+        self._send(message)
 
     async def sign_off(self) -> None:
         """Tell the host that nothing more comes, if it listens."""
@@ -169,7 +171,7 @@ class HostLine:
                     waiting.set_result(message)
             elif message.kind == NETWORK:
                 answer = {**message.fields, 39: response_codes.APPROVED}
-                await self._send(Message(kind=NETWORK_ANSWER, fields=answer))
+                self._send(Message(kind=NETWORK_ANSWER, fields=answer))
             else:
                 await self._on_message(message)
 
@@ -180,18 +182,22 @@ class HostLine:
         answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._network_answers[trace.number] = answer
         try:
-            await self._send(network_message(code, trace))
+            self._send(network_message(code, trace))
             async with asyncio.timeout(self._settings.answer_seconds):
                 return await answer
         finally:
             del self._network_answers[trace.number]
 
-    async def _send(self, message: Message) -> None:
+    def _send(self, message: Message) -> None:
+        """Send, without waiting for a host that does not read: its missing echo ends the line."""
         if self._writer is None:
             raise LineDown
         self._writer.write(framed(message))
-        with contextlib.suppress(ConnectionError):  # the reader learns of it too, and ends the line
-            await self._writer.drain()
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _wait(seconds: float) -> None:

@@ -23,6 +23,7 @@ from tallymark_institution.iso8583.gateway.rules import Answer
 from tallymark_institution.iso8583.message import Message
 
 __all__ = [
+    "AMOUNT_MAX",
     "AUTHORISATION",
     "AUTHORISATION_ANSWER",
     "ERRAND_ANSWERS",
@@ -66,6 +67,10 @@ _NORMAL: Final = "00"
 _TERMINAL_CHARACTERS: Final = 8
 _MERCHANT_CHARACTERS: Final = 15
 _ORIGINAL_INSTITUTION_DIGITS: Final = 11
+
+
+AMOUNT_MAX: Final = 10**12 - 1
+"""Twelve digits of field 4."""
 
 
 class NetworkCode:

@@ -12,7 +12,7 @@ from tallymark_institution.cards import CardNotAccepted, accept_card
 from tallymark_institution.iso8583.gateway import translation
 from tallymark_institution.iso8583.gateway.card_vault import Card, CardVault, card_key
 from tallymark_institution.iso8583.gateway.gateway import Gateway, NoAnswer, UnknownCard
-from tallymark_institution.iso8583.gateway.messages import is_currency
+from tallymark_institution.iso8583.gateway.messages import AMOUNT_MAX, is_currency
 from tallymark_institution.iso8583.gateway.rules import IdReused
 from tallymark_protocol.errors import Refused, UnknownOutcome
 from tallymark_protocol.reasons import Reason
@@ -20,6 +20,7 @@ from tallymark_protocol.reasons import Reason
 __all__ = ["CardHostInstitution"]
 
 _NO_NUMBER: Final = ("amount.currency_code", "ISO 4217 has no number for this currency.")
+_TOO_MUCH: Final = ("amount.minor_units", "ISO 8583 has twelve digits for an amount.")
 _NO_CARD: Final = ("card_token", "This token stands for no card.")
 _NO_PAGE: Final = ("page_token", "This is not a token of this list.")
 
@@ -65,6 +66,8 @@ class CardHostInstitution(contract_grpc.CreditInstitutionServiceServicer):
         """Ask the host."""
         if not is_currency(request.amount.currency_code):
             raise _invalid(*_NO_NUMBER)
+        if request.amount.minor_units > AMOUNT_MAX:
+            raise _invalid(*_TOO_MUCH)
         try:
             known = await self._gateway.ask(translation.to_question(request))
         except IdReused as error:
