@@ -3,8 +3,9 @@
     python -m tests.fuzz.campaign --seconds S --runs N --requests N [--only NAME ...] [--keep]
 
 A third of the seconds goes to guided inputs, which find the ways into a parser, the rest to volume
-from what they found. build/reports/fuzz.json gets a line for each parser and RPC, with what was
-reached; `--keep` takes short inputs that reach something new into the kept corpus.
+from what they found. What was reached with each stands in build/fuzz/lines, the sums in
+build/reports/fuzz.json, under the names that the same tests have in CI. `--keep` takes short inputs
+that reach something new into the kept corpus.
 """
 
 import argparse
@@ -13,7 +14,10 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
@@ -25,6 +29,7 @@ from tests.world.contract import RPCS
 
 ROOT: Final = Path(__file__).parents[2]
 WORK: Final = ROOT / "build" / "fuzz"
+LINES: Final = WORK / "lines"
 PACKAGES: Final = WORK / "packages"
 """Where `make fuzz` puts atheris, apart from what the programs run with."""
 
@@ -51,12 +56,44 @@ def main() -> int:
 
 
 def _attack(name: str, options: argparse.Namespace) -> Recorded:
-    """Attack one parser or RPC, and write its line into the report."""
+    """Attack one parser or RPC, and write down what came of it."""
     line = _fuzz(name, options) if name in PARSERS else _besiege(name, options)
     with _WRITING:
-        write_report("fuzz", [line], add=True)
+        LINES.mkdir(parents=True, exist_ok=True)
+        _line_file(name).write_text(json.dumps(asdict(line), indent=2))
+        sums = (_sum("G20 parsers", PARSERS), _sum("G20 requests", [rpc.path for rpc in RPCS]))
+        write_report("fuzz", [each for each in sums if each.trials], add=False)
     print(f"{line.name}: {line.trials} in {line.seconds} s, {line.figures}", flush=True)  # noqa: T201
     return line
+
+
+def _sum(name: str, parts: Iterable[str]) -> Recorded:
+    """Return one line for all parsers, or all RPCs, that were attacked so far."""
+    files = [file for part in parts if (file := _line_file(part)).exists()]
+    lines = [json.loads(file.read_text()) for file in files]
+    each = {line["name"]: line["trials"] for line in lines}
+    ends: Counter[str] = Counter()
+    for line in lines:
+        ends.update(line["faults_fired"])
+    figures = {
+        "each": each,
+        "fewest": min(each.values(), default=0),
+        "peak_rss_mebibytes": max(
+            (line["figures"]["peak_rss_mebibytes"] for line in lines), default=0
+        ),
+    }
+    return Recorded(
+        name=name,
+        trials=sum(each.values()),
+        failures=sum(line["failures"] for line in lines),
+        faults_fired=dict(ends),
+        seconds=round(sum(line["seconds"] for line in lines), 1),
+        figures=figures,
+    )
+
+
+def _line_file(name: str) -> Path:
+    return LINES / f"{name.replace('/', '-')}.json"
 
 
 def _fuzz(name: str, options: argparse.Namespace) -> Recorded:
@@ -83,7 +120,7 @@ def _besiege(path: str, options: argparse.Namespace) -> Recorded:
     told = _told_by("besieged_rpc", path, *requests, seconds=options.seconds)
     faults = told.pop("faults")
     return Recorded(
-        name=f"G20 rpc {path}",
+        name=path,
         trials=told["requests"],
         failures=len(faults),
         faults_fired=told.pop("ends"),
@@ -133,7 +170,7 @@ def _line(name: str, phases: list[dict[str, Any]], *, seconds: float) -> Recorde
     if failures:
         figures["first_failure"] = failures[0]
     return Recorded(
-        name=f"G20 parser {name}",
+        name=name,
         trials=sum(inputs.values()),
         failures=len(failures),
         faults_fired={"accepted": sum(phase["accepted"] for phase in phases)},
@@ -152,7 +189,7 @@ def _keep(name: str) -> None:
 
 def _options() -> argparse.Namespace:
     reader = argparse.ArgumentParser(description=__doc__)
-    reader.add_argument("--seconds", type=int, default=600, help="for each parser")
+    reader.add_argument("--seconds", type=int, default=60, help="for each parser")
     reader.add_argument("--runs", type=int, default=10_000_000, help="for each parser, at most")
     reader.add_argument("--requests", type=int, default=100_000, help="for each RPC, at most")
     reader.add_argument("--processes", type=int, default=os.cpu_count() or 1)

@@ -24,7 +24,7 @@ SAMPLE_BYTES: Final = 10
 
 SHOWN_BYTES_MAX: Final = 16_384
 
-_WORDS: Final = re.compile(rb"[A-Za-z_ ]*")
+_WORDS: Final = re.compile(rb"[A-Za-z_ ,.;:()]*")
 
 LOOKS_TO_BE_SURE: Final = 3
 """How often a slow input is read again before it counts: it may have met the collector."""
@@ -149,7 +149,7 @@ def _read(parser: Parser, data: bytes) -> bool:
 def _quotes(told: str, data: bytes) -> bool:
     """Say whether a sentence has a piece of the input in it, as it came or in digits.
 
-    Letters alone prove nothing: formats have words in them that sentences have too.
+    Letters and commas prove nothing: formats have words in them that sentences have too.
     """
     places = (0, len(data) // 3, len(data) // 2, len(data) - SAMPLE_BYTES)
     samples = {data[place : place + SAMPLE_BYTES] for place in places if place >= 0}
