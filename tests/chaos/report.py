@@ -12,7 +12,7 @@ def recorded(chaos: Chaos, *, seconds: float, mutants_killed: Mapping[str, int])
     """Sum up a run; `seconds` is how long it took in all."""
     history = chaos.history
     return Recorded(
-        name="G1-G5, G8 chaos: real processes, faulty lines, kill -9",
+        name="G1, G2, G4, G5, G8 in chaos: real processes, faulty lines, kill -9",
         trials=chaos.operations,
         failures=chaos.wrong.total(),
         faults_fired={
