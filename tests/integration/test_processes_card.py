@@ -1,5 +1,6 @@
 """What the credit institution says, or fails to say: every charge ends recorded or reversed."""
 
+import asyncio
 from unittest.mock import AsyncMock
 
 import pytest
@@ -12,7 +13,10 @@ from tallymark_server.domain.authorisation import (
     AuthorisationLookup,
     AuthorisationState,
     InstitutionSilent,
+    ReversalResult,
 )
+from tallymark_server.domain.model.actions import SettlementTask
+from tallymark_server.domain.model.processes import Process
 from tallymark_server.lanes import completer, errands
 from tests.world.actions import ADMIT, CHARGE_REST, burn, charge, pay_bill
 from tests.world.shop import Shop
@@ -46,6 +50,14 @@ async def at_the_institution(shop: Shop, process_id: str) -> AuthorisationLookup
 
 async def settlements(shop: Shop, process_id: str) -> list[int]:
     return [action.settlement for action in (await shop.till.get(process_id)).actions]
+
+
+async def open_task(shop: Shop, process_id: str) -> SettlementTask | None:
+    key = Process.key_of(process_id)
+    process = (await shop.world.store.load([key]))[key]
+    assert isinstance(process, Process)
+    authorisation = process.actions[0].authorisation
+    return authorisation.task if authorisation else None
 
 
 @pytest.mark.parametrize("minor_units", DECLINED)
@@ -171,6 +183,30 @@ async def test_an_answer_after_the_process_expired_is_reversed(shop: Shop) -> No
     for _ in range(2):
         await shop.world.pass_time(seconds=120)
     assert await settlements(shop, process.process_id) == [a.SETTLEMENT_RELEASED]
+
+
+async def test_an_approval_that_comes_after_its_reversal_is_reversed_again(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reversal finds nothing, and the approval that was on its way all along comes after it."""
+    process = await shop.scan(charge(SLOW), wait_milliseconds=1)
+    await shop.world.institution_clock.somebody_waits.wait()
+    shop.world.clock.move(seconds=1)
+    with monkeypatch.context() as forgetful:
+        finds_nothing = AsyncMock(return_value=ReversalResult.NEVER_SEEN)
+        forgetful.setattr(shop.world.institution, "reverse", finds_nothing)
+        await shop.till.reverse(process.process_id)
+        while await open_task(shop, process.process_id) is not SettlementTask.RECHECK:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+
+    shop.world.institution_clock.advance(8)
+    await shop.world.settle()
+    await shop.world.settle()
+
+    books = await at_the_institution(shop, process.process_id)
+    assert finds_nothing.await_count == 1
+    assert books.state is AuthorisationState.REVERSED
+    assert await settlements(shop, process.process_id) == [a.SETTLEMENT_RELEASE_PENDING]
 
 
 async def test_slow_answers_of_the_institution_delay_no_timer(

@@ -38,6 +38,16 @@ class Machine(CallingMachine):
         assert not self.world.last.changes, "settling again changes nothing"
         assert again == first or process.is_final, "and is answered alike"
 
+    @precondition(lambda self: self.world.all(Unresolved))
+    @rule(pick=choices.pick)
+    def tell_again(self, *, pick: int) -> None:
+        unresolved = self.world.all(Unresolved)
+        process = self.world.get(Process.key_of(unresolved[pick % len(unresolved)].process_id))
+        first = self.world.tell_again(process)
+        again = self.world.tell_again(process)
+        assert not self.world.last.changes, "it is being told already"
+        assert isinstance(again, ProcessAnswer) == isinstance(first, ProcessAnswer)
+
     @rule(number=choices.numbers_of_points, who=choices.customers)
     def supply(self, number: int, who: str) -> None:
         self.world.ask(points(number, f"supply-{number}", login_name=who))
