@@ -176,9 +176,11 @@ async def _loss(store: Store, keyring: Keyring, high_water: HighWater, found_by:
 async def _decide_alone(store: Store, clock: Clock, command: Command) -> None:
     """Have a command decided before anybody is served."""
     lane = Lane(store=store, clock=clock, on_commit=lambda _: None)
-    running = asyncio.create_task(lane.run())
+    running, deciding = map(asyncio.create_task, (lane.run(), lane.submit(command)))
     try:
-        await lane.submit(command)
-    finally:
+        await asyncio.wait({running, deciding}, return_when=asyncio.FIRST_COMPLETED)
         lane.stop()
-        await running
+        await running  # which tells what made it fail
+        await deciding
+    finally:
+        deciding.cancel()
