@@ -15,7 +15,7 @@ from tallymark_institution.iso8583.host.server import CardHost
 from tallymark_server.domain.authorisation import InstitutionSilent
 from tests.integration.iso8583.ground import DEADLINE_SECONDS, Counter, MovedClock, counter, line_to
 
-__all__ = ["Charge", "Plan", "both_lists", "plan_charges", "play"]
+__all__ = ["Charge", "Plan", "all_of", "both_lists", "plan_charges", "play", "settle"]
 
 FAULTY_SHARE = 0.3
 AT_ONCE = 40
@@ -65,8 +65,8 @@ async def play(folder: Path, charges: list[Charge], host: CardHost, *, lives: in
                 desk.give_up_waiting(CALL_SECONDS)
                 await _make(desk, charges[life::lives])
         async with counter(folder, line_to(port), clock=clock) as desk:
-            await _settle(desk)
-            return both_lists(await _all(desk), host)
+            await settle(desk)
+            return both_lists(await all_of(desk), host)
 
 
 def both_lists(gateway: list[Authorisation], host: CardHost) -> list[str]:
@@ -125,12 +125,12 @@ async def _insist(call: Callable[..., Awaitable[object]], *values: object) -> No
             return
 
 
-async def _settle(desk: Counter) -> None:
+async def settle(desk: Counter) -> None:
     """Let minutes pass until nobody owes an answer, or too many have passed."""
     for _ in range(SETTLING_ROUNDS):
         open_ids = [
             known.authorisation_id
-            for known in await _all(desk)
+            for known in await all_of(desk)
             if known.errand or known.is_unanswered
         ]
         if not open_ids:
@@ -142,7 +142,8 @@ async def _settle(desk: Counter) -> None:
             await asyncio.wait_for(asyncio.gather(*settling), SETTLE_SECONDS)
 
 
-async def _all(desk: Counter) -> list[Authorisation]:
+async def all_of(desk: Counter) -> list[Authorisation]:
+    """Return all that the gateway remembers, oldest first."""
     found: list[Authorisation] = []
     after = (0.0, "")
     while page := await desk.gateway.arrived(since=0, until=2e9, after=after, limit=500):

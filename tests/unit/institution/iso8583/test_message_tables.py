@@ -12,6 +12,7 @@ from tallymark_institution.iso8583.gateway import rules
 from tallymark_institution.iso8583.gateway.authorisation import Authorisation, Question, Trace
 from tallymark_institution.iso8583.gateway.card_vault import Card
 from tallymark_institution.iso8583.gateway.messages import (
+    AMOUNT_MAX,
     Acquirer,
     NetworkCode,
     errand_message,
@@ -180,7 +181,13 @@ def test_a_repeat_differs_in_its_type_only(kind: str) -> None:
 
 @pytest.mark.parametrize(
     ("currency_code", "minor_units", "number"),
-    [("EUR", 1, "978"), ("JPY", 500, "392"), ("BHD", 1_000, "048"), ("AUD", 0, "036")],
+    [
+        ("EUR", 1, "978"),
+        ("JPY", 500, "392"),
+        ("BHD", 1_000, "048"),
+        ("AUD", 0, "036"),
+        ("EUR", AMOUNT_MAX, "978"),
+    ],
 )
 def test_amounts_are_minor_units_of_a_numbered_currency(
     currency_code: str, minor_units: int, number: str
