@@ -29,6 +29,7 @@ from tallymark_server.domain.model.actions import (
 from tallymark_server.domain.model.merchants import Policy
 from tallymark_server.domain.model.people import Customer
 from tallymark_server.domain.model.processes import CodePurpose, Posting, Process
+from tallymark_server.domain.model.recovery import Recovery
 from tallymark_server.domain.policy import current_policy
 from tallymark_server.domain.state import Draft, Key
 
@@ -124,7 +125,7 @@ def undo_all(draft: Draft, original: Process, now: int) -> Undone:
 def _keys_of_asked(draft: Draft, process: Process) -> list[Key[Any]]:
     """Return all rows that the actions may be about, so that they are loaded together."""
     customer = _customer(draft, process)
-    keys: list[Key[Any]] = []
+    keys: list[Key[Any]] = [Recovery.key_of_newest()]
     for action in process.actions:
         match action.ask:
             case ChargeAsk():
