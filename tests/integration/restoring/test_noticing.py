@@ -8,11 +8,14 @@ import pytest
 
 from tallymark.v1 import operator_service_pb2 as contract
 from tallymark_server import beginning
+from tallymark_server.domain.model.journal import JournalHead, Record
 from tallymark_server.keyring import Keyring
 from tallymark_server.keys.high_water import HighWater
 from tests.integration.restoring.ground import Kept, Served
 from tests.world.actions import burn
 from tests.world.clock import until
+
+RECORD = Record(decided_at=0, command="", caller="", process_id="", state=0, payload="")
 
 
 @pytest.fixture
@@ -254,3 +257,21 @@ async def test_a_mark_never_goes_back(kept: Kept) -> None:
 
     with pytest.raises(ValueError, match="shorter"):
         served.high_water.advance(shorter)
+
+
+async def test_a_mark_that_leads_the_journal_would_be_noticed(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The planted bug: the mark says more than is durable, so that a kill looks like a restore."""
+    async with kept.served() as served:
+        await sell(served)
+        heads = {0: (await served.shop.world.store.journal_head(0)).follow(0, RECORD).head}
+
+        async def ahead(*_: object) -> dict[int, JournalHead]:
+            return heads
+
+        monkeypatch.setattr(beginning, "_heads", ahead)
+    monkeypatch.undo()
+
+    async with kept.served() as served:
+        assert served.recovery is not None
