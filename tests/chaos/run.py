@@ -107,6 +107,7 @@ async def play(
     chaos.moved = sum((shopper.moved for shopper in cast.shoppers), Counter())
     chaos.postings, chaos.processes = books.postings, len(books.processes)
     chaos.history.close()
+    assert chaos.reads, "the onlooker saw nothing"
     return chaos
 
 
