@@ -8,12 +8,13 @@ times codes, tickets and deadlines were meant for, so the server stops instead o
 import sys
 import time
 from collections.abc import Callable
-from typing import Final, NamedTuple, Protocol
+from functools import partial
+from typing import Final, Protocol
 
 from tallymark_protocol.errors import NotDone
 from tallymark_protocol.reasons import Reason
 
-__all__ = ["STEP_SECONDS_MAX", "Clock", "ClockStepped", "SystemClock", "steady_nanoseconds"]
+__all__ = ["STEADY", "STEP_SECONDS_MAX", "Clock", "ClockStepped", "SystemClock"]
 
 STEP_SECONDS_MAX: Final = 5.0
 """How far the machine's clock may move by itself between two looks.
@@ -26,6 +27,16 @@ RETRY_AFTER_SECONDS: Final = 1.0
 """When a caller may come back to the server that was started again."""
 
 _NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
+
+STEADY: Final[Callable[[], int]] = (
+    partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME)
+    if sys.platform == "linux"
+    else time.monotonic_ns
+)
+"""Nanoseconds of a clock that nobody sets.
+
+On Linux it goes on while the machine sleeps, as the machine's clock does.
+"""
 
 
 class Clock(Protocol):
@@ -45,23 +56,6 @@ class ClockStepped(NotDone):
         self.step_seconds = step_seconds
 
 
-def steady_nanoseconds() -> int:
-    """Return the time of a clock that nobody sets.
-
-    On Linux it goes on while the machine sleeps, as the machine's clock does.
-    """
-    if sys.platform == "linux":
-        return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-    return time.monotonic_ns()
-
-
-class _Look(NamedTuple):
-    """How far the machine's clock was ahead of the steady one, in nanoseconds: between the two."""
-
-    at_least: int
-    at_most: int
-
-
 class SystemClock:
     """The machine's clock, which never goes back: a step back revives no code."""
 
@@ -71,7 +65,7 @@ class SystemClock:
         *,
         step_seconds_max: float = STEP_SECONDS_MAX,
         machine: Callable[[], int] = time.time_ns,
-        steady: Callable[[], int] = steady_nanoseconds,
+        steady: Callable[[], int] = STEADY,
     ) -> None:
         """Start at the time of the last decision, which a restart must not go behind.
 
@@ -81,7 +75,11 @@ class SystemClock:
         self._machine = machine
         self._steady = steady
         self._step_max = round(step_seconds_max * 1e9)
-        self._look, machine_now = self._read()
+        before = steady()
+        machine_now = machine()
+        # How far the machine's clock is ahead of the steady one: somewhere between these two.
+        self._at_most = machine_now - before
+        self._at_least = machine_now - steady()
         started_at = machine_now // _NANOSECONDS_PER_MILLISECOND
         self._highest = max(started_at, not_before)
         self._distance = self._highest - started_at
@@ -97,18 +95,15 @@ class SystemClock:
         """
         if self.step_seconds:
             raise ClockStepped(self.step_seconds)
-        look, machine_now = self._read()
-        ahead, behind = look.at_least - self._look.at_most, self._look.at_least - look.at_most
-        if max(ahead, behind) > self._step_max:
+        # Both ends are looked at: a process that is held up between two readings is no step.
+        before = self._steady()
+        machine_now = self._machine()
+        at_most, at_least = machine_now - before, machine_now - self._steady()
+        ahead, behind = at_least - self._at_most, self._at_least - at_most
+        if ahead > self._step_max or behind > self._step_max:
             self.step_seconds = (ahead if ahead > 0 else -behind) / 1e9
             raise ClockStepped(self.step_seconds)
-        self._look = look
+        self._at_most, self._at_least = at_most, at_least
         told = machine_now // _NANOSECONDS_PER_MILLISECOND + self._distance
         self._highest = max(self._highest, told)
         return self._highest
-
-    def _read(self) -> tuple[_Look, int]:
-        """Read both clocks; a process that is held up between the two readings is no step."""
-        before = self._steady()
-        machine_now = self._machine()
-        return _Look(machine_now - self._steady(), machine_now - before), machine_now

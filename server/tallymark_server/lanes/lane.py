@@ -162,9 +162,6 @@ class Lane:
             self._memory.learn(batch.used)
             if batch.changes:
                 self._on_commit(batch.changes)
-        except ClockStepped as stepped:  # before anything was decided
-            self._give_up([one.answer for one in waiting], stepped)
-            raise
         except BaseException:
             self._give_up([one.answer for one in waiting])
             raise
@@ -177,7 +174,11 @@ class Lane:
                 answer.set_result(outcome)
 
     async def _decide(self, batch: _Batch, waiting: list[_Waiting]) -> None:
-        now = self._clock.now()
+        try:
+            now = self._clock.now()
+        except ClockStepped as stepped:  # before anything was decided
+            self._give_up([one.answer for one in waiting], stepped)
+            raise
         for _ in range(ROUNDS_MAX):
             waiting, needed = self._decide_round(batch, waiting, now)
             if not waiting:
