@@ -5,7 +5,7 @@ from typing import Final
 __all__ = ["INTERRUPTED", "REFUSED", "UNKNOWN", "USAGE"]
 
 REFUSED: Final = 1
-"""The server refused, some lines of a file are bad, or an audit found something."""
+"""The server refused, some lines of a file are bad, or an audit or reconcile found something."""
 
 USAGE: Final = 2
 """The options or files are wrong, or no operator is set up. The number is click's."""
