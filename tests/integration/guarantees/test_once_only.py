@@ -13,9 +13,11 @@ import pytest
 
 from tallymark_protocol.errors import from_call
 from tallymark_server.domain import decide
+from tallymark_server.domain.model.processes import Request
 from tallymark_server.keyring import Keyring
 from tests.doubles.mutant import Mutant, plant
 from tests.integration.guarantees.once_only import LosingStore, Repeated, send_again, send_often
+from tests.integration.guarantees.stale_rows import plant_stale_rows
 from tests.integration.repetition.other_bodies import OTHER_BODIES
 from tests.proof import Proof
 from tests.world.calls import Call, everything_in, journalled, send
@@ -184,7 +186,10 @@ async def test_a_request_takes_effect_once_and_is_answered_alike(
         failures=sum(each.failures for each in rounds),
         faults_fired={f"answer lost {when}": count for when, count in lost.items()}
         | {"another body under the same id": reused["REQUEST_ID_REUSED"]},
-        mutants_killed={"the stored request left out": 1},
+        mutants_killed={
+            "the stored request left out": len(RPCS_WITH_REQUEST_ID),
+            "no unique index: the same request twice in one batch": len(RPCS_WITH_REQUEST_ID),
+        },
         figures={"sendings": sum(each.sendings for each in rounds), "RPCs": rounds[0].requests},
     )
 
@@ -197,4 +202,15 @@ async def test_a_request_that_is_not_stored_would_be_noticed(
     broken = await play_round(tmp_path, keyring, proof, Counter())
 
     assert broken.unequal
+    assert broken.more_effects
+
+
+async def test_the_same_request_twice_in_one_batch_would_be_noticed(
+    tmp_path: Path, keyring: Keyring, proof: Proof, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The planted bug: those that arrive together do not see that one of them was answered."""
+    plant_stale_rows(Request, monkeypatch)
+
+    broken = await play_round(tmp_path, keyring, proof, Counter())
+
     assert broken.more_effects
