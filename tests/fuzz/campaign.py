@@ -35,11 +35,15 @@ PACKAGES: Final = WORK / "packages"
 
 GUIDED_SHARE: Final = 1 / 3
 SPARE_SECONDS: Final = 120
-KEPT_MAX: Final = 40
-KEPT_BYTES_MAX: Final = 512
+KEPT_MAX: Final = 16
+KEPT_BYTES_MAX: Final = 256
 
 _NAMES: Final = [*PARSERS, *(rpc.path for rpc in RPCS)]
 _WRITING: Final = Lock()
+
+
+class _DidNotBegin(Exception):
+    """A process ended before its first input; the message names its log."""
 
 
 def main() -> int:
@@ -57,7 +61,11 @@ def main() -> int:
 
 def _attack(name: str, options: argparse.Namespace) -> Recorded:
     """Attack one parser or RPC, and write down what came of it."""
-    line = _fuzz(name, options) if name in PARSERS else _besiege(name, options)
+    try:
+        line = _fuzz(name, options) if name in PARSERS else _besiege(name, options)
+    except (_DidNotBegin, subprocess.TimeoutExpired) as error:
+        figures = {"first_failure": str(error), "peak_rss_mebibytes": 0}
+        line = Recorded(name=name, trials=0, failures=1, figures=figures)
     with _WRITING:
         LINES.mkdir(parents=True, exist_ok=True)
         _line_file(name).write_text(json.dumps(asdict(line), indent=2))
@@ -148,8 +156,7 @@ def _told_by(module: str, name: str, *arguments: str, seconds: int) -> dict[str,
             check=False,
         )
     if not results.exists():
-        message = f"{module} {name} did not begin; see {log.name}"
-        raise RuntimeError(message)
+        raise _DidNotBegin(log.name)
     told: dict[str, Any] = json.loads(results.read_text())
     if ended.returncode and not (told.get("failure") or told.get("faults")):
         told["failure"] = f"ended with {ended.returncode}; see {log.name}"
