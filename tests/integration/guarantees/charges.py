@@ -7,16 +7,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final, Self
 
-from tallymark.v1 import credit_institution_service_pb2 as books
 from tallymark.v1 import operator_service_pb2 as operators
 from tallymark.v1.credit_institution_service_pb2_grpc import CreditInstitutionServiceStub
 from tallymark_institution.app import Clock, Options, serving
-from tallymark_server.domain.model.actions import Settlement
 from tallymark_server.domain.model.processes import CALL, Due, Process, ProcessState
 from tallymark_server.institution import open_institution_channel
 from tallymark_server.keyring import Keyring
 from tallymark_server.storage.sqlite import SqliteStore
 from tests.doubles.unreliable_institution import Fault, UnreliableInstitution
+from tests.integration.guarantees.charge_books import Books, broken_promises, read_books
 from tests.world.actions import charge
 from tests.world.clock import START, MovedClock
 from tests.world.shop import open_shop
@@ -164,39 +163,13 @@ class DayOfCharges:
         processes = await self.processes()
         return len(due) + sum(not process.is_final for process in processes)
 
-    async def in_the_books(self) -> dict[str, tuple[int, int]]:
-        """Return state and amount of every authorisation, as the institution lists them."""
-        request = books.ListAuthorizationsRequest(page_size=1000)
-        request.since.FromMilliseconds(START - 1_000)
-        request.until.FromMilliseconds(self.clock.now() + 1_000)
-        found: dict[str, tuple[int, int]] = {}
-        while True:
-            answer = await self._stub.ListAuthorizations(request)
-            for one in answer.authorizations:
-                found[one.authorisation_id] = (one.state, one.amount.minor_units)
-            request.page_token = answer.next_page_token
-            if not request.page_token:
-                return found
+    async def books(self) -> Books:
+        """Return what the institution lists of the day."""
+        return await read_books(self._stub, since=START - 1_000, until=self.clock.now() + 1_000)
 
     async def broken_promises(self) -> list[str]:
         """Compare both sides without the server's help, and say what does not fit."""
-        listed = await self.in_the_books()
-        broken = []
-        for process in await self.processes():
-            if process.reverses:
-                continue
-            identifier = f"{process.process_id}-0"
-            state, amount = listed.pop(identifier, (books.AUTHORIZATION_STATE_NEVER_SEEN, 0))
-            assert process.card_total is not None, "every process charges"
-            is_sold = process.state is ProcessState.COMPLETED and not process.reversed_by
-            due = process.card_total.minor_units if is_sold else 0
-            is_taken = state == books.AUTHORIZATION_STATE_CAPTURED
-            if (amount, is_taken) != (due, is_sold):
-                broken.append(f"{process.process_id} {self.institution.faults.get(identifier)}")
-            if process.actions[0].settlement not in _ENDS:
-                broken.append(f"{process.process_id} is not settled")
-        broken += [f"{identifier} is charged, and nobody knows" for identifier in listed]
-        return broken
+        return broken_promises(await self.processes(), await self.books(), self.institution.faults)
 
     async def _start(self) -> None:
         self._store = await SqliteStore.open(self._database, self._keyring.cells)
@@ -262,9 +235,6 @@ class DayOfCharges:
             if any(f"{row.process_id}-{row.action}" not in waited_for for row in rows):
                 return True
         return False
-
-
-_ENDS: Final = {Settlement.NONE, Settlement.SETTLED, Settlement.RELEASED, Settlement.MANUAL}
 
 
 def operators_state(state: ProcessState) -> int:

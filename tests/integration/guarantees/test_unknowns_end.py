@@ -14,6 +14,7 @@ from tallymark_server.keyring import Keyring
 from tallymark_server.lanes import errands
 from tests.doubles.mutant import Mutant, plant
 from tests.doubles.unreliable_institution import Fault
+from tests.integration.guarantees.charge_books import charged_twice
 from tests.integration.guarantees.charges import DayOfCharges
 from tests.proof import Proof
 
@@ -56,6 +57,7 @@ async def test_every_charge_ends_recorded_or_reversed_and_both_sides_agree(
         stuck = await day.reconciled()
         await day.settle_by_hand()
         broken = await day.broken_promises()
+        twice = charged_twice(await day.books())
         settled = await day.reconciled()
         faults, fired = day.institution.faults, day.institution.fired
         starts = day.starts
@@ -71,13 +73,17 @@ async def test_every_charge_ends_recorded_or_reversed_and_both_sides_agree(
     proof.record(
         "G7 charges over an institution that misbehaves",
         trials=charges,
-        failures=still_open + len(broken),
+        failures=still_open + len(broken) + twice,
         faults_fired={fault: fired[fault] for fault in Fault if fault is not Fault.NONE},
         mutants_killed=tuple(BUGS),
         figures={
             "misbehaving": sum(fault is not Fault.NONE for fault in faults.values()),
             "raised to a person": len(by_hand),
             "server starts": starts,
+            "open": still_open,
+            "charged twice": twice,
+            "differences": settled.lasting,
+            "sum at both": sum(money.minor_units for money in settled.sums_there),
             "broken": broken[:10],
         },
     )
