@@ -20,8 +20,18 @@ from tallymark_server.domain.authorisation import (
     ReversalResult,
 )
 from tallymark_server.institution import CreditInstitution, open_institution_channel
+from tallymark_server.tls.authority import Authority, ServerIdentity
+from tests.world.clock import START
 
-__all__ = ["DEADLINE_SECONDS", "NUMBER", "Counter", "MovedClock", "counter", "line_to"]
+__all__ = [
+    "DEADLINE_SECONDS",
+    "NUMBER",
+    "Counter",
+    "MovedClock",
+    "counter",
+    "line_to",
+    "write_identity",
+]
 
 DEADLINE_SECONDS = 30.0
 """Never reached by a test that passes."""
@@ -108,10 +118,14 @@ async def counter(
     line: LineSettings,
     *,
     clock: MovedClock | None = None,
+    authority: Authority | None = None,
     is_up: bool = True,
 ) -> AsyncIterator[Counter]:
     """Serve a gateway on the folder's journal, with a registered card."""
     clock = clock or MovedClock()
+    if authority is not None:
+        identity = authority.issue_server(["127.0.0.1"], now=START)
+        await asyncio.to_thread(write_identity, identity, folder, "gateway")
     options = Options(
         listen="127.0.0.1:0",
         data=folder / "journal",
@@ -119,11 +133,15 @@ async def counter(
         line=line,
         acquirer=ACQUIRER,
         patience=Patience(answer_seconds=DEADLINE_SECONDS),
+        certificate=folder / "gateway.pem" if authority else None,
+        private_key=folder / "gateway.key" if authority else None,
         tell=print,
     )
     async with (
         serving(options, now=clock.now, grace_seconds=0) as (port, gateway),
-        open_institution_channel(f"127.0.0.1:{port}") as channel,
+        open_institution_channel(
+            f"127.0.0.1:{port}", authority.certificates_pem if authority else ""
+        ) as channel,
     ):
         stub = CreditInstitutionServiceStub(channel)
         card = await stub.RegisterCard(
@@ -142,3 +160,9 @@ async def counter(
         if is_up:
             await asyncio.wait_for(gateway.line.signed_on(), DEADLINE_SECONDS)
         yield made
+
+
+def write_identity(identity: ServerIdentity, folder: Path, name: str) -> None:
+    """Write certificate and key into files of this name."""
+    (folder / f"{name}.pem").write_bytes(identity.certificate_pem)
+    (folder / f"{name}.key").write_bytes(identity.private_key_pem)

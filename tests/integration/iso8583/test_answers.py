@@ -257,6 +257,19 @@ async def test_the_host_refuses_a_message_without_an_amount_and_ignores_an_answe
     assert len(host.books.entries) == 1
 
 
+async def test_what_the_host_says_of_its_own_accord_changes_nothing_and_is_told(
+    desk: Counter, host: CardHost, caplog: pytest.LogCaptureFixture
+) -> None:
+    await desk.authorise("a1", 1250)
+    host.say(Message(kind="0600", fields={2: NUMBER, 11: "000001"}))
+    host.say(Message(kind="0110", fields={2: NUMBER, 11: "000001", 37: "999999999999", 39: "00"}))
+
+    assert await desk.capture("a1") is CaptureResult.CAPTURED
+    assert "not for a gateway: 0600" in caplog.text
+    assert "answered what was never asked" in caplog.text
+    assert NUMBER not in caplog.text
+
+
 async def test_captures_that_make_no_sense(desk: Counter, host: CardHost) -> None:
     assert await desk.capture("a1") is CaptureResult.NEVER_SEEN
     await desk.authorise("a1", 77_51)

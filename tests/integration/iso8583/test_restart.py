@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -139,6 +140,20 @@ async def test_all_authorisations_of_a_day_are_listed_page_by_page(
         ("mark", contract.AUTHORIZATION_STATE_REVERSED, 0),
     ]
     assert [each.arrived_at for each in listed] == [at(began + number) for number in range(1, 6)]
+
+
+@pytest.mark.parametrize("page_token", ["a0", "then a0"])
+async def test_a_token_of_another_list_is_refused(
+    tmp_path: Path, host_port: int, page_token: str
+) -> None:
+    async with counter(tmp_path, line_to(host_port)) as desk:
+        request = contract.ListAuthorizationsRequest(
+            since=at(0), until=at(1), page_token=page_token
+        )
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await desk.stub.ListAuthorizations(request, timeout=DEADLINE_SECONDS)
+
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 def at(seconds: float) -> Timestamp:

@@ -99,7 +99,7 @@ class HostLine:
                 async with self._connected() as reader:
                     await self._serve(reader)
             except* (*_ENDS, _Refused, LineDown) as errors:
-                _LOG.warning("the line to the host is down: %s", errors.exceptions[0])
+                _LOG.warning("the line to the host is down: %r", errors.exceptions[0])
             if _is_cancelled():  # a group that fails and is cancelled at once tells of its failure
                 raise asyncio.CancelledError
             if self._was_up:

@@ -6,6 +6,7 @@ number, transmission time and reference.
 
 import asyncio
 import contextlib
+import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
@@ -58,10 +59,12 @@ class CardHost:
         self._changed = asyncio.Event()
 
     @contextlib.asynccontextmanager
-    async def listening(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[int]:
+    async def listening(
+        self, host: str = "127.0.0.1", port: int = 0, *, tls: ssl.SSLContext | None = None
+    ) -> AsyncIterator[int]:
         """Serve inside the block, which gets the port. Raises CannotListen."""
         try:
-            server = await asyncio.start_server(self._accept, host, port)
+            server = await asyncio.start_server(self._accept, host, port, ssl=tls)
         except OSError as error:
             message = f"{host}:{port} cannot be listened on: {error.strerror}."
             raise CannotListen(message) from error
