@@ -33,6 +33,7 @@ from tallymark_server.lanes.lane import Changes, Lane
 from tallymark_server.limits import Limits, Turnstile
 from tallymark_server.passwords import PasswordProfile, Passwords
 from tallymark_server.ports import PortNumbers, Ports, Services
+from tallymark_server.services.adoption import Adoption
 from tallymark_server.services.answering import load_one
 from tallymark_server.services.callers import Callers
 from tallymark_server.services.checkpoints import Checkpoints
@@ -45,7 +46,7 @@ from tallymark_server.services.number_sender import NumberSender
 from tallymark_server.services.operator import OperatorService, local_operator
 from tallymark_server.services.operator_keys import KeyRings
 from tallymark_server.services.password_guard import PasswordGuard
-from tallymark_server.services.peer_keys import CertifiedPeers, PeerKeys, UnsafeNamedPeers
+from tallymark_server.services.peer_keys import CertifiedPeers, PeerKey, PeerKeys, UnsafeNamedPeers
 from tallymark_server.services.sealed_records import SealedRecords
 from tallymark_server.services.tag_maker import TagMaker
 from tallymark_server.services.terminal import TerminalService
@@ -86,6 +87,9 @@ class Parts:
 
     keep_shown: Callable[[Shown], None] = lambda _: None
     """Writes down for the next start what a client has shown that the database does not have."""
+
+    has_room: Callable[[], bool] = lambda: True
+    """Whether the disk has room for something new."""
 
     backups: Backups | None = None
     """Makes backups while serving; None for a store that has no file."""
@@ -166,14 +170,23 @@ async def serve(
 async def running(parts: Parts, numbers: PortNumbers) -> AsyncIterator[Core]:
     """Run a server without ports; it tells whoever enrols the numbers of those that it is given."""
     feed = Feed()
-    callers = Callers(store=parts.store, clock=parts.clock)
+
+    async def adopt(key: PeerKey) -> None:
+        await adoption.adopt(key)
+
+    callers = Callers(store=parts.store, clock=parts.clock, adopt=adopt)
     observers = [feed.publish, callers.forget]
 
     def tell(changes: Changes) -> None:
         for observe in observers:
             observe(changes)
 
-    lane = Lane(store=parts.store, clock=parts.clock, on_commit=tell)
+    lane = Lane(store=parts.store, clock=parts.clock, on_commit=tell, has_room=parts.has_room)
+    adoption = Adoption(
+        lane=lane,
+        store=parts.store,
+        backdated_seconds=parts.authority.lives.backdated_seconds,
+    )
     completer = Completer(
         store=parts.store,
         lane=lane,

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Final
 
 from tallymark_protocol.errors import Refused, TallymarkError
-from tallymark_terminal.journal import Journal
+from tallymark_terminal.journal import Journal, Stage
 from tallymark_terminal.key_table import OpenRecovery
 from tallymark_terminal.server_connection import ServerConnection
 
@@ -39,12 +39,26 @@ class Reporting:
     async def answer(self, asked: OpenRecovery) -> None:
         """Report everything, unless that was done; what fails is tried again later."""
         if await self._journal.has_reported(asked.recovery_id):
+            await self._report_open(asked)
             return
         self._warn("The server was restored from a backup. This terminal reports what it sold.")
         with suppress(TallymarkError):
             await self._report(asked)
             await self._take_back_again(asked)
             await self._journal.keep_report(asked.recovery_id)
+
+    async def _report_open(self, asked: OpenRecovery) -> None:
+        """Report what is shown and cannot be completed: a sale on hold that was completed since."""
+        records = [
+            sale.sealed_record
+            for sale in await self._journal.open_sales()
+            if sale.stage is Stage.SHOWN and sale.sealed_record
+        ]
+        for batch in _batches(records):
+            with suppress(TallymarkError):
+                await self._server.report_sales(
+                    recovery_id=asked.recovery_id, sealed_records=batch, is_last=True
+                )
 
     async def _report(self, asked: OpenRecovery) -> None:
         sales = await self._journal.executed_since(asked.lost_since - MARGIN_SECONDS)

@@ -92,6 +92,7 @@ _RULES: dict[type[Command], _Rule] = {
     commands.RecordRecheck: settling.record_recheck,
     commands.Enrol: enrolment.enrol,
     commands.RenewCertificate: enrolment.renew_certificate,
+    commands.AdoptKey: enrolment.adopt_key,
     commands.CreateOperator: _timeless(enrolment.create_operator),
     commands.RevokeOperator: _timeless(enrolment.revoke_operator),
     commands.CreateMerchant: _timeless(directory.create_merchant),

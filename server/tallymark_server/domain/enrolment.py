@@ -12,6 +12,7 @@ import msgspec
 from tallymark_protocol.reasons import Reason
 from tallymark_server.domain.answers import CertificateAnswer, RowAnswer
 from tallymark_server.domain.commands import (
+    AdoptKey,
     CreateOperator,
     CreateTerminal,
     Enrol,
@@ -31,11 +32,13 @@ from tallymark_server.domain.model.merchants import (
     Terminal,
     TerminalState,
 )
+from tallymark_server.domain.model.recovery import Recovery
 from tallymark_server.domain.refused import Refused
 from tallymark_server.domain.state import Draft
 
 __all__ = [
     "KEYS_MAX",
+    "adopt_key",
     "create_operator",
     "create_terminal",
     "enrol",
@@ -77,6 +80,23 @@ def renew_certificate(draft: Draft, command: RenewCertificate, now: int) -> Cert
     owner = _owner(draft, command.caller.kind, command.caller.caller_id)
     if not _may_call(owner):
         raise Refused(Reason.CREDENTIALS_INVALID)
+    return _allow(draft, owner, command, now)
+
+
+def adopt_key(draft: Draft, command: AdoptKey, now: int) -> CertificateAnswer:
+    """Let a key call that the server had certified after the backup that it was restored from.
+
+    Its certificate is proof of that. Only while a recovery is open, and for an owner whom the
+    backup knows as enrolled; who was shut out since comes back, and has to be shut out again.
+    """
+    recovery = draft.get(Recovery.key_of_newest())
+    if recovery is None or not recovery.is_unsettled:
+        raise Refused(Reason.CREDENTIALS_INVALID)
+    owner = _find_owner(draft, command.kind, command.owner_id)
+    if owner is None or not _may_call(owner):
+        raise Refused(Reason.CREDENTIALS_INVALID)
+    if command.issued_at < recovery.lost_since:
+        raise Refused(Reason.CREDENTIALS_INVALID)  # it was shut out before
     return _allow(draft, owner, command, now)
 
 
@@ -160,7 +180,7 @@ def reenrol_terminal(draft: Draft, command: ReenrolTerminal) -> RowAnswer:
 
 
 def _allow(
-    draft: Draft, owner: _Owner, command: Enrol | RenewCertificate, now: int
+    draft: Draft, owner: _Owner, command: Enrol | RenewCertificate | AdoptKey, now: int
 ) -> CertificateAnswer:
     """Put a key on the list, and take off it what is over, and the oldest beyond the bound."""
     kind, owner_id = _name_of(owner)
@@ -208,13 +228,15 @@ def _shut_out(draft: Draft, keys: Iterable[CertifiedKey]) -> None:
 
 def _owner(draft: Draft, kind: CallerKind, owner_id: str) -> _Owner:
     """Return whose key it is; whoever calls or enrols was created before."""
-    owner: _Owner | None
-    if kind is CallerKind.TERMINAL:
-        owner = draft.get(Terminal.key_of(owner_id))
-    else:
-        owner = draft.get(Operator.key_of(owner_id))
+    owner = _find_owner(draft, kind, owner_id)
     assert owner is not None, "a caller exists"
     return owner
+
+
+def _find_owner(draft: Draft, kind: CallerKind, owner_id: str) -> _Owner | None:
+    if kind is CallerKind.TERMINAL:
+        return draft.get(Terminal.key_of(owner_id))
+    return draft.get(Operator.key_of(owner_id))
 
 
 def _name_of(owner: _Owner) -> tuple[CallerKind, str]:

@@ -45,8 +45,11 @@ def customer_partition(caller: Caller) -> int:
 class Callers:
     """Finds callers by session token or key. Commits that end a session or key make it forget."""
 
-    def __init__(self, *, store: Store, clock: Clock) -> None:
-        """Start knowing nobody."""
+    def __init__(
+        self, *, store: Store, clock: Clock, adopt: Callable[[PeerKey], Awaitable[None]]
+    ) -> None:
+        """Start knowing nobody; take what knows a key again that a restored database has lost."""
+        self._adopt = adopt
         self._store = store
         self._clock = clock
         self._known: OrderedDict[str, _Known] = OrderedDict()
@@ -76,7 +79,11 @@ class Callers:
             Refused: CREDENTIALS_INVALID, CERTIFICATE_EXPIRED, CALLER_NOT_ALLOWED.
 
         """
-        caller, ends_at = await self._find(key.key_hash, self._owner)
+        try:
+            caller, ends_at = await self._find(key.key_hash, self._owner)
+        except Refused:
+            await self._adopt(key)
+            caller, ends_at = await self._find(key.key_hash, self._owner)
         if self._clock.now() >= min(ends_at, key.expires_at):
             raise Refused(Reason.CERTIFICATE_EXPIRED)
         if caller.kind is not needed:

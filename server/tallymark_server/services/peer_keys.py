@@ -20,14 +20,19 @@ CACHE_MAX: Final = 20_000
 
 _NEVER: Final = 2**63
 
+_SCHEME: Final = "tallymark:"
+
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class PeerKey(NamedTuple):
-    """A key by its hash, and the end of the certificate in milliseconds since 1970."""
+    """A key by its hash, and what its certificate says; times in milliseconds since 1970."""
 
     key_hash: str
     expires_at: int
+    not_before: int = 0
+    name: str = ""
+    """Whom it was issued to, as in "terminal/till-1"; "" if it does not say."""
 
 
 class PeerKeys(Protocol):
@@ -72,5 +77,19 @@ class UnsafeNamedPeers:
 
 def _read(pem: bytes) -> PeerKey:
     certificate = x509.load_pem_x509_certificate(pem)
-    expires_at = round(certificate.not_valid_after_utc.timestamp() * 1000)
-    return PeerKey(public_key_hash(certificate.public_key()), expires_at)
+    return PeerKey(
+        public_key_hash(certificate.public_key()),
+        expires_at=round(certificate.not_valid_after_utc.timestamp() * 1000),
+        not_before=round(certificate.not_valid_before_utc.timestamp() * 1000),
+        name=_name(certificate),
+    )
+
+
+def _name(certificate: x509.Certificate) -> str:
+    """Return the name that the authority has put in (see `Authority.issue_client`)."""
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ""
+    uris = names.get_values_for_type(x509.UniformResourceIdentifier)
+    return next((uri.removeprefix(_SCHEME) for uri in uris if uri.startswith(_SCHEME)), "")

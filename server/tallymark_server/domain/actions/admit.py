@@ -56,7 +56,8 @@ def grant(
     for place, ticket in enumerate(tickets):
         why = why_not(ticket, event.reentry_rule, ask.direction, now)
         if why is None:
-            refuse_frozen(draft, ticket.added_at)
+            if ask.direction is AdmitDirection.ENTRY:
+                refuse_frozen(draft, ticket.added_at)
             return _hold(draft, process, event, ticket, ask.direction)
         if place == 0 or why.reason is RefusalReason.ALREADY_ADMITTED:
             refusal = why

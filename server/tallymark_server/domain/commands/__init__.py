@@ -34,6 +34,7 @@ from tallymark_server.domain.commands.directory import (
     SetPolicy,
 )
 from tallymark_server.domain.commands.enrolment import (
+    AdoptKey,
     CreateOperator,
     CreateTerminal,
     Enrol,
@@ -79,6 +80,7 @@ __all__ = [
     "AddBill",
     "AddDevice",
     "AddTicket",
+    "AdoptKey",
     "Caller",
     "ChangePassword",
     "CodeIdentification",

@@ -4,6 +4,7 @@ from tallymark_server.domain.commands.command import Command
 from tallymark_server.domain.model.merchants import CallerKind
 
 __all__ = [
+    "AdoptKey",
     "CreateOperator",
     "CreateTerminal",
     "Enrol",
@@ -66,3 +67,14 @@ class ReenrolTerminal(Command, frozen=True, kw_only=True):
     terminal_id: str
     generation: int
     code_hash: str
+
+
+class AdoptKey(Command, frozen=True, kw_only=True):
+    """Know a key again whose certificate was issued after the backup that was restored."""
+
+    kind: CallerKind
+    owner_id: str
+    key_hash: str
+    issued_at: int
+    expires_at: int
+    certificate_pem: str = ""
