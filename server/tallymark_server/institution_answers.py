@@ -117,11 +117,15 @@ def to_listed(message: contract.ListedAuthorization) -> ListedAuthorisation:
         amount = Money(
             currency_code=message.amount.currency_code, minor_units=message.amount.minor_units
         )
+    try:
+        arrived_at = message.arrived_at.ToMilliseconds()
+    except ValueError:
+        raise InstitutionDisagrees(_unclear("a time that is none")) from None
     return ListedAuthorisation(
         authorisation_id=message.authorisation_id,
         state=state,
         amount=amount,
-        arrived_at=message.arrived_at.ToMilliseconds(),
+        arrived_at=arrived_at,
     )
 
 

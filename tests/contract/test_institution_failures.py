@@ -19,6 +19,7 @@ from tallymark_server.domain.authorisation import (
     InstitutionUnavailable,
 )
 from tallymark_server.institution import CreditInstitution, open_institution_channel
+from tallymark_server.institution_answers import to_listed
 
 from .institution_fixtures import DEADLINE_SECONDS, trial
 
@@ -234,3 +235,13 @@ async def test_stopping_during_a_call_is_silence() -> None:
 
         tasks.create_task(ask())
         await running.clock.somebody_waits.wait()
+
+
+@pytest.mark.parametrize("seconds", [2**62, -(2**62)])
+def test_a_listed_charge_of_no_time_that_is_one_is_no_answer(seconds: int) -> None:
+    """The library's own error ended a day's comparison as a mistake of the server."""
+    listed = contract.ListedAuthorization(state=contract.AUTHORIZATION_STATE_DECIDED)
+    listed.arrived_at.seconds = seconds
+
+    with pytest.raises(InstitutionDisagrees, match="a time that is none"):
+        to_listed(listed)
