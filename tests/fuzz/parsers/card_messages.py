@@ -1,8 +1,13 @@
-"""ISO 8583 messages, as a card host sends them to the gateway."""
+"""What the card side answers: the institution to the server, a card host to the gateway."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
+from google.protobuf.message import DecodeError
+
+from tallymark.v1 import credit_institution_service_pb2 as contract
+from tallymark.v1 import money_pb2
 from tallymark_institution.iso8583.gateway.messages import read_answer
 from tallymark_institution.iso8583.message import (
     FIELDS_UNTOLD,
@@ -13,6 +18,8 @@ from tallymark_institution.iso8583.message import (
     read_message,
     unpack,
 )
+from tallymark_server import institution_answers as answers
+from tallymark_server.domain.authorisation import InstitutionDisagrees
 from tests.fuzz.parser import Parser
 
 __all__ = ["PARSERS"]
@@ -75,7 +82,57 @@ def _unpack(data: bytes) -> Message:
     return message
 
 
+# The institution's answers. The first byte says which one it is; the rest is a protobuf message.
+
+_ANSWERS: tuple[tuple[Any, Callable[[Any], object]], ...] = (
+    (contract.CreditInstitutionServiceRegisterCardResponse, answers.to_card),
+    (contract.AuthorizeResponse, answers.to_result),
+    (contract.GetAuthorizationResponse, answers.to_lookup),
+    (contract.ListedAuthorization, answers.to_listed),
+    (contract.CaptureResponse, answers.to_capture_result),
+    (contract.ReverseResponse, answers.to_reversal_result),
+)
+
+
+def _read_answer(data: bytes) -> object:
+    kind, read = _ANSWERS[(data[0] if data else 0) % len(_ANSWERS)]
+    return read(kind.FromString(data[1:]))
+
+
+def _institution_answers() -> Sequence[bytes]:
+    approved = contract.AuthorizeResponse(
+        result=contract.AUTHORIZATION_RESULT_APPROVED,
+        approved_amount=money_pb2.Money(currency_code="EUR", minor_units=420),
+        authorisation_code="A1B2C3",
+    )
+    listed = contract.ListedAuthorization(
+        authorisation_id="00" * 17, state=contract.AUTHORIZATION_STATE_CAPTURED
+    )
+    listed.arrived_at.FromMilliseconds(1_790_000_000_123)
+    listed.amount.CopyFrom(approved.approved_amount)
+    good = (
+        contract.CreditInstitutionServiceRegisterCardResponse(
+            card_token="t" * 32, brand="VISA", last_four="4242"
+        ),
+        approved,
+        contract.GetAuthorizationResponse(
+            state=contract.AUTHORIZATION_STATE_DECIDED, answer=approved
+        ),
+        listed,
+        contract.CaptureResponse(result=contract.CAPTURE_RESULT_CAPTURED),
+        contract.ReverseResponse(result=contract.REVERSE_RESULT_REVERSED),
+    )
+    return [bytes([number]) + each.SerializeToString() for number, each in enumerate(good)]
+
+
 PARSERS = (
+    Parser(
+        name="institution_answer",
+        read=_read_answer,
+        # gRPC itself refuses bytes that are no message, before anybody reads them.
+        refusals=(InstitutionDisagrees, DecodeError),
+        seeds=_institution_answers,
+    ),
     Parser(
         name="iso8583",
         read=_unpack,
