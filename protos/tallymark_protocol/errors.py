@@ -164,12 +164,17 @@ class _Details:
         return Reason(self.info.reason)
 
 
+_NOT_DONE = frozenset(
+    {Reason.OVERLOADED, Reason.RATE_LIMITED, Reason.SHUTTING_DOWN, Reason.DISK_NEARLY_FULL}
+)
+
+
 def from_call(error: grpc.aio.AioRpcError) -> TallymarkError:
     """Return the error that the server raised, or an `UnknownOutcome` for a failure on the way."""
     details = _Details(error.trailing_metadata())
     reason = details.reason
     kind: type[TallymarkError] = Refused
-    if reason in {Reason.OVERLOADED, Reason.RATE_LIMITED, Reason.SHUTTING_DOWN}:
+    if reason in _NOT_DONE:
         kind = NotDone
     elif error.code() in _UNKNOWN_STATUSES:
         kind = UnknownOutcome

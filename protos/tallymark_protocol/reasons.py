@@ -79,6 +79,7 @@ class Reason(StrEnum):
     KEY_NOT_FOUND = "KEY_NOT_FOUND"
     BACKUP_FAILED = "BACKUP_FAILED"
     RECOVERY_NOT_OPEN = "RECOVERY_NOT_OPEN"
+    DISK_NEARLY_FULL = "DISK_NEARLY_FULL"
 
 
 class Description(NamedTuple):
@@ -316,5 +317,9 @@ DESCRIPTIONS: dict[Reason, Description] = {
     Reason.RECOVERY_NOT_OPEN: Description(
         "FAILED_PRECONDITION",
         "No recovery with this id is open.",
+    ),
+    Reason.DISK_NEARLY_FULL: Description(
+        "RESOURCE_EXHAUSTED",
+        "The server's disk is nearly full. Try again later.",
     ),
 }

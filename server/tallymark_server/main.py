@@ -32,6 +32,7 @@ from tallymark_server.passwords import PROFILES
 from tallymark_server.server_files import remove_ready_file, write_files
 from tallymark_server.services.number_sender import LogNumberSender
 from tallymark_server.settings import Settings, institution_ca_pem
+from tallymark_server.storage.free_space import FLOOR_MEBIBYTES, FreeSpace
 from tallymark_server.storage.sqlite import SqliteStore
 from tallymark_server.storage.sqlite_backup import Backups
 from tallymark_server.storage.sqlite_database import StoreRefused
@@ -130,6 +131,15 @@ _log = logging.getLogger("tallymark_server")
     help="How far the machine's clock may be moved while the server serves; beyond it the server "
     "stops with exit code 4.",
 )
+@click.option(
+    "--free-space-floor",
+    "free_space_floor_mebibytes",
+    type=click.IntRange(min=0),
+    default=FLOOR_MEBIBYTES,
+    show_default=True,
+    metavar="MEBIBYTES",
+    help="Room on the disk of DATA below which nothing new is begun, until there is more again.",
+)
 @key_options
 @guard_options
 @click.version_option(package_name="tallymark-server")
@@ -149,6 +159,7 @@ def main(  # noqa: PLR0913 -- one parameter for each option
     institution_ca_file: Path | None,
     ready_file: Path | None,
     clock_step_seconds_max: float,
+    free_space_floor_mebibytes: int,
     **rates: tuple[float, int],
 ) -> None:
     """Run the Tallymark server.
@@ -178,6 +189,7 @@ def main(  # noqa: PLR0913 -- one parameter for each option
             institution_ca_file=institution_ca_file,
             ready_file=ready_file,
             clock_step_seconds_max=clock_step_seconds_max,
+            free_space_floor_bytes=free_space_floor_mebibytes << 20,
             password_profile=PROFILES[password_profile],
             limits=limits_of(rates),
         )
@@ -231,6 +243,7 @@ async def _run(settings: Settings) -> int:
             tls=None if settings.unsafe_plain_text else tls,
             operator_id=settings.operator_id,
             keep_shown=high_water.keep_shown,
+            has_room=FreeSpace(settings.data, settings.free_space_floor_bytes),
             backups=Backups(database=database, folder=settings.data / "backups"),
         )
         app = await stack.enter_async_context(
@@ -260,7 +273,13 @@ async def _run(settings: Settings) -> int:
         return EXIT_CLOCK_STEPPED
     if app.witnesses.shown is not None:
         return EXIT_WENT_BACK
-    return 0 if was_told else EXIT_STORE_FAILED
+    if was_told:
+        return 0
+    why = store.failure or "a part of it failed, see above"
+    click.echo(
+        f"tallymark-server stopped by itself: {why}. Whatever was answered is kept.", err=True
+    )
+    return EXIT_STORE_FAILED
 
 
 def _told_by_signals() -> asyncio.Event:

@@ -8,6 +8,7 @@ from typing import Final
 
 from tallymark_server.limits import Limits
 from tallymark_server.passwords import PasswordProfile
+from tallymark_server.storage.free_space import FLOOR_MEBIBYTES
 
 __all__ = ["Settings", "institution_ca_pem"]
 
@@ -33,6 +34,7 @@ class Settings:
     password_profile: PasswordProfile
     limits: Limits
     operator_id: str = "first"
+    free_space_floor_bytes: int = FLOOR_MEBIBYTES << 20
 
     def check(self) -> None:
         """Refuse what would be dangerous.

@@ -95,6 +95,7 @@ _ERROR_WORDS: Final = {
     Reason.KEY_NOT_FOUND: "The server has no such key.",
     Reason.BACKUP_FAILED: "The server could not make the backup.",
     Reason.RECOVERY_NOT_OPEN: "The server does not ask for earlier sales any more.",
+    Reason.DISK_NEARLY_FULL: "The server's disk is nearly full.",
 }
 
 _REVERSAL_WORDS: Final = {

@@ -20,9 +20,22 @@ from tallymark_protocol.errors import NotDone, TallymarkError, UnknownOutcome
 from tallymark_protocol.reasons import Reason
 from tallymark_server.clock import Clock, ClockStepped
 from tallymark_server.domain.answers import Answer
-from tallymark_server.domain.commands import Command
+from tallymark_server.domain.commands import (
+    Command,
+    CompleteProcess,
+    ConfirmProcess,
+    RemoveDevice,
+    ReverseProcess,
+    RevokeCode,
+    RevokeDevice,
+    RevokeKey,
+    RevokeOperator,
+    RevokeTerminal,
+    SettleProcess,
+)
 from tallymark_server.domain.decide import Decision, decide
 from tallymark_server.domain.model.journal import JournalEntry, JournalHead, Record
+from tallymark_server.domain.model.merchants import CallerKind
 from tallymark_server.domain.state import Key, Need, Row, Rows
 from tallymark_server.lanes.row_memory import RowMemory
 from tallymark_server.storage.store import Store
@@ -50,9 +63,31 @@ The longest rule asks less than half as often; more is a fault.
 RETRY_AFTER_SECONDS: Final = 0.5
 """When a caller that was sent away may come back."""
 
+ROOM_AFTER_SECONDS: Final = 30.0
+"""When a caller may come back whom a nearly full disk sent away: a person has to make room."""
+
+_ENDS: Final = (
+    CompleteProcess,
+    ConfirmProcess,
+    RemoveDevice,
+    ReverseProcess,
+    RevokeCode,
+    RevokeDevice,
+    RevokeKey,
+    RevokeOperator,
+    RevokeTerminal,
+    SettleProcess,
+)
+"""What frees, or must not wait for a person: it is taken as long as anything can be written."""
+
 Changes = Mapping[Key[Any], Row | None]
 
 _log = logging.getLogger(__name__)
+
+
+def _begins(command: Command) -> bool:
+    """Say whether a caller wants something new; the server itself only ends what was begun."""
+    return command.caller.kind is not CallerKind.SERVER and not isinstance(command, _ENDS)
 
 
 class _Waiting(NamedTuple):
@@ -92,11 +127,19 @@ class _Batch:
 class Lane:
     """Decides commands in batches. `run` it in a task; `submit` from anywhere on the same loop."""
 
-    def __init__(self, *, store: Store, clock: Clock, on_commit: Callable[[Changes], None]) -> None:
-        """Take the store, and whom to tell of every committed batch of changes."""
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        on_commit: Callable[[Changes], None],
+        has_room: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Take the store, whom to tell of every committed batch, and what knows of a full disk."""
         self._store = store
         self._clock = clock
         self._on_commit = on_commit
+        self._has_room = has_room
         self._queue: deque[_Waiting] = deque()
         self._arrived = asyncio.Event()
         self._stopping = False
@@ -107,7 +150,8 @@ class Lane:
         """Return the answer, once it is durable.
 
         Raises:
-            NotDone: too much is waiting, or the lane is stopping; nothing was done.
+            NotDone: too much is waiting, the lane is stopping, or the disk is nearly full; nothing
+                was done.
             UnknownOutcome: a fault; the same request may be repeated.
 
         """
@@ -115,6 +159,8 @@ class Lane:
             raise NotDone(Reason.SHUTTING_DOWN, retry_after_seconds=RETRY_AFTER_SECONDS)
         if len(self._queue) >= QUEUE_MAX:
             raise NotDone(Reason.OVERLOADED, retry_after_seconds=RETRY_AFTER_SECONDS)
+        if not self._has_room() and _begins(command):
+            raise NotDone(Reason.DISK_NEARLY_FULL, retry_after_seconds=ROOM_AFTER_SECONDS)
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._queue.append(_Waiting(command, answer))
         self._arrived.set()

@@ -32,6 +32,12 @@ async def a_full_lane(stage: Stage, patch: _Patch) -> Call:
     return _revoke(stage)
 
 
+async def a_disk_that_is_nearly_full(stage: Stage, patch: _Patch) -> Call:
+    patch.setattr(stage.world.app.lane, "_has_room", lambda: False)
+    request = customer.InviteDeviceRequest(request_id=new_id())
+    return Call(stage.ana, "InviteDevice", request)
+
+
 async def too_many_passwords(stage: Stage, patch: _Patch) -> Call:
     patch.setattr(hashing, "WAITING_MAX", 0)
     return Call(Actor(stage.ana.stub), "SignIn", sign_in_request(stage.ana))
@@ -100,6 +106,7 @@ CASES = (
     Case(reason=Reason.RECOVERY_NOT_OPEN, arrange=reporting_to_nobody),
     Case(reason=Reason.OVERLOADED, arrange=a_full_lane),
     Case(reason=Reason.OVERLOADED, arrange=too_many_passwords),
+    Case(reason=Reason.DISK_NEARLY_FULL, arrange=a_disk_that_is_nearly_full),
     Case(reason=Reason.SHUTTING_DOWN, arrange=a_lane_that_ends),
     Case(reason=Reason.STORE_FAILED, arrange=a_disk_that_does_not_write),
     Case(reason=Reason.STORE_FAILED, arrange=a_disk_that_does_not_read),

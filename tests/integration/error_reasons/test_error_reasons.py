@@ -48,6 +48,7 @@ CLASSES: dict[Reason, type[TallymarkError]] = {
     Reason.OVERLOADED: NotDone,
     Reason.RATE_LIMITED: NotDone,
     Reason.SHUTTING_DOWN: NotDone,
+    Reason.DISK_NEARLY_FULL: NotDone,
     Reason.INSTITUTION_UNAVAILABLE: UnknownOutcome,
     Reason.STORE_FAILED: UnknownOutcome,
     Reason.INTERNAL: UnknownOutcome,

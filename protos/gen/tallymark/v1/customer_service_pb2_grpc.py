@@ -42,7 +42,8 @@ class CustomerServiceStub(object):
     REQUEST_ID_REUSED. A call that ended with UNAVAILABLE, DEADLINE_EXCEEDED or CANCELLED has an unknown outcome:
     send it again with the same id. Where there are no credentials, the login name stands for the caller. A request of more
     than 64 KiB ends with RESOURCE_EXHAUSTED and without ErrorInfo. Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields),
-    CALLER_NOT_ALLOWED, OVERLOADED, RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL.
+    CALLER_NOT_ALLOWED, OVERLOADED, RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one
+    with DISK_NEARLY_FULL.
 
     Every RPC that takes a password can fail with PASSWORD_WRONG, PASSWORD_WAIT (too soon after wrong ones) and PASSWORD_LOCKED
     (100 wrong ones in a row: only the operator lets the customer go on).
@@ -163,7 +164,8 @@ class CustomerServiceServicer(object):
     REQUEST_ID_REUSED. A call that ended with UNAVAILABLE, DEADLINE_EXCEEDED or CANCELLED has an unknown outcome:
     send it again with the same id. Where there are no credentials, the login name stands for the caller. A request of more
     than 64 KiB ends with RESOURCE_EXHAUSTED and without ErrorInfo. Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields),
-    CALLER_NOT_ALLOWED, OVERLOADED, RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL.
+    CALLER_NOT_ALLOWED, OVERLOADED, RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one
+    with DISK_NEARLY_FULL.
 
     Every RPC that takes a password can fail with PASSWORD_WRONG, PASSWORD_WAIT (too soon after wrong ones) and PASSWORD_LOCKED
     (100 wrong ones in a row: only the operator lets the customer go on).
@@ -439,7 +441,8 @@ class CustomerService(object):
     REQUEST_ID_REUSED. A call that ended with UNAVAILABLE, DEADLINE_EXCEEDED or CANCELLED has an unknown outcome:
     send it again with the same id. Where there are no credentials, the login name stands for the caller. A request of more
     than 64 KiB ends with RESOURCE_EXHAUSTED and without ErrorInfo. Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields),
-    CALLER_NOT_ALLOWED, OVERLOADED, RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL.
+    CALLER_NOT_ALLOWED, OVERLOADED, RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one
+    with DISK_NEARLY_FULL.
 
     Every RPC that takes a password can fail with PASSWORD_WRONG, PASSWORD_WAIT (too soon after wrong ones) and PASSWORD_LOCKED
     (100 wrong ones in a row: only the operator lets the customer go on).

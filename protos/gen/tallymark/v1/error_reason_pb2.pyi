@@ -525,6 +525,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         {"reason": "RECOVERY_NOT_OPEN", "domain": "tallymark", "metadata": {}}
         Message: "No recovery with this id is open."
     """
+    ERROR_REASON_DISK_NEARLY_FULL: _ErrorReason.ValueType  # 69
+    """The server's disk is nearly full, so nothing new is begun; what was begun can still be completed, reversed or revoked.
+    Nothing was done; send the same request again after the delay in google.rpc.RetryInfo. Status RESOURCE_EXHAUSTED.
+
+    Example:
+        {"reason": "DISK_NEARLY_FULL", "domain": "tallymark", "metadata": {}}
+        Message: "The server's disk is nearly full. Try again later."
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is every reason for which a call can fail. The status of a failed call carries a google.rpc.ErrorInfo whose `reason`
@@ -1042,5 +1050,13 @@ ERROR_REASON_RECOVERY_NOT_OPEN: ErrorReason.ValueType  # 68
 Example:
     {"reason": "RECOVERY_NOT_OPEN", "domain": "tallymark", "metadata": {}}
     Message: "No recovery with this id is open."
+"""
+ERROR_REASON_DISK_NEARLY_FULL: ErrorReason.ValueType  # 69
+"""The server's disk is nearly full, so nothing new is begun; what was begun can still be completed, reversed or revoked.
+Nothing was done; send the same request again after the delay in google.rpc.RetryInfo. Status RESOURCE_EXHAUSTED.
+
+Example:
+    {"reason": "DISK_NEARLY_FULL", "domain": "tallymark", "metadata": {}}
+    Message: "The server's disk is nearly full. Try again later."
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -42,7 +42,8 @@ class OperatorServiceStub(object):
     one, and the other way round, calls end with UNIMPLEMENTED.
 
     Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields), CALLER_NOT_ALLOWED, OVERLOADED,
-    RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL; every list with a page token with PAGE_TOKEN_INVALID.
+    RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with DISK_NEARLY_FULL; every list with
+    a page token with PAGE_TOKEN_INVALID.
     """
 
     def __init__(self, channel):
@@ -275,7 +276,8 @@ class OperatorServiceServicer(object):
     one, and the other way round, calls end with UNIMPLEMENTED.
 
     Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields), CALLER_NOT_ALLOWED, OVERLOADED,
-    RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL; every list with a page token with PAGE_TOKEN_INVALID.
+    RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with DISK_NEARLY_FULL; every list with
+    a page token with PAGE_TOKEN_INVALID.
     """
 
     def EnrollOperator(self, request, context):
@@ -819,7 +821,8 @@ class OperatorService(object):
     one, and the other way round, calls end with UNIMPLEMENTED.
 
     Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields), CALLER_NOT_ALLOWED, OVERLOADED,
-    RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL; every list with a page token with PAGE_TOKEN_INVALID.
+    RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with DISK_NEARLY_FULL; every list with
+    a page token with PAGE_TOKEN_INVALID.
     """
 
     @staticmethod

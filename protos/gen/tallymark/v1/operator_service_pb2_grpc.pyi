@@ -29,7 +29,8 @@ class OperatorServiceStub:
     one, and the other way round, calls end with UNIMPLEMENTED.
 
     Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields), CALLER_NOT_ALLOWED, OVERLOADED,
-    RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL; every list with a page token with PAGE_TOKEN_INVALID.
+    RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with DISK_NEARLY_FULL; every list with
+    a page token with PAGE_TOKEN_INVALID.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -170,7 +171,8 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
     one, and the other way round, calls end with UNIMPLEMENTED.
 
     Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields), CALLER_NOT_ALLOWED, OVERLOADED,
-    RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL; every list with a page token with PAGE_TOKEN_INVALID.
+    RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with DISK_NEARLY_FULL; every list with
+    a page token with PAGE_TOKEN_INVALID.
     """
 
     @_abc_1.abstractmethod

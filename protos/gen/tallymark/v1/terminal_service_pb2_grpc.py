@@ -37,7 +37,7 @@ class TerminalServiceStub(object):
 
     How a terminal stays right when answers are lost. (1) Write the request_id and the request down before sending.
     (2) An answer is OK, refused (an error whose status is none of those below, final for this request_id), unknown
-    (UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED, UNKNOWN, INTERNAL, or no answer), or not decided: OVERLOADED, and
+    (UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED, UNKNOWN, INTERNAL, or no answer), or not decided: OVERLOADED, DISK_NEARLY_FULL, and
     UNAUTHENTICATED or PERMISSION_DENIED, which nothing was done for and the same request may follow later.
     (3) After an unknown answer send the same request again with the same request_id and equal in every field, or ask
     GetProcess by that request_id; never make a new request_id for the same sale.
@@ -47,7 +47,8 @@ class TerminalServiceStub(object):
     completed or reversed, also if it only read points: else it becomes OVERDUE and waits for an operator.
 
     Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields), CALLER_NOT_ALLOWED, OVERLOADED,
-    RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with REQUEST_ID_REUSED (the id was used with another body);
+    RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with DISK_NEARLY_FULL and REQUEST_ID_REUSED
+    (the id was used with another body);
     every one that identifies by a code with CODE_MALFORMED, CODE_KEY_UNKNOWN and CODE_NOT_GENUINE. A request of more than
     64 KiB ends with RESOURCE_EXHAUSTED and without ErrorInfo.
     """
@@ -127,7 +128,7 @@ class TerminalServiceServicer(object):
 
     How a terminal stays right when answers are lost. (1) Write the request_id and the request down before sending.
     (2) An answer is OK, refused (an error whose status is none of those below, final for this request_id), unknown
-    (UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED, UNKNOWN, INTERNAL, or no answer), or not decided: OVERLOADED, and
+    (UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED, UNKNOWN, INTERNAL, or no answer), or not decided: OVERLOADED, DISK_NEARLY_FULL, and
     UNAUTHENTICATED or PERMISSION_DENIED, which nothing was done for and the same request may follow later.
     (3) After an unknown answer send the same request again with the same request_id and equal in every field, or ask
     GetProcess by that request_id; never make a new request_id for the same sale.
@@ -137,7 +138,8 @@ class TerminalServiceServicer(object):
     completed or reversed, also if it only read points: else it becomes OVERDUE and waits for an operator.
 
     Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields), CALLER_NOT_ALLOWED, OVERLOADED,
-    RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with REQUEST_ID_REUSED (the id was used with another body);
+    RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with DISK_NEARLY_FULL and REQUEST_ID_REUSED
+    (the id was used with another body);
     every one that identifies by a code with CODE_MALFORMED, CODE_KEY_UNKNOWN and CODE_NOT_GENUINE. A request of more than
     64 KiB ends with RESOURCE_EXHAUSTED and without ErrorInfo.
     """
@@ -324,7 +326,7 @@ class TerminalService(object):
 
     How a terminal stays right when answers are lost. (1) Write the request_id and the request down before sending.
     (2) An answer is OK, refused (an error whose status is none of those below, final for this request_id), unknown
-    (UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED, UNKNOWN, INTERNAL, or no answer), or not decided: OVERLOADED, and
+    (UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED, UNKNOWN, INTERNAL, or no answer), or not decided: OVERLOADED, DISK_NEARLY_FULL, and
     UNAUTHENTICATED or PERMISSION_DENIED, which nothing was done for and the same request may follow later.
     (3) After an unknown answer send the same request again with the same request_id and equal in every field, or ask
     GetProcess by that request_id; never make a new request_id for the same sale.
@@ -334,7 +336,8 @@ class TerminalService(object):
     completed or reversed, also if it only read points: else it becomes OVERDUE and waits for an operator.
 
     Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields), CALLER_NOT_ALLOWED, OVERLOADED,
-    RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with REQUEST_ID_REUSED (the id was used with another body);
+    RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with DISK_NEARLY_FULL and REQUEST_ID_REUSED
+    (the id was used with another body);
     every one that identifies by a code with CODE_MALFORMED, CODE_KEY_UNKNOWN and CODE_NOT_GENUINE. A request of more than
     64 KiB ends with RESOURCE_EXHAUSTED and without ErrorInfo.
     """

@@ -24,7 +24,7 @@ class TerminalServiceStub:
 
     How a terminal stays right when answers are lost. (1) Write the request_id and the request down before sending.
     (2) An answer is OK, refused (an error whose status is none of those below, final for this request_id), unknown
-    (UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED, UNKNOWN, INTERNAL, or no answer), or not decided: OVERLOADED, and
+    (UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED, UNKNOWN, INTERNAL, or no answer), or not decided: OVERLOADED, DISK_NEARLY_FULL, and
     UNAUTHENTICATED or PERMISSION_DENIED, which nothing was done for and the same request may follow later.
     (3) After an unknown answer send the same request again with the same request_id and equal in every field, or ask
     GetProcess by that request_id; never make a new request_id for the same sale.
@@ -34,7 +34,8 @@ class TerminalServiceStub:
     completed or reversed, also if it only read points: else it becomes OVERDUE and waits for an operator.
 
     Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields), CALLER_NOT_ALLOWED, OVERLOADED,
-    RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with REQUEST_ID_REUSED (the id was used with another body);
+    RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with DISK_NEARLY_FULL and REQUEST_ID_REUSED
+    (the id was used with another body);
     every one that identifies by a code with CODE_MALFORMED, CODE_KEY_UNKNOWN and CODE_NOT_GENUINE. A request of more than
     64 KiB ends with RESOURCE_EXHAUSTED and without ErrorInfo.
     """
@@ -113,7 +114,7 @@ class TerminalServiceServicer(metaclass=_abc_1.ABCMeta):
 
     How a terminal stays right when answers are lost. (1) Write the request_id and the request down before sending.
     (2) An answer is OK, refused (an error whose status is none of those below, final for this request_id), unknown
-    (UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED, UNKNOWN, INTERNAL, or no answer), or not decided: OVERLOADED, and
+    (UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED, UNKNOWN, INTERNAL, or no answer), or not decided: OVERLOADED, DISK_NEARLY_FULL, and
     UNAUTHENTICATED or PERMISSION_DENIED, which nothing was done for and the same request may follow later.
     (3) After an unknown answer send the same request again with the same request_id and equal in every field, or ask
     GetProcess by that request_id; never make a new request_id for the same sale.
@@ -123,7 +124,8 @@ class TerminalServiceServicer(metaclass=_abc_1.ABCMeta):
     completed or reversed, also if it only read points: else it becomes OVERDUE and waits for an operator.
 
     Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields), CALLER_NOT_ALLOWED, OVERLOADED,
-    RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with REQUEST_ID_REUSED (the id was used with another body);
+    RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with DISK_NEARLY_FULL and REQUEST_ID_REUSED
+    (the id was used with another body);
     every one that identifies by a code with CODE_MALFORMED, CODE_KEY_UNKNOWN and CODE_NOT_GENUINE. A request of more than
     64 KiB ends with RESOURCE_EXHAUSTED and without ErrorInfo.
     """
