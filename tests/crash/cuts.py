@@ -11,21 +11,32 @@
 import hashlib
 import random
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from tests.crash.disk import Disk, Event
+from tests.crash.disk import PART, SEEN, Disk, Event
 from tests.crash.found import Found, opened, read_database, scratch
 
-__all__ = ["Cuts", "Demand", "cut_everywhere"]
+__all__ = ["Cuts", "Demand", "Part", "cut_everywhere"]
 
 Demand = Callable[[Found], Iterable[str]]
 """Says what is not whole in a state."""
 
 _COMMIT_FRAME: Final = 24
 """Bytes of the head of a frame of the log; it names the database's size if the frame commits."""
+
+
+@dataclass
+class Part:
+    """What came of the cuts in one part of a record."""
+
+    events: int = 0
+    cuts: int = 0
+    lost: int = 0
+    broken: int = 0
 
 
 @dataclass
@@ -44,8 +55,12 @@ class Cuts:
     lost: int = 0
     """Of that, what was not there afterwards."""
 
+    seconds: float = 0.0
     first_lost: int = 0
     """The number of the first cut that lost something; 0 if none did."""
+
+    by_part: dict[str, "Part"] = field(default_factory=dict)
+    """The same of each part of a record that has a name."""
 
     broken: list[str] = field(default_factory=list)
     """Databases that are none of the states, and states that are not whole."""
@@ -60,6 +75,7 @@ def cut_everywhere(
     demand: Demand | None = None,
 ) -> Cuts:
     """Cut the power at every event of a record, which starts with this disk."""
+    began = time.perf_counter()
     history = _History(demand)
     with scratch() as folder:
         history.read(disk.copy(), events, folder)
@@ -67,6 +83,7 @@ def cut_everywhere(
     with scratch() as folder:
         power = _Power(history, folder, cuts, choice)
         power.go_out(disk.copy(), events, torn_per_event=torn_per_event)
+    cuts.seconds = round(time.perf_counter() - began, 1)
     return cuts
 
 
@@ -78,6 +95,7 @@ class _History:
         self.broken: list[str] = []
         self._demand = demand
         self._first: dict[str, int] = {}
+        self._now = 0
 
     def read(self, disk: Disk, events: Sequence[Event], folder: Path) -> None:
         """Go through the record once, with nothing taken away."""
@@ -87,6 +105,10 @@ class _History:
             disk.do(event)
             if event.name == "sync" or is_commit:
                 self._look(disk, folder)
+            if event.name == "mark" and SEEN.encode() in event.content:
+                self._look(disk, folder)
+                seen = (mark for mark in event.marks if mark.startswith(SEEN))
+                self._first.update(dict.fromkeys(seen, self._now))
             is_commit = (
                 event.name == "write"
                 and event.path.endswith("-wal")
@@ -102,9 +124,9 @@ class _History:
     def _look(self, disk: Disk, folder: Path) -> None:
         with opened(disk.whole(), folder) as connection:
             fingerprint = _fingerprint(connection)
+            number = self._now = self.states.get(fingerprint, len(self.states))
             if fingerprint in self.states:
                 return
-            number = len(self.states)
             self.states[fingerprint] = number
             found = read_database(connection)
         self.broken += found.faults
@@ -124,15 +146,17 @@ class _Power:
         self._marks: list[int] = []
         """Of what was answered so far, the first states that have it."""
 
+        self._part = Part()
+
     def go_out(self, disk: Disk, events: Sequence[Event], *, torn_per_event: int) -> None:
         """Cut at each event."""
         synced = self._state_of(disk.synced())
         for event in events:
             disk.do(event)
             if event.name == "mark":
-                marks = event.content.decode().split()
-                self._marks += [self._history.first_with(mark) for mark in marks]
+                self._note(event.marks)
                 continue
+            self._part.events += 1
             if event.name == "sync":
                 synced = self._state_of(disk.synced())
             self._judge(synced)
@@ -140,14 +164,25 @@ class _Power:
                 self._cuts.torn += 1
                 self._judge(self._state_of(disk.torn(self._choice)))
 
+    def _note(self, marks: Iterable[str]) -> None:
+        for mark in marks:
+            if mark.startswith(PART):
+                self._part = self._cuts.by_part.setdefault(mark.removeprefix(PART), Part())
+            else:
+                self._marks.append(self._history.first_with(mark))
+
     def _judge(self, state: int | None) -> None:
-        cuts = self._cuts
+        cuts, part = self._cuts, self._part
         cuts.cuts += 1
+        part.cuts += 1
         cuts.acknowledged += len(self._marks)
         if state is None:
+            part.broken += 1
             cuts.broken.append("a cut left a database that no commit ever made")
             return
-        cuts.lost += sum(first > state for first in self._marks)
+        lost = sum(first > state for first in self._marks)
+        cuts.lost += lost
+        part.lost += lost
         cuts.first_lost = cuts.first_lost or (cuts.cuts if cuts.lost else 0)
 
     def _state_of(self, files: Mapping[str, bytes]) -> int | None:

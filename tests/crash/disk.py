@@ -13,7 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
-__all__ = ["Disk", "Event", "events_of"]
+__all__ = ["PART", "SEEN", "Disk", "Event", "events_of"]
+
+PART: Final = "part:"
+"""A mark that begins so names what follows, up to the next one."""
+
+SEEN: Final = "seen:"
+"""A mark that begins so says that what is there at that moment was answered."""
 
 SECTOR_BYTES: Final = 512
 """What a disk writes as a whole."""
@@ -39,6 +45,11 @@ class Event(NamedTuple):
     """Of a truncation, the length."""
 
     content: bytes = b""
+
+    @property
+    def marks(self) -> list[str]:
+        """What an onlooker noted, each in a line of its own."""
+        return self.content.decode().splitlines()
 
 
 class _Write(NamedTuple):

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from tests.crash.disk import Disk, Event, events_of
+from tests.crash.disk import PART, Disk, Event, events_of
 from tests.crash.servers import Server, Site, started
 from tests.crash.strace import database_files, traced
 
@@ -40,6 +40,12 @@ class Record:
     def mark(self, text: str) -> None:
         """Note something that somebody outside knows from now on."""
         self._pipe.write(f"{text}\n".encode())
+
+    async def begin(self, name: str) -> None:
+        """Note that a part of the record begins, and wait until that is written down."""
+        self.mark(f"{PART}{name}")
+        while not self._marks.read_text().endswith(f"{PART}{name}\n"):  # noqa: ASYNC110 -- cat tells nobody
+            await asyncio.sleep(0.001)
 
     def events(self) -> Iterator[Event]:
         """Read what happened."""

@@ -10,13 +10,14 @@ import json
 import multiprocessing
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from tallymark_institution.app import Options, serving
 from tallymark_protocol.enrolment_file import EnrolmentFile
+from tallymark_server.clock import SystemClock
 from tallymark_server.keyring import Keyring
 from tests.crash.forked import be_server
 from tests.world.stage import Stage
@@ -161,10 +162,10 @@ class _Ports(NamedTuple):
 
 
 class _PrintedNumbers:
-    """The verification codes that the server printed instead of sending them."""
+    """The verification codes that servers printed instead of sending them."""
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    def __init__(self, servers: Sequence[Server]) -> None:
+        self._servers = servers
 
     @property
     def codes(self) -> "_PrintedNumbers":
@@ -172,7 +173,8 @@ class _PrintedNumbers:
 
     def __getitem__(self, telephone_number: str) -> str:
         line = f"the number ending in {telephone_number[-4:]} is "
-        return self._server.output.rpartition(line)[2].split()[0]
+        printed = "".join(server.output for server in self._servers)
+        return printed.rpartition(line)[2].split()[0]
 
 
 class Site(World):
@@ -188,8 +190,13 @@ class Site(World):
             int(ready["operator_port"]),
             operator_code,
         )
-        self.numbers = _PrintedNumbers(server)  # type: ignore[assignment]  # the same
+        self.clock = SystemClock()  # type: ignore[assignment]  # the server's own shows the same
         self._stack = stack
+        self.comes_after()
+
+    def comes_after(self, *servers: Server) -> None:
+        """Know what earlier servers on the same folder printed."""
+        self.numbers = _PrintedNumbers((*servers, self.server))  # type: ignore[assignment]  # the same
 
     @property
     def keyring(self) -> Keyring:  # type: ignore[override]  # read from its files, as they are now

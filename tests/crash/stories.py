@@ -14,6 +14,7 @@ import msgspec
 
 from tallymark.v1 import identification_pb2, operator_service_pb2, registration_pb2
 from tallymark.v1.customer_service_pb2 import IssueCodeRequest
+from tallymark.v1.terminal_service_pb2 import ResolveCodeRequest
 from tallymark_server.domain.model.registrations import Bill, BillState, PointsAccount, Ticket
 from tallymark_server.domain.state import Row
 from tallymark_server.keyring import Keyring
@@ -24,7 +25,7 @@ from tests.crash.servers import Site
 from tests.world.actions import ADMIT, earn, pay_bill
 from tests.world.world import Phone, Terminal, euro, new_id
 
-__all__ = ["Buyer", "ScansAreWhole", "buy", "open_stalls"]
+__all__ = ["Buyer", "ScansAreWhole", "buy", "open_stalls", "scan_request"]
 
 R = TypeVar("R", bound=Row)
 
@@ -77,12 +78,17 @@ async def _buy(buyer: Buyer, record: Record) -> None:
         )
         code = (await buyer.phone.call("IssueCode", issue)).code
         record.mark(issue.request_id)
-        resolve = buyer.till.resolve_request(code, pay_bill(bill), ADMIT, earn(POINTS))
+        resolve = scan_request(buyer.till, code, bill)
         process = (await buyer.till.call("ResolveCode", resolve)).process
         record.mark(resolve.request_id)
         request_id = new_id()
         await buyer.till.complete(process.process_id, request_id=request_id)
         record.mark(request_id)
+
+
+def scan_request(till: Terminal, code: str, bill: str) -> ResolveCodeRequest:
+    """Return the request that pays a bill, uses a ticket and earns points."""
+    return till.resolve_request(code, pay_bill(bill), ADMIT, earn(POINTS))
 
 
 class ScansAreWhole:

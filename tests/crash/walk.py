@@ -27,15 +27,34 @@ from tests.world.calls import Call, send
 from tests.world.contract import RPCS, Rpc
 from tests.world.samples import SAMPLES
 from tests.world.stage import Stage
+from tests.world.world import sign_in_request
 
-__all__ = ["CHANGING_RPCS", "FAULTS", "Fault", "Ground", "Walked", "walk"]
+__all__ = [
+    "CHANGING_RPCS",
+    "FAULTS",
+    "NOT_WALKED",
+    "Fault",
+    "Ground",
+    "Walked",
+    "sample_of",
+    "walk",
+]
+
+NOT_WALKED: Final = {
+    "OperatorService/Backup": "copies the database, and changes nothing in it",
+    "OperatorService/FinishRecovery": "is refused unless the server was restored from a backup",
+    "TerminalService/ReportSales": "is refused unless the server was restored from a backup",
+}
+"""What is not among the changing RPCs here, and why."""
 
 CHANGING_RPCS: Final = tuple(
-    rpc for rpc in RPCS if not rpc.name.startswith(("Get", "List", "Watch"))
+    rpc
+    for rpc in RPCS
+    if not rpc.name.startswith(("Get", "List", "Watch")) and rpc.path not in NOT_WALKED
 )
 """Whatever a contract adds is among them, unless its name says that it only reads."""
 
-_NOT_OF_THE_REQUEST: Final = {"password_tries"}
+_TRIES: Final = "password_tries"
 """Counted before a password is looked at, whatever comes of the request."""
 
 _STARTING: Final = "server/start"
@@ -97,9 +116,10 @@ class Walked:
 class Ground:
     """A furnished server's folder, from which every walk starts, and who was enrolled there."""
 
-    def __init__(self, folder: Path, stage: Stage) -> None:
+    def __init__(self, folder: Path, stage: Stage, server: Server) -> None:
         self._folder = folder
         self._stage = stage
+        self._server = server
         self.changed_by_starts: set[str] = set()
 
     @classmethod
@@ -112,7 +132,7 @@ class Ground:
                 async with started(Server(folder)) as site:
                     site.operator = await site.add_operator()
                     await site.furnish()
-                    ground = cls(folder, await Stage.set_up(site))
+                    ground = cls(folder, await Stage.set_up(site), site.server)
                 await ground._look_at_starts()
                 yield ground
 
@@ -125,6 +145,7 @@ class Ground:
                 await site.connect_again(getattr(stage, name))
         stage.world = site
         site.operator = stage.operator
+        site.comes_after(self._server)
         return stage
 
     @contextmanager
@@ -144,6 +165,13 @@ class Ground:
             self.changed_by_starts = examine(database_files(folder)).changed_since(before)
 
 
+async def sample_of(rpc: Rpc, stage: Stage) -> Any:
+    """Return a request that changes something."""
+    if rpc.name == "UnlockPassword":
+        await stage.ana.reason("SignIn", sign_in_request(stage.ana, password="wrong"))
+    return await SAMPLES[rpc.path](stage)
+
+
 class _End(Enum):
     """How a request ended."""
 
@@ -152,18 +180,23 @@ class _End(Enum):
     ANSWERED = "no fault happened: the boundary is beyond the last one"
 
 
-async def walk(
+async def walk(  # noqa: PLR0913 -- what is walked, how, and how far
     ground: Ground,
     rpc: Rpc,
     fault: Fault,
     *,
     bug: str = "",
-    numbers: Iterable[int] = range(1, _BOUNDARIES_MAX),
+    every: int = 1,
+    numbers: Iterable[int] = (),
 ) -> Walked:
-    """Walk over the writes of a request, then over its syncs, as far as there are any."""
+    """Walk over the writes of a request, then over its syncs, as far as there are any.
+
+    With `every`, most writes are passed over; with `numbers`, only those boundaries are tried.
+    """
     walked = Walked()
     for system_call in (WRITE, SYNC):
-        left = iter(numbers)
+        step = every if system_call == WRITE else 1
+        left = iter(numbers or range(1, _BOUNDARIES_MAX, step))
         number = next(left, None)
         while number is not None:
             with ground.copied() as folder:
@@ -197,7 +230,7 @@ class _Request:
         """Do what comes before the request, without any fault."""
         request = cls(ground, rpc, folder, walked, bug)
         async with started(Server(folder)) as site:
-            request._request = await SAMPLES[rpc.path](await ground.stage_on(site))
+            request._request = await sample_of(rpc, await ground.stage_on(site))
             await _quiet(site.server)
         request._before = examine(database_files(folder))
         return request
@@ -235,21 +268,22 @@ class _Request:
         return _End.WHOLE
 
     async def repeat(self) -> None:
-        """Send the request twice more: to the next server, and to the one that comes after it."""
-        for _ in range(2):
-            async with self._next_server() as site:
+        """Send the request twice more, to a server that starts on what is there now."""
+        async with self._next_server() as site:
+            call = await self._call(site)
+            for _ in range(2):
                 try:
-                    answer = await send(await self._call(site))
+                    answer = await send(call)
                 except grpc.aio.AioRpcError as error:
                     self._lose(f"is refused when it is repeated: {error.details()}")
                     return
-                await _quiet(site.server)
-            is_known = "request_id" in self._rpc.request_type.fields_by_name
-            if self._answer is not None and is_known and not self._same(answer):
-                self._lose("is answered otherwise when it is repeated")
-            self._answer = answer
-            if not self._is_there():
-                self._lose("is not there although it was answered")
+                is_known = "request_id" in self._rpc.request_type.fields_by_name
+                if self._answer is not None and is_known and not self._same(answer):
+                    self._lose("is answered otherwise when it is repeated")
+                self._answer = answer
+            await _quiet(site.server)
+        if not self._is_there():
+            self._lose("is not there although it was answered")
 
     @asynccontextmanager
     async def _next_server(self, bug: str = "") -> AsyncIterator[Site]:
@@ -276,7 +310,8 @@ class _Request:
         for text in found.faults:
             self._complain(text)
         changed = found.changed_since(self._before) - self._ground.changed_by_starts
-        changed -= _NOT_OF_THE_REQUEST
+        if self._rpc.name != "UnlockPassword":
+            changed.discard(_TRIES)
         request_id = getattr(self._request, "request_id", "")
         entries = found.journal[len(self._before.journal) :]
         mine = [one for one in entries if request_id in one.payload and one.caller != _STARTING]
