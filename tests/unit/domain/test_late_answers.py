@@ -147,6 +147,18 @@ def test_a_late_answer_that_holds_nothing_changes_nothing(late: AuthorisationAns
     assert stands(world, process) == (RECHECK, PENDING)
 
 
+def test_an_approval_after_a_decline_is_reversed() -> None:
+    world = SmallWorld()
+    process = world.resolve(world.issue(), ChargeAsk(amount=euro(420)))
+    world.authorised(process, AuthorisationAnswer.NOT_HONOURED, approved_minor_units=0)
+    assert world.again(process).state is ProcessState.DECLINED
+
+    world.authorised(process)
+
+    assert stands(world, process) == (REVERSE, PENDING)
+    assert world.again(process).state is ProcessState.DECLINED
+
+
 def test_a_repeated_approval_of_a_charge_that_stands_changes_nothing() -> None:
     world = SmallWorld()
     process = world.resolve(world.issue(), ChargeAsk(amount=euro(420)))

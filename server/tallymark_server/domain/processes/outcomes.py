@@ -46,6 +46,9 @@ _REFUSALS: Final = {
 _UNDECIDED: Final = {ProcessState.AWAITING_CUSTOMER, ProcessState.AUTHORISING}
 
 
+_LET_GO: Final = {Settlement.NONE, Settlement.RELEASE_PENDING, Settlement.RELEASED}
+
+
 def fire_timer(draft: Draft, command: FireTimer, now: int) -> Done:
     """End what nobody answered in time. What was instructed is only marked: goods may be gone."""
     before = draft.get(Process.key_of(command.process_id))
@@ -102,8 +105,8 @@ def _take_in_late(draft: Draft, before: Process, command: RecordAuthorisation, n
     authorisation, result = action.authorisation, command.result
     if authorisation is None or result is None or not result.answer.holds_money:
         return Done()
-    is_rechecked = authorisation.task is SettlementTask.RECHECK
-    if not is_rechecked and action.settlement is not Settlement.RELEASED:
+    is_told = authorisation.task in {None, SettlementTask.RECHECK}
+    if not (before.is_final and is_told and action.settlement in _LET_GO):
         return Done()
     after = before.with_action(command.action, reopen(action, now, said=command.said))
     save(draft, before, after)
