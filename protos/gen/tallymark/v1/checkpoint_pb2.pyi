@@ -25,6 +25,10 @@ class SignedCheckpoint(_message.Message):
 
     Every answer of the services also carries the newest checkpoint in short and without a signature, in the trailing metadata
     `tallymark-checkpoint`, as "tmc1:<partition>:<sequence>:<first 16 bytes of the hash as 32 hex digits>".
+
+    Beside it comes the same with the epoch before it and the server's MAC behind it, as `tallymark-witness`: "tmw1:<epoch>:
+    <partition>:<sequence>:<32 hex digits>:<32 hex digits>" without spaces. Send the newest one (by epoch, then sequence) along with every
+    call, in metadata of that name, and keep it: so the server finds out if its data was put back to an earlier state.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
