@@ -47,10 +47,12 @@ class Charge(NamedTuple):
     plan: Plan
 
 
-def plan_charges(count: int, chance: random.Random) -> Iterator[Charge]:
-    """Return charges of which three in ten meet a fault; every fault and plan comes in turn."""
+def plan_charges(
+    count: int, chance: random.Random, *, faulty_share: float = FAULTY_SHARE
+) -> Iterator[Charge]:
+    """Return charges, this share of them with a fault; every fault comes in turn."""
     for number in range(count):
-        is_faulty = chance.random() < FAULTY_SHARE
+        is_faulty = chance.random() < faulty_share
         code = 7700 + FAULTS[number % len(FAULTS)].code if is_faulty else chance.randint(1, 7699)
         plan = Plan.CAPTURE if chance.random() < 1 / 2 else chance.choice(list(Plan))
         yield Charge(f"charge-{number:06}", 10_000 * chance.randint(0, 9) + code, plan)
