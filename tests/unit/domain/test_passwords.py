@@ -5,6 +5,7 @@ from tallymark_server.domain.answers import Answer, Done, RefusedAnswer
 from tallymark_server.domain.commands import (
     Caller,
     OpenSession,
+    RequestKey,
     ReservePasswordTry,
     RightPassword,
     UnlockPassword,
@@ -175,3 +176,48 @@ def test_the_new_hash_is_in_no_repr() -> None:
     right = RightPassword(customer_id="ana", number=1, version=0, new_hash="$argon2id$secret")
 
     assert "secret" not in repr(right)
+
+
+def sign_in(world: SmallWorld, fingerprint: str) -> Answer:
+    """Ask for a session under an id that was used before, or not."""
+    return world.ask(
+        OpenSession(
+            caller=device_caller("ana-1"),
+            partition=PARTITION,
+            request=RequestKey(rpc="SignIn", request_id="r", fingerprint=fingerprint),
+            customer_id="ana",
+            device_id="ana-1",
+            token_hash="token",
+            password=RightPassword(customer_id="ana", number=0, version=0),
+        )
+    )
+
+
+def guess_at_request(world: SmallWorld) -> Answer:
+    return world.ask(
+        ReservePasswordTry(
+            caller=device_caller("ana-1"),
+            partition=PARTITION,
+            customer_id="ana",
+            reused=RequestKey(rpc="SignIn", request_id="r", fingerprint="guess"),
+        )
+    )
+
+
+def test_a_guess_at_a_decided_request_counts_and_leaves_it_good_for_nothing() -> None:
+    world = SmallWorld()
+    assert reason_of(sign_in(world, "right")) == reason_of(sign_in(world, "right")) == "OK"
+
+    counted = [guess_at_request(world) for _ in range(2)]
+
+    assert counted == [Done(count=1), Done(count=2)]
+    assert reason_of(sign_in(world, "right")) == Reason.REQUEST_ID_REUSED
+
+
+def test_a_guess_at_a_decided_request_burns_it_even_if_the_password_is_locked() -> None:
+    world = SmallWorld()
+    sign_in(world, "right")
+    try_often(world, FAILURES_MAX)
+
+    assert reason_of(guess_at_request(world)) == Reason.PASSWORD_LOCKED
+    assert reason_of(sign_in(world, "right")) == Reason.REQUEST_ID_REUSED
