@@ -53,6 +53,14 @@ compare: install ## Compare the speed of the server with that of an earlier comm
 chaos: install ## Kill a real server on faulty lines for SECONDS= with SEED=; writes build/reports/chaos.json
 	$(BIN)/python -m tests.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
+.PHONY: simulate
+simulate: install ## Play SEEDS= of the whole system under virtual time, or one SEED= with its trace
+	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000)) $(ARGS)
+
+.PHONY: crash-certificate
+crash-certificate: install ## Kill, fail and cut off real servers at every write; writes docs/proof/crash-certificate.md
+	$(BIN)/python -m tests.crash $(ARGS)
+
 FUZZ_PACKAGES := build/fuzz/packages
 
 .PHONY: fuzz

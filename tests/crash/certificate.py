@@ -51,8 +51,8 @@ class Scale:
 
     seed: int
     rpcs: Sequence[Rpc] = CHANGING_RPCS
-    writes_between_errors: int = 1
-    """Of the writes of a request, every how manyth fails; all are killed, and all syncs fail."""
+    failing: Sequence[int] = ()
+    """Which writes, and which syncs, fail with an error; empty for all. All are killed at."""
 
     torn_per_event: int = 10
     buyers: int = 16
@@ -187,8 +187,8 @@ async def _walk_rpc(
     ground: Ground, rpc: Rpc, scale: Scale, made: Certificate, turn: asyncio.Semaphore
 ) -> None:
     for fault in FAULTS:
-        step = 1 if fault.name == "killed" else scale.writes_between_errors
+        numbers = () if fault.name == "killed" else scale.failing
         async with turn:
-            walked = await walk(ground, rpc, fault, every=step)
+            walked = await walk(ground, rpc, fault, numbers=numbers)
         made.walked[rpc.path][fault.name] = walked
         _say(f"{rpc.path}, {fault.name}", walked)

@@ -22,7 +22,7 @@ _HEAD: Final = """\
 Written by `make crash-certificate`, not by hand: real server processes on a real SQLite file, watched and disturbed by `strace`. `tests/crash` has the programs.
 
 - **Killed:** `SIGKILL` at the entry of the Nth write or sync of the database's files, N = 1 to the end. Then another server starts on what is left, and the same request is sent again, into the next boundary.
-- **EIO, ENOSPC:** the Nth write or sync fails, once or for ever. Of every {every} writes the first one does, of the syncs each. The server answers that the outcome is unknown, ends with exit code 3 and says why; then as above.
+- **EIO, ENOSPC:** the Nth write or sync fails, once or for ever. {which} The server answers that the outcome is unknown, ends with exit code 3 and says why; then as above.
 - **Cut:** one run is recorded and the power is cut at every call in it: once all is taken that was not synced, {torn} times some of it is left, calls in any choice and some torn at a sector. What SQLite recovers has to be, byte for byte, the state after one of the commits, and not an earlier one than what had been answered. Each of these states passes `integrity_check` and the journal's chain.
 - **Found whole:** nobody had the answer, and the request was there: as a whole, with the same answer when it is asked for again. In all other cases nothing of it was there.
 - **Lost:** answered, and not there or answered otherwise afterwards.
@@ -52,7 +52,7 @@ def page_of(made: Certificate, *, scale: Scale) -> str:
     loads = {"one call after another": made.cut, **made.loads}
     return "".join(
         [
-            _HEAD.format(torn=scale.torn_per_event, every=scale.writes_between_errors),
+            _HEAD.format(torn=scale.torn_per_event, which=_which(scale)),
             _TABLE,
             *rows,
             "\nNot in it: ",
@@ -63,6 +63,12 @@ def page_of(made: Certificate, *, scale: Scale) -> str:
             *_end(made),
         ]
     )
+
+
+def _which(scale: Scale) -> str:
+    if not scale.failing:
+        return "N = 1 to the end."
+    return f"N = {', '.join(map(str, scale.failing))}, as far as there are so many."
 
 
 def _row(path: str, walked: dict[str, Walked], cut: Cuts) -> str:

@@ -180,23 +180,21 @@ class _End(Enum):
     ANSWERED = "no fault happened: the boundary is beyond the last one"
 
 
-async def walk(  # noqa: PLR0913 -- what is walked, how, and how far
+async def walk(
     ground: Ground,
     rpc: Rpc,
     fault: Fault,
     *,
     bug: str = "",
-    every: int = 1,
     numbers: Iterable[int] = (),
 ) -> Walked:
     """Walk over the writes of a request, then over its syncs, as far as there are any.
 
-    With `every`, most writes are passed over; with `numbers`, only those boundaries are tried.
+    With `numbers`, only those of the writes and those of the syncs are tried.
     """
     walked = Walked()
     for system_call in (WRITE, SYNC):
-        step = every if system_call == WRITE else 1
-        left = iter(numbers or range(1, _BOUNDARIES_MAX, step))
+        left = iter(numbers or range(1, _BOUNDARIES_MAX))
         number = next(left, None)
         while number is not None:
             with ground.copied() as folder:
