@@ -22,6 +22,9 @@ __all__ = ["Call", "Stream", "Wanted"]
 BREAK_SECONDS_MAX: Final = 2.0
 """Until this a machine notices that the other one crashed; else its deadline does it."""
 
+AGAIN_SECONDS_MAX: Final = 60.0
+"""How late the second copy of a request may arrive, whatever became of the first one."""
+
 STORED_SECONDS_MAX: Final = 200.0
 """How late a stored request may arrive: after the last deadline of whoever sent it."""
 
@@ -99,6 +102,8 @@ class Call:
             network.notes.reached["request cut off"] += 1
         elif weather.request_lost and chance.random() < weather.request_lost:
             network.notes.reach("request lost", self.life.name)
+            if chance.random() < weather.duplicated:  # not lost, but long under way
+                network.later(chance.uniform(1.0, AGAIN_SECONDS_MAX), self._arrive_late)
         elif weather.refused and chance.random() < weather.refused:
             network.later(weather.delay(chance), self._refuse, "connection reset")
         elif self.host in network.stores and chance.random() < weather.stored:
@@ -106,7 +111,8 @@ class Call:
         else:
             network.later(weather.delay(chance), self._arrive)
             if weather.duplicated and chance.random() < weather.duplicated:
-                network.later(2 * weather.delay(chance), self._arrive)
+                again = chance.choice((weather.delay(chance), chance.uniform(0, AGAIN_SECONDS_MAX)))
+                network.later(again, self._arrive_late)
 
     def _arrive(self) -> None:
         if not self.is_over:  # else the host hears of the end together with the request
@@ -154,8 +160,8 @@ class Call:
 
     def _reply(self, answer: Answer) -> None:
         network, weather, chance = self.network, self.network.weather, self.network.chance
-        if weather.is_cut(self.life.name, self.host):
-            network.notes.reached["reply cut off"] += 1
+        if weather.is_deaf(self.life.name, self.host):
+            network.notes.reach("reply cut off", self.host)
         elif weather.reply_lost and chance.random() < weather.reply_lost:
             is_done = answer.code is grpc.StatusCode.OK
             network.notes.reach("reply lost after commit" if is_done else "refusal lost", self.host)
@@ -257,7 +263,7 @@ class Stream(Call):
     def _tell(self, message: bytes) -> bool:
         """Send a message; a stream that loses one is broken."""
         weather, chance = self.network.weather, self.network.chance
-        is_cut = weather.is_cut(self.life.name, self.host)
+        is_cut = weather.is_deaf(self.life.name, self.host)
         if self.is_over or is_cut or (weather.reply_lost and chance.random() < weather.reply_lost):
             self._tell_in_order(self._refuse, "stream broken")
             return False

@@ -115,7 +115,7 @@ class InstitutionMachine:
         self.service.notes = notes
         self.service.books = ledger
         self.service.fails_after = chance.choice((0.0, 0.0, 0.05, 0.3))
-        self.service.keeps_no_mark = chance.random() < 0.3
+        self.service.keeps_no_mark = chance.random() < 0.5
         host = Host(Life(INSTITUTION))
         name = contract.DESCRIPTOR.services_by_name["CreditInstitutionService"].full_name
         host.serve(

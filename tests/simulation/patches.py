@@ -21,7 +21,7 @@ from tests.simulation.network import Network
 from tests.simulation.server_machine import InlineConnection, pause_of
 from tests.simulation.virtual_loop import LIFE
 
-__all__ = ["LOOKS_SECONDS", "patched"]
+__all__ = ["look_seldom", "patched"]
 
 _row_table = functools.cache(RowTable)
 _all_tables = functools.cache(all_tables)
@@ -32,6 +32,15 @@ LOOKS_SECONDS = 5.0
 
 A second and two in service: an hour of a run would be nothing but looks.
 """
+
+CALM_LOOKS_SECONDS = 30.0
+"""The same when all is calm, and hours have to pass."""
+
+
+def look_seldom() -> None:
+    """Let the server look seldom until the end of the run."""
+    completer.POLL_SECONDS = CALM_LOOKS_SECONDS  # type: ignore[misc]  # as `patched` does
+    interceptors.RECHECK_SECONDS = CALM_LOOKS_SECONDS  # type: ignore[misc]  # the same
 
 
 def _connect(path: Path) -> ExclusiveConnection:

@@ -35,12 +35,11 @@ from tests.simulation.virtual_loop import Life, VirtualLoop
 from tests.simulation.weather import CALM
 from tests.world.world import LONG_LIVES, PASSWORD, new_authority, new_id
 
-__all__ = ["BILLS", "CUSTOMERS", "ENTRIES", "TERMINALS", "Prepared", "prepared"]
+__all__ = ["BILLS", "CUSTOMERS", "TERMINALS", "Prepared", "prepared"]
 
 TERMINALS: Final = ("till-1", "till-2", "gate-1", "gate-2", "rogue")
-CUSTOMERS: Final = ("ana", "ben", "cyd")
-ENTRIES: Final = 3
-"""How often each customer's ticket admits."""
+CUSTOMERS: Final = {"ana": 1, "ben": 2, "cyd": 3}
+"""Customers, and how often the ticket of each admits."""
 
 BILLS: Final = 3
 """Bills of each customer."""
@@ -175,12 +174,12 @@ async def _register(network: Network, number: int, login_name: str) -> Owner:
 async def _give(network: Network) -> None:
     """Give every customer points, a ticket and bills."""
     stub, contract = _operator(network), operator_service_pb2
-    for name in CUSTOMERS:
+    for name, entries in CUSTOMERS.items():
         grant = contract.PointsGrant(
             programme_id="beans", login_name=name, grant_reference=name, points=300
         )
         ticket = registration_pb2.Ticket(
-            ticket_id=f"T-{name}", login_name=name, event_id="jazz", entries=ENTRIES
+            ticket_id=f"T-{name}", login_name=name, event_id="jazz", entries=entries
         )
         bills = [
             registration_pb2.Bill(

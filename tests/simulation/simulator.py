@@ -11,7 +11,7 @@ from tallymark_server.domain.model.processes import Due, Unresolved
 from tests.simulation.institution_machine import InstitutionMachine
 from tests.simulation.network import Network
 from tests.simulation.notes import Notes
-from tests.simulation.patches import patched
+from tests.simulation.patches import look_seldom, patched
 from tests.simulation.people import CustomerMachine, Operator
 from tests.simulation.prepared import RAM, Prepared
 from tests.simulation.reckoning import Reckoning
@@ -26,15 +26,21 @@ from tests.simulation.weather import Weather, stormy
 
 __all__ = ["Played", "play"]
 
-OPEN_SECONDS: Final = (60.0, 400.0)
+OPEN_SECONDS: Final = (40.0, 240.0)
 """How long the shop is open, and the storm lasts."""
 
-VISITS: Final = (5, 20)
+VISITS: Final = (6, 22)
 
 REST_SECONDS_MAX: Final = 72 * 3600.0
 """Until then everything has come to rest."""
 
+CALM_SECONDS: Final = 200.0
+"""Customers stay so long after the storm: to the end of every question that they were asked."""
+
 LOOK_SECONDS: Final = 60.0
+
+OPERATOR_SECONDS: Final = 900.0
+"""When the operator looks at what is left: later than any terminal that was cut off."""
 
 
 class Played(NamedTuple):
@@ -158,7 +164,7 @@ class Town:
         await storm.rage(seconds)
         await visits
         self._calm_down()
-        await asyncio.sleep(300.0)
+        await asyncio.sleep(CALM_SECONDS)
         rogue.life.end()
         for customer in self.customers:
             customer.leave()
@@ -173,16 +179,17 @@ class Town:
         self.institution.service.fails_after = 0.0
         self.server.crash_at_commit = ""
         self.server.crash_before_call = False
+        look_seldom()
         self.notes.write("simulation", "calm")
 
     async def _rest(self) -> None:
         """Wait until nothing is open any more; the operator settles what waits for a person."""
-        until = self.loop.time() + REST_SECONDS_MAX
+        began = self.loop.time()
         while not await self._is_at_rest():
-            if self.loop.time() > until:
+            if self.loop.time() > began + REST_SECONDS_MAX:
                 self.truth.broken("G7: something is still open after three days")
             await asyncio.sleep(LOOK_SECONDS)
-            if self.loop.time() > until - REST_SECONDS_MAX + 900.0:
+            if self.loop.time() > began + OPERATOR_SECONDS:
                 await self.loop.start(self.operator.life, self.operator.settle_all())
 
     async def _is_at_rest(self) -> bool:

@@ -52,6 +52,8 @@ class Storm:
                     self._crash_terminal,
                     self._cut,
                     self._cut,
+                    self._deafen,
+                    self._deafen,
                     self._step_clock,
                 )
             )()
@@ -77,11 +79,21 @@ class Storm:
     def _cut(self) -> None:
         """Cut the line between two machines for a while."""
         ends = [terminal.name for terminal in self._terminals]
-        pair = frozenset((SERVER, self._chance.choice([*ends, INSTITUTION, INSTITUTION])))
+        end = self._chance.choice([*ends, INSTITUTION, INSTITUTION])
+        pair = frozenset((SERVER, end))
         seconds = self._chance.choice((3.0, 20.0, 90.0, 400.0)) * self._chance.random()
-        self._notes.reach(f"line cut to {'the institution' if INSTITUTION in pair else 'a till'}")
+        self._notes.reach(f"line cut to {'the institution' if end == INSTITUTION else 'a till'}")
         self._network.weather.cut.add(pair)
         self._network.later(seconds, self._network.weather.cut.discard, pair)
+
+    def _deafen(self) -> None:
+        """Let no answer get back to a till, or from the institution, for a while."""
+        end = self._chance.choice([*(terminal.name for terminal in self._terminals), INSTITUTION])
+        pair = (SERVER, end) if end == INSTITUTION else (end, SERVER)
+        seconds = self._chance.choice((3.0, 20.0, 90.0)) * self._chance.random()
+        self._notes.reach("line without a way back", end)
+        self._network.weather.deaf.add(pair)
+        self._network.later(seconds, self._network.weather.deaf.discard, pair)
 
     def _step_clock(self) -> None:
         """Move the clock of a terminal by days, of the server by seconds or by more."""

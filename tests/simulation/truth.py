@@ -16,7 +16,12 @@ from tallymark.v1 import terminal_service_pb2
 from tallymark_protocol.checkpoint import parse_checkpoint
 from tallymark_protocol.errors import Refused, from_call
 from tallymark_protocol.reasons import Reason
-from tallymark_server.domain.model.actions import Settlement
+from tallymark_server.domain.model.actions import (
+    Action,
+    BurnPointsGrant,
+    EarnPointsGrant,
+    Settlement,
+)
 from tallymark_server.domain.model.journal import JournalEntry
 from tallymark_server.domain.model.processes import Code, CodeState, Process, ProcessState, Request
 from tallymark_server.domain.state import Key, Row
@@ -105,6 +110,9 @@ class Truth:
         self._sequence = 0
         self._told: dict[tuple[str, str, str], _Told] = {}
         self._executed_codes: dict[str, str] = {}
+        self._given_up: set[tuple[str, str]] = set()
+        """Requests whose reversal was answered before they arrived, with their terminals."""
+
         self._is_open = False
         self._notes = notes
         self._stop = stop
@@ -142,12 +150,13 @@ class Truth:
     def committed(self, changes: Changes, entries: Sequence[JournalEntry]) -> None:
         """See a commit."""
         self.commits += 1
-        by_clock = all(entry.record.command == _BY_CLOCK for entry in entries)
+        commands = {entry.record.process_id: entry.record.command for entry in entries}
         for entry in entries:
             self._follow(entry)
         for key, row in changes.items():
             before = self.rows.get(key)
-            self._demand_step(key, before, row, by_clock=by_clock)
+            by = commands.get(row.process_id, "") if isinstance(row, Process) else ""
+            self._demand_step(key, before, row, by=by)
             if row is None:
                 self.rows.pop(key, None)
                 self._tables[key.table].pop(key, None)
@@ -177,6 +186,8 @@ class Truth:
             self._notes.reach("same id with another body refused", call.life.name)
         elif first.answer != told:
             self._break(f"G4: {call.name} was answered {first.answer}, and later {told}")
+        if call.name == "ReverseProcess" and response is not None:
+            self._note_given_up(call.life.name, request, response)
         self._check_acknowledged(call.name, response)
 
     def hand_out(self, terminal_id: str, process: Any) -> None:
@@ -218,17 +229,21 @@ class Truth:
         self._chain[entry.sequence] = entry.chain_hash
 
     def _demand_step(
-        self, key: Key[Any], before: Row | None, after: Row | None, *, by_clock: bool
+        self, key: Key[Any], before: Row | None, after: Row | None, *, by: str
     ) -> None:
         if isinstance(after, Process):
             was = before.state if isinstance(before, Process) else None
             is_reversal = was is None and bool(after.reverses)
             is_step = was is after.state or after.state in _STEPS[was]
             self._demand(is_step or is_reversal, f"a process went from {was} to {after.state!r}")
-            if by_clock and was in {_P.INSTRUCTED, _P.OVERDUE, _P.CONTESTED}:
+            if by == _BY_CLOCK and was in {_P.INSTRUCTED, _P.OVERDUE, _P.CONTESTED}:
                 is_kept = after.state in {was, _P.OVERDUE}
                 self._demand(is_kept, "G7: the clock alone ended what was instructed")
-            self._note_process(before, after)
+            if after.state is _P.COMPLETED and was is not after.state:
+                self._demand_postings(after)
+            if (after.terminal_id, after.request_id) in self._given_up and was is None:
+                self._break("G4: a request that was given up before it arrived had an effect")
+            self._note_process(before, after, by)
         elif key.table is Process:
             self._break("a process was removed")
         elif isinstance(after, Code):
@@ -242,28 +257,39 @@ class Truth:
         elif key.table is Request:
             self._demand(before is None or before == after, "G4: a decided request was changed")
 
-    def _note_process(self, before: Row | None, after: Process) -> None:
+    def _demand_postings(self, process: Process) -> None:
+        """Demand that completion posts the points that were granted, no more and no less."""
+        granted = 0 if process.staged is None else process.staged.difference
+        for action in process.actions:
+            if isinstance(action.grant, EarnPointsGrant):
+                granted += action.grant.points
+            elif isinstance(action.grant, BurnPointsGrant):
+                granted -= action.grant.points
+        posted = sum(posting.points for posting in process.postings)
+        is_right = bool(process.reverses) or posted == granted
+        self._demand(is_right, "G5, G6: the points posted are not the points granted")
+
+    def _note_process(self, before: Row | None, after: Process, by: str) -> None:
         was = before.state if isinstance(before, Process) else None
         name = self._notes.name("process", after.process_id)
         if was is not after.state:
             text = f"{name} is {after.state.name} at {after.terminal_id}"
             self._notes.write("server", text)
-            if was is _P.OVERDUE and after.state is _P.COMPLETED:
-                self._notes.reach("OVERDUE completed")
+            if was is _P.OVERDUE and after.state is _P.COMPLETED and by == "CompleteProcess":
+                self._notes.reach("OVERDUE settled by the terminal's report")
             if after.state in {_P.OVERDUE, _P.CONTESTED, _P.EXPIRED, _P.DECLINED, _P.RELEASED}:
                 self._notes.reach(f"process {after.state.name}")
             if after.reverses:
                 self._notes.reach("completed sale taken back")
         for place, action in enumerate(after.actions):
             past = before.actions[place] if isinstance(before, Process) else None
+            if _reopened(action) > (_reopened(past) if past else 0):
+                self._notes.reach("late approval after its reversal, reversed again")
             if past is not None and past.settlement is action.settlement:
                 continue
             if action.settlement is Settlement.MANUAL:
                 self.manual.add(after.process_id)
                 self._notes.reach("charge waits for a person")
-            if past is None or past.settlement is not Settlement.RELEASED:
-                continue
-            self._notes.reach("late approval reversed again")
 
     def _check_checkpoint(self, text: str) -> None:
         checkpoint = parse_checkpoint(text)
@@ -271,6 +297,11 @@ class Truth:
         is_known = known is None or checkpoint.fits(known)
         is_there = checkpoint.sequence <= self._sequence or not self._sequence
         self._demand(is_known and is_there, "G3: an answer names a journal that is not committed")
+
+    def _note_given_up(self, terminal_id: str, request: Any, response: Any) -> None:
+        if response.outcome == terminal_service_pb2.REVERSAL_OUTCOME_NEVER_SEEN:
+            self._notes.reach("sale given up before its request arrived", terminal_id)
+            self._given_up.add((terminal_id, request.reference.resolve_request_id))
 
     def _check_acknowledged(self, rpc: str, response: Message | None) -> None:
         """Demand that what was just answered is committed."""
@@ -294,6 +325,11 @@ class Truth:
             self.violation = text
             self._notes.write("simulation", f"VIOLATION {text}")
             self._stop()
+
+
+def _reopened(action: Action) -> int:
+    """Return how often what was let go was found held again."""
+    return action.authorisation.reopened if action.authorisation is not None else 0
 
 
 def _body_of(request: Any) -> bytes:

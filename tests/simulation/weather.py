@@ -28,9 +28,16 @@ class Weather:
     cut: set[frozenset[str]] = field(default_factory=set)
     """Pairs of machines that do not reach each other."""
 
+    deaf: set[tuple[str, str]] = field(default_factory=set)
+    """Pairs of which the first reaches the second, but no answer comes back."""
+
     def is_cut(self, one: str, other: str) -> bool:
         """Whether nothing passes between two machines."""
         return frozenset((one, other)) in self.cut
+
+    def is_deaf(self, caller: str, host: str) -> bool:
+        """Whether no answer gets back to a caller."""
+        return (caller, host) in self.deaf or self.is_cut(caller, host)
 
     def delay(self, chance: Random) -> float:
         """Return how long a message takes."""
@@ -54,6 +61,6 @@ def stormy(chance: Random) -> Weather:
         duplicated=often(0.3),
         refused=often(0.2),
         slow=often(0.3),
-        stored=often(0.3),
+        stored=chance.choice((0.0, 0.0, 0.0, 0.3, 0.9)),
         store_seconds_max=chance.choice((0.0005, 0.01, 0.1)),
     )
