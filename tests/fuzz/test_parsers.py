@@ -53,8 +53,11 @@ def test_no_bytes_do_harm(proof: Proof) -> None:
         "G20 parsers",
         trials=sum(tried.inputs for tried in counted.values()),
         failures=0,
-        faults_fired={f"accepted by {name}": tried.accepted for name, tried in counted.items()},
-        figures={"parsers": len(counted)},
+        faults_fired={
+            "accepted": sum(tried.accepted for tried in counted.values()),
+            "weighed": sum(tried.weighed for tried in counted.values()),
+        },
+        figures={"accepted": {name: tried.accepted for name, tried in counted.items()}},
     )
 
 
