@@ -62,7 +62,8 @@ class JournalFile:
         )
         try:
             self._prepare(path)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            # What SQLite says of a damaged schema has the damaged bytes in it.
             self._database.close()
             message = (
                 f"the journal {path} cannot be used ({error}); move it away to begin a new one, "

@@ -136,6 +136,17 @@ async def test_damaged_row_is_reported(journal: Journal, path: Path, damage: str
         await journal.latest(1)
 
 
+def test_damaged_schema_is_reported(path: Path) -> None:
+    JournalFile(path).close()
+    with sqlite3.connect(path) as other:
+        other.execute("PRAGMA writable_schema = ON")
+        other.execute("UPDATE sqlite_master SET name = CAST(x'ff6162' AS TEXT), sql = 'no SQL'")
+    other.close()
+
+    with pytest.raises(HomeUnusable, match="cannot be used"):
+        JournalFile(path)
+
+
 def test_damaged_page_is_reported(path: Path) -> None:
     with contextlib.closing(JournalFile(path)) as file:
         asyncio.run(Journal(file).write(sale()))
