@@ -10,8 +10,10 @@ import pytest
 from tallymark_server.domain.model.journal import GENESIS
 from tallymark_server.domain.model.processes import Due, Unresolved
 from tallymark_server.storage import sqlite as sqlite_module
+from tallymark_server.storage import sqlite_database
 from tallymark_server.storage.sqlite import SqliteStore
-from tallymark_server.storage.sqlite_database import ExclusiveConnection, connect
+from tallymark_server.storage.sqlite_database import PAGE_BYTES, ExclusiveConnection, connect
+from tallymark_server.storage.sqlite_failures import in_plain_words
 from tallymark_server.storage.store import StoreFailed
 from tests.unit.storage.batches import (
     entries_of_commands,
@@ -147,3 +149,58 @@ async def use_once(
         await use(store)
     finally:
         await store.close()
+
+
+async def test_a_database_that_somebody_keeps_locked_stops_the_store(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_database, "BUSY_SECONDS_MAX", 0.05)
+    store = await SqliteStore.open(path, cells_of_tests())
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(StoreFailed, match="another program keeps the database locked"):
+        await save(store, *rows_of_commands(1))
+
+    other.close()
+    with pytest.raises(StoreFailed, match="restart"):
+        await save(store, *rows_of_commands(1))
+    assert "another program" in store.failure
+    await store.close()
+
+
+def damage_pages(path: Path, damage: bytes) -> None:
+    """Overwrite the beginning of every page that is not read at the start anyway."""
+    content = bytearray(path.read_bytes())
+    for at in range(4 * PAGE_BYTES, len(content), PAGE_BYTES):
+        content[at : at + len(damage)] = damage
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [b"\xff" * 64, b"\x00" * 64])
+async def test_a_page_that_was_damaged_since_the_start_stops_the_store(
+    path: Path, damage: bytes
+) -> None:
+    store = await SqliteStore.open(path, cells_of_tests())
+    await save(store, *rows_of_commands(4_000))
+    await store.close()
+    store = await SqliteStore.open(path, cells_of_tests())
+    damage_pages(path, damage)
+
+    with pytest.raises(StoreFailed, match="the database file is damaged"):
+        await everything(store)
+
+    await store.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(5, "Input/output error"), "the disk reports an error"),
+        (MemoryError(), "no memory left"),
+        (ValueError("no hexadecimal"), "the database file is damaged"),
+        (sqlite3.OperationalError("strange"), "strange"),
+    ],
+)
+def test_every_failure_is_told_in_words(error: Exception, words: str) -> None:
+    assert words in in_plain_words(error)
