@@ -57,6 +57,9 @@ _WITHOUT_CREDENTIALS: Final = {
     "/tallymark.v1.OperatorService/EnrollOperator",
 }
 
+VIOLATIONS_MAX: Final = 20
+"""Broken rules that are told: an error travels in a trailer, of which gRPC takes some 8 KiB."""
+
 RECHECK_SECONDS: Final = 2.0
 """How often an open stream's caller is looked up again; a revocation ends it within 5 seconds."""
 
@@ -273,7 +276,8 @@ def _check(request: Message | None) -> None:
         protovalidate.validate(request)
     except protovalidate.ValidationError as error:
         violations = [
-            (_path_of(violation.proto), violation.proto.message) for violation in error.violations
+            (_path_of(violation.proto), violation.proto.message)
+            for violation in error.violations[:VIOLATIONS_MAX]
         ]
         raise Refused(Reason.REQUEST_INVALID, violations=violations) from None
 

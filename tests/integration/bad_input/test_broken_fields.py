@@ -5,6 +5,7 @@ from typing import Any
 import grpc
 import pytest
 
+from tallymark.v1 import operator_service_pb2
 from tallymark_protocol.errors import from_call
 from tallymark_protocol.reasons import DESCRIPTIONS, Reason
 from tests.integration.bad_input.broken_fields import broken_fields, message_rules
@@ -27,7 +28,7 @@ def test_every_changing_rpc_has_rules() -> None:
 
     assert without == {
         *("GetWallet", "GetTag", "ListVerificationKeys"),
-        *("GetPolicy", "ListKeys", "GetCheckpoint"),
+        *("GetPolicy", "ListKeys", "GetCheckpoint", "GetRecovery"),
     }
 
 
@@ -128,3 +129,18 @@ async def _error_of_bytes(stage: Stage, rpc: Rpc, request: bytes) -> grpc.aio.Ai
         return error
     message = f"{rpc} took bytes that it cannot read"
     raise AssertionError(message)
+
+
+async def test_of_many_broken_rules_the_first_are_told(in_memory: World) -> None:
+    """All of them made the trailer longer than gRPC takes: RESOURCE_EXHAUSTED came instead."""
+    request = operator_service_pb2.AddBillsRequest()
+    for _ in range(400):
+        request.bills.add(merchant_id="?", login_name="?", bill_reference="")
+
+    failure = await failure_of(Call(in_memory.operator, "AddBills", request))
+
+    assert (failure.status, failure.reason) == (
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "REQUEST_INVALID",
+    )
+    assert failure.error.violations[0][0] == "bills[0].merchant_id"
