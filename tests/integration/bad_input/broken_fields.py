@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from google.protobuf import timestamp_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
 
 from buf.validate import validate_pb2
 
@@ -30,7 +31,8 @@ class Broken(NamedTuple):
         """The path as BadRequest shows it, always in the first element of a list."""
         *parents, last = self.path
         names = [f"{one.name}[0]" if one.is_repeated else str(one.name) for one in parents]
-        return ".".join([*names, str(last.name)])
+        is_item = last.is_repeated and isinstance(self.value, bytes)
+        return ".".join([*names, f"{last.name}[0]" if is_item else str(last.name)])
 
     def apply(self, request: Any) -> None:
         """Break the request."""
@@ -45,6 +47,8 @@ class Broken(NamedTuple):
             place = child
         if self.value is None:
             place.ClearField(last.name)
+        elif last.is_repeated and isinstance(self.value, bytes):
+            getattr(place, last.name)[0] = self.value
         elif last.is_repeated:
             _repeat(getattr(place, last.name), self.value)
         elif last.message_type is not None:
@@ -78,8 +82,10 @@ def message_rules(message: Descriptor) -> dict[str, str]:
 
 
 def _repeat(items: Any, count: int) -> None:
-    first = type(items[0])()
-    first.CopyFrom(items[0])
+    first = items[0]
+    if isinstance(first, Message):
+        first = type(items[0])()
+        first.CopyFrom(items[0])
     del items[:]
     items.extend([first] * count)
 
@@ -130,8 +136,10 @@ def _bad_numbers_of_enum(rule: str, bound: Any, *, may_be_empty: bool) -> list[i
     return list(bound) if rule == "not_in" else [99, -1]
 
 
-def _bad_counts(rule: str, bound: int, *, may_be_empty: bool) -> list[int | None]:
+def _bad_counts(rule: str, bound: Any, *, may_be_empty: bool) -> list[Any]:
     assert not may_be_empty
+    if rule == "items":
+        return list(_bad_values(bound))
     return [bound + 1] if rule == "max_items" else [None]
 
 
