@@ -19,7 +19,7 @@ def main() -> int:
     options.add_argument("--buyers", type=int, default=16)
     options.add_argument("--scans", type=int, default=8, help="scans of each buyer")
     options.add_argument(
-        "--failing", type=int, action="append", help="fail only this write and this sync"
+        "--failing-write", type=int, action="append", help="of the writes, fail only this one"
     )
     options.add_argument("--rpc", action="append", help="only this one, and write no page")
     chosen = options.parse_args()
@@ -32,7 +32,7 @@ def main() -> int:
     scale = Scale(
         seed=chosen.seed,
         rpcs=rpcs,
-        failing=chosen.failing or (),
+        failing_writes=chosen.failing_write or (),
         buyers=chosen.buyers,
         scans=chosen.scans,
         kills=chosen.kills,

@@ -66,9 +66,9 @@ def page_of(made: Certificate, *, scale: Scale) -> str:
 
 
 def _which(scale: Scale) -> str:
-    if not scale.failing:
+    if not scale.failing_writes:
         return "N = 1 to the end."
-    return f"N = {', '.join(map(str, scale.failing))}, as far as there are so many."
+    return f"The writes {', '.join(map(str, scale.failing_writes))}, and every sync."
 
 
 def _row(path: str, walked: dict[str, Walked], cut: Cuts) -> str:

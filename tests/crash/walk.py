@@ -10,7 +10,7 @@ import asyncio
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from copy import copy
 from dataclasses import dataclass, field
 from enum import Enum
@@ -42,6 +42,7 @@ __all__ = [
 
 NOT_WALKED: Final = {
     "OperatorService/Backup": "copies the database, and changes nothing in it",
+    "OperatorService/ReconcileDay": "compares, and changes nothing",
     "OperatorService/FinishRecovery": "is refused unless the server was restored from a backup",
     "TerminalService/ReportSales": "is refused unless the server was restored from a backup",
 }
@@ -186,15 +187,16 @@ async def walk(
     fault: Fault,
     *,
     bug: str = "",
-    numbers: Iterable[int] = (),
+    writes: Iterable[int] = (),
 ) -> Walked:
     """Walk over the writes of a request, then over its syncs, as far as there are any.
 
-    With `numbers`, only those of the writes and those of the syncs are tried.
+    With `writes`, only those of the writes are tried, and all syncs.
     """
     walked = Walked()
     for system_call in (WRITE, SYNC):
-        left = iter(numbers or range(1, _BOUNDARIES_MAX))
+        is_some = writes and system_call == WRITE
+        left = iter(writes if is_some else range(1, _BOUNDARIES_MAX))
         number = next(left, None)
         while number is not None:
             with ground.copied() as folder:
@@ -245,8 +247,7 @@ class _Request:
                 fault=fault.injected,
                 at=at,
             ):
-                with suppress(grpc.aio.AioRpcError):
-                    self._answer = await send(call)
+                self._answer = await _answer_of(call, site.server)
                 if self._answer is not None:
                     self._walked.acknowledged += 1
                     await _quiet(site.server)
@@ -329,6 +330,17 @@ class _Request:
 
     def _complain(self, text: str) -> None:
         self._walked.broken.append(f"{self._rpc.path} {text}")
+
+
+async def _answer_of(call: Call, server: Server) -> Any:
+    """Send a request, again when the machine was too busy; return None if there is no answer."""
+    while server.is_running:
+        try:
+            return await send(call)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+                return None
+    return None
 
 
 async def _quiet(server: Server) -> None:
