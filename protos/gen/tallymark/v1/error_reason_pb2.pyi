@@ -25,10 +25,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
     """Never valid."""
     ERROR_REASON_REQUEST_INVALID: _ErrorReason.ValueType  # 1
-    """A field breaks a rule of the contract. google.rpc.BadRequest names each field by its path in the request, for
-    example "bills[1].bill_reference". A rule about several fields names the message that has them, which is the empty
-    path for the request itself; its description tells the rule. Correct the request; nothing was done, and its
-    request_id may be used again. Status INVALID_ARGUMENT.
+    """A field breaks a rule of the contract. google.rpc.BadRequest names the first twenty, each by its path in the
+    request, for example "bills[1].bill_reference". A rule about several fields names the message that has them, which
+    is the empty path for the request itself; its description tells the rule. Correct the request; nothing was done,
+    and its request_id may be used again. Status INVALID_ARGUMENT.
 
     Example:
         {"reason": "REQUEST_INVALID", "domain": "tallymark", "metadata": {}}
@@ -551,10 +551,10 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 """Never valid."""
 ERROR_REASON_REQUEST_INVALID: ErrorReason.ValueType  # 1
-"""A field breaks a rule of the contract. google.rpc.BadRequest names each field by its path in the request, for
-example "bills[1].bill_reference". A rule about several fields names the message that has them, which is the empty
-path for the request itself; its description tells the rule. Correct the request; nothing was done, and its
-request_id may be used again. Status INVALID_ARGUMENT.
+"""A field breaks a rule of the contract. google.rpc.BadRequest names the first twenty, each by its path in the
+request, for example "bills[1].bill_reference". A rule about several fields names the message that has them, which
+is the empty path for the request itself; its description tells the rule. Correct the request; nothing was done,
+and its request_id may be used again. Status INVALID_ARGUMENT.
 
 Example:
     {"reason": "REQUEST_INVALID", "domain": "tallymark", "metadata": {}}
