@@ -25,9 +25,6 @@ BREAK_SECONDS_MAX: Final = 2.0
 AGAIN_SECONDS_MAX: Final = 60.0
 """How late the second copy of a request may arrive, whatever became of the first one."""
 
-STORED_SECONDS_MAX: Final = 200.0
-"""How late a stored request may arrive: after the last deadline of whoever sent it."""
-
 
 class Wanted(NamedTuple):
     """What a caller wants: of whom, what, and for how long."""
@@ -106,13 +103,20 @@ class Call:
                 network.later(chance.uniform(1.0, AGAIN_SECONDS_MAX), self._arrive_late)
         elif weather.refused and chance.random() < weather.refused:
             network.later(weather.delay(chance), self._refuse, "connection reset")
-        elif self.host in network.stores and chance.random() < weather.stored:
-            network.later(chance.uniform(1.0, STORED_SECONDS_MAX), self._arrive_late)
+        elif kept_seconds := self._kept_seconds():
+            network.later(kept_seconds, self._arrive_late)
         else:
             network.later(weather.delay(chance), self._arrive)
             if weather.duplicated and chance.random() < weather.duplicated:
                 again = chance.choice((weather.delay(chance), chance.uniform(0, AGAIN_SECONDS_MAX)))
                 network.later(again, self._arrive_late)
+
+    def _kept_seconds(self) -> float:
+        """Return how long the request is kept on its way; 0 if it is not."""
+        network = self.network
+        if self.method not in network.stored:
+            return 0.0
+        return network.weather.kept_seconds(network.chance, network.loop.time())
 
     def _arrive(self) -> None:
         if not self.is_over:  # else the host hears of the end together with the request

@@ -124,7 +124,7 @@ class InstitutionMachine:
             ErrorInterceptor(name),
         )
         network.hosts[INSTITUTION] = host
-        network.stores.add(INSTITUTION)
+        network.stored.add(f"/{name}/Authorize")
 
     def settle(self, now: float) -> None:
         """Decide whatever is to be decided by now, so that the books say how everything stands."""

@@ -27,8 +27,8 @@ class Network:
         self.credentials: dict[str, Trailing] = {}
         """What each machine proves by its connection."""
 
-        self.stores: set[str] = set()
-        """Hosts behind something that keeps a request and hands it on much later."""
+        self.stored: set[str] = set()
+        """Methods whose requests something on the way may keep, and hand on much later."""
 
         self.hear: Callable[[Call, Handled], None] = lambda *_: None
         """Gets every answer of a unary call when it leaves its host."""

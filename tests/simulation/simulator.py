@@ -174,8 +174,8 @@ class Town:
         ).settle(self.loop.time())
 
     def _calm_down(self) -> None:
-        """Let everything get through from now on."""
-        self.network.weather = Weather()
+        """Let everything get through from now on, but for what is being held."""
+        self.network.weather = Weather(held_until=self.network.weather.held_until)
         self.institution.service.fails_after = 0.0
         self.server.crash_at_commit = ""
         self.server.crash_before_call = False

@@ -17,6 +17,10 @@ SMALL_STEP_SECONDS: Final = 4.0
 """Below what the server takes for a moved clock."""
 
 
+HELD_SECONDS: Final = (125.0, 160.0)
+"""Longer than the server waits for an authorisation; see AUTHORISE_HARD_SECONDS."""
+
+
 class Storm:
     """Crashes machines, cuts lines and moves clocks, as often as this run wants it."""
 
@@ -54,6 +58,7 @@ class Storm:
                     self._cut,
                     self._deafen,
                     self._deafen,
+                    self._hold_authorisations,
                     self._step_clock,
                 )
             )()
@@ -94,6 +99,12 @@ class Storm:
         self._notes.reach("line without a way back", end)
         self._network.weather.deaf.add(pair)
         self._network.later(seconds, self._network.weather.deaf.discard, pair)
+
+    def _hold_authorisations(self) -> None:
+        """Let every question for a card wait until its process has been given up."""
+        now = self._network.loop.time()
+        self._network.weather.held_until = now + self._chance.uniform(*HELD_SECONDS)
+        self._notes.reach("authorisations held on their way", INSTITUTION)
 
     def _step_clock(self) -> None:
         """Move the clock of a terminal by days, of the server by seconds or by more."""

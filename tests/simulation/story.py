@@ -77,8 +77,8 @@ class Story:
     def _request(self, login_name: str) -> SaleRequest:
         """Return what a cashier may ask for."""
         chance = self._chance
-        match chance.randrange(10):
-            case 0 | 1 | 2:
+        match chance.randrange(12):
+            case 0 | 1 | 2 | 10 | 11:
                 return SaleRequest(actions=(Charge(amount=_euro(self._amount())),))
             case 3 | 4:
                 actions = (BurnPoints(points=chance.randrange(1, 150)), Charge(amount=None))

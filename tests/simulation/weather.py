@@ -2,8 +2,13 @@
 
 from dataclasses import dataclass, field
 from random import Random
+from typing import Final
 
 __all__ = ["CALM", "Weather", "stormy"]
+
+
+STORED_SECONDS_MAX: Final = 200.0
+"""How late a request that was kept may arrive: after the last deadline of whoever sent it."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -17,7 +22,10 @@ class Weather:
     """A broken connection is noticed at once: UNAVAILABLE, and nothing arrived."""
 
     stored: float = 0.0
-    """A request is kept on its way, and handed on much later; for hosts that are told of."""
+    """A request is kept on its way, and handed on much later; for methods that are told of."""
+
+    held_until: float = 0.0
+    """Until this time of the loop's clock all such requests are kept."""
 
     slow: float = 0.0
     delay_seconds_max: float = 0.02
@@ -30,6 +38,14 @@ class Weather:
 
     deaf: set[tuple[str, str]] = field(default_factory=set)
     """Pairs of which the first reaches the second, but no answer comes back."""
+
+    def kept_seconds(self, chance: Random, now: float) -> float:
+        """Return how long a request that may be kept is kept; 0 if it passes."""
+        if now < self.held_until:
+            return self.held_until - now + chance.uniform(0.0, 60.0)
+        if self.stored and chance.random() < self.stored:
+            return chance.uniform(20.0, STORED_SECONDS_MAX)
+        return 0.0
 
     def is_cut(self, one: str, other: str) -> bool:
         """Whether nothing passes between two machines."""
