@@ -21,6 +21,8 @@ from tallymark_server.domain.model.actions import (
     SettlementTask,
 )
 from tallymark_server.domain.model.processes import Due, Process, ProcessState, Unresolved
+from tallymark_server.domain.processes import outcomes
+from tests.doubles.mutant import Mutant, plant
 from tests.unit.domain.furniture import euro
 from tests.unit.domain.runner import reason_of
 from tests.unit.domain.small_world import SmallWorld
@@ -132,6 +134,17 @@ def test_an_approval_that_comes_after_its_reversal_is_reversed_again(looks: int)
     assert world.again(process).state is ProcessState.RELEASED
     world.settled(process, ReversalResult.REVERSED)
     assert stands(world, process) == (RECHECK, PENDING), "and looked up again"
+
+
+def test_a_late_approval_that_is_forgotten_would_be_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only what comes after both looks depends on it: before, a look finds it."""
+    bug = Mutant(outcomes, "_take_in_late", "is_told = ", "return Done()\n    is_told = ")
+    plant(bug, monkeypatch)
+
+    with pytest.raises(AssertionError):
+        test_an_approval_that_comes_after_its_reversal_is_reversed_again(looks=2)
 
 
 @pytest.mark.parametrize(

@@ -116,9 +116,6 @@ MUTANTS = {
     "what a look finds stays held": Mutant(
         settling, "record_recheck", "command.lookup.may_hold_money", "False"
     ),
-    "a late approval is forgotten": Mutant(
-        outcomes, "_take_in_late", "is_told = ", "return Done()\n    is_told = "
-    ),
     "a partial approval is taken for a whole one": Mutant(
         outcomes,
         "_approves",
