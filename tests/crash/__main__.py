@@ -19,7 +19,7 @@ def main() -> int:
     options.add_argument("--buyers", type=int, default=16)
     options.add_argument("--scans", type=int, default=8, help="scans of each buyer")
     options.add_argument(
-        "--failing-write", type=int, action="append", help="of the writes, fail only this one"
+        "--number", type=int, action="append", help="of the writes and syncs, try only this one"
     )
     options.add_argument("--rpc", action="append", help="only this one, and write no page")
     chosen = options.parse_args()
@@ -32,7 +32,7 @@ def main() -> int:
     scale = Scale(
         seed=chosen.seed,
         rpcs=rpcs,
-        failing_writes=chosen.failing_write or (),
+        numbers=chosen.number or (),
         buyers=chosen.buyers,
         scans=chosen.scans,
         kills=chosen.kills,

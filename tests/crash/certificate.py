@@ -51,9 +51,8 @@ class Scale:
 
     seed: int
     rpcs: Sequence[Rpc] = CHANGING_RPCS
-    failing_writes: Sequence[int] = ()
-    """Which writes of a request fail with an error; empty for all. All syncs do, and each write and
-    each sync is killed at."""
+    numbers: Sequence[int] = ()
+    """At which writes and which syncs of a request faults happen; empty for all."""
 
     torn_per_event: int = 10
     buyers: int = 16
@@ -166,7 +165,7 @@ async def _tries_until_found(ground: Ground, bug: Bug, scale: Scale, choice: ran
     """Return how many tries the same programs needed to find a bug; 0 if they did not."""
     if bug.guarantee == "G21":
         _, eio, _ = FAULTS
-        walked = await walk(ground, rpc_named(A_CHANGE), eio, bug=bug.name, writes=(1, 2))
+        walked = await walk(ground, rpc_named(A_CHANGE), eio, bug=bug.name, numbers=(1, 2))
         return walked.acknowledged if walked.lost else 0
     small = Scale(seed=scale.seed, buyers=2, scans=1)
     cuts = await cut_load(ground, small, choice, bug=bug.name)
@@ -188,8 +187,7 @@ async def _walk_rpc(
     ground: Ground, rpc: Rpc, scale: Scale, made: Certificate, turn: asyncio.Semaphore
 ) -> None:
     for fault in FAULTS:
-        writes = () if fault.name == "killed" else scale.failing_writes
         async with turn:
-            walked = await walk(ground, rpc, fault, writes=writes)
+            walked = await walk(ground, rpc, fault, numbers=scale.numbers)
         made.walked[rpc.path][fault.name] = walked
         _say(f"{rpc.path}, {fault.name}", walked)

@@ -19,10 +19,10 @@ PAGE: Final = Path(__file__).parents[2] / "docs" / "proof" / "crash-certificate.
 _HEAD: Final = """\
 # Crash certificate
 
-Written by `make crash-certificate`, not by hand: real server processes on a real SQLite file, watched and disturbed by `strace`. `tests/crash` has the programs.
+Written by the programs in `tests/crash` (`make crash-certificate`), not by hand: real server processes on a real SQLite file, watched and disturbed by `strace`.
 
-- **Killed:** `SIGKILL` at the entry of the Nth write or sync of the database's files, N = 1 to the end. Then another server starts on what is left, and the same request is sent again, into the next boundary.
-- **EIO, ENOSPC:** the Nth write or sync fails, once or for ever. {which} The server answers that the outcome is unknown, ends with exit code 3 and says why; then as above.
+- **Killed:** `SIGKILL` at the entry of the Nth write or sync of the database's files, {which}. Then another server starts on what is left, and the same request is sent again, into the next boundary.
+- **EIO, ENOSPC:** the same writes and syncs fail, once or for ever. The server answers that the outcome is unknown, ends with exit code 3 and says why; then as above.
 - **Cut:** one run is recorded and the power is cut at every call in it: once all is taken that was not synced, {torn} times some of it is left, calls in any choice and some torn at a sector. What SQLite recovers has to be, byte for byte, the state after one of the commits, and not an earlier one than what had been answered. Each of these states passes `integrity_check` and the journal's chain.
 - **Found whole:** nobody had the answer, and the request was there: as a whole, with the same answer when it is asked for again. In all other cases nothing of it was there.
 - **Lost:** answered, and not there or answered otherwise afterwards.
@@ -66,9 +66,9 @@ def page_of(made: Certificate, *, scale: Scale) -> str:
 
 
 def _which(scale: Scale) -> str:
-    if not scale.failing_writes:
-        return "N = 1 to the end."
-    return f"The writes {', '.join(map(str, scale.failing_writes))}, and every sync."
+    if not scale.numbers:
+        return "N = 1 to the end"
+    return f"here only N = {', '.join(map(str, scale.numbers))}"
 
 
 def _row(path: str, walked: dict[str, Walked], cut: Cuts) -> str:
@@ -109,7 +109,7 @@ def _end(made: Certificate) -> Iterator[str]:
     yield "\n## Planted bugs\n\nThe same programs find servers that have one of these bugs:\n\n"
     for bug in BUGS:
         yield f"- {bug.guarantee}, {bug.words}: found at try {made.mutants[bug.words]:,}\n"
-    yield f"\nMade with SQLite {sqlite3.sqlite_version} in {made.minutes:.0f} minutes on a machine of two cores that others used, too.\n"
+    yield f"\nMade with SQLite {sqlite3.sqlite_version} in {made.minutes:.0f} minutes on two cores that had other work besides.\n"
 
 
 def _found_by(made: Certificate, guarantee: str) -> dict[str, int]:

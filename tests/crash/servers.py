@@ -59,7 +59,9 @@ class Server:
 
     async def fork(self) -> int:
         """Make the process, which waits before it starts to serve, and return its id."""
-        await asyncio.to_thread(self._process.start)
+        # Never in another thread: each start looks after the processes that have ended, and of two
+        # who do so at once one learns nothing.
+        self._process.start()
         for theirs in self._given:
             theirs.close()
         asyncio.get_running_loop().add_reader(self._output.fileno(), self._read)
@@ -110,7 +112,7 @@ class Server:
             while not self._output.closed:
                 self._heard.clear()
                 await self._heard.wait()
-        await asyncio.to_thread(self._process.join, DEADLINE_SECONDS)
+        self._process.join(DEADLINE_SECONDS)
         assert self._process.exitcode is not None
         return self._process.exitcode
 

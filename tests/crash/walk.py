@@ -187,16 +187,15 @@ async def walk(
     fault: Fault,
     *,
     bug: str = "",
-    writes: Iterable[int] = (),
+    numbers: Iterable[int] = (),
 ) -> Walked:
     """Walk over the writes of a request, then over its syncs, as far as there are any.
 
-    With `writes`, only those of the writes are tried, and all syncs.
+    With `numbers`, only those of the writes and those of the syncs are tried.
     """
     walked = Walked()
     for system_call in (WRITE, SYNC):
-        is_some = writes and system_call == WRITE
-        left = iter(writes if is_some else range(1, _BOUNDARIES_MAX))
+        left = iter(numbers or range(1, _BOUNDARIES_MAX))
         number = next(left, None)
         while number is not None:
             with ground.copied() as folder:
