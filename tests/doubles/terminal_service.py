@@ -314,6 +314,12 @@ class TerminalServiceDouble(TerminalServiceServicer):
 
         return await self._do_once("UpdatePoints", request, context, update)
 
+    async def ReportSales(
+        self, request: pb.ReportSalesRequest, context: Context
+    ) -> pb.ReportSalesResponse:
+        """Refuse: what this double has told was never lost."""
+        raise Refused(Reason.RECOVERY_NOT_OPEN)
+
     async def WatchProcess(
         self, request: pb.WatchProcessRequest, context: Context
     ) -> AsyncIterator[pb.WatchProcessResponse]:
