@@ -31,7 +31,9 @@ __all__ = ["Job", "TerminalMachine"]
 
 RESTART_SECONDS: Final = (1.0, 60.0)
 RECOVER_EVERY_SECONDS: Final = 20.0
-PATIENCE_SECONDS: Final = 30.0
+PATIENCE_SECONDS: Final = (8.0, 30.0)
+"""How long a call is repeated; its own default, and what a shop in a hurry might set."""
+
 JAMMED: Final = 0.04
 """How often the goods cannot be handed out after all."""
 
@@ -70,6 +72,7 @@ class TerminalMachine:
         self._chance = chance
         self._notes = notes
         self._executed = executed
+        self._patience_seconds = chance.choice(PATIENCE_SECONDS)
         self._news = asyncio.Event()
 
     def start(self) -> None:
@@ -149,7 +152,7 @@ class TerminalMachine:
                 steady=self._network.loop.time,
                 sleep=asyncio.sleep,
                 progress=self,
-                patience_seconds=PATIENCE_SECONDS,
+                patience_seconds=self._patience_seconds,
             ),
             "progress": self,
             "request_ids": RequestIds(

@@ -177,6 +177,8 @@ class Truth:
         request_id = getattr(request, "request_id", "")
         if told is None or not request_id:
             return
+        if told == ("refused", Reason.REQUEST_REVERSED):
+            self._notes.reach("request arrived after it was given up", call.life.name)
         place = (call.life.name, call.name, request_id)
         body = _body_of(request)
         first = self._told.setdefault(place, _Told(body, told))

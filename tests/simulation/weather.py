@@ -74,7 +74,7 @@ def stormy(chance: Random) -> Weather:
     return Weather(
         request_lost=often(0.3),
         reply_lost=often(0.4),
-        duplicated=often(0.3),
+        duplicated=often(0.5),
         refused=often(0.2),
         slow=often(0.3),
         stored=chance.choice((0.0, 0.0, 0.0, 0.3, 0.9)),
