@@ -1,8 +1,10 @@
 """Files that programs kept for themselves, and that a disk or a hand has damaged since."""
 
 import asyncio
+import atexit
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -40,10 +42,12 @@ _WHEN = datetime(2030, 6, 1, tzinfo=UTC).isoformat()
 
 @cache
 def _folder(name: str) -> Path:
-    """Return an empty folder of this process, in memory where the system has such a place."""
+    """Return an empty folder, in memory where the system has such a place, until the end."""
     memory = Path("/dev/shm")  # noqa: S108 -- a folder of its own is made in it
     where = memory if os.access(memory, os.W_OK) else None
-    return Path(tempfile.mkdtemp(prefix=f"tallymark-fuzz-{name}-", dir=where))
+    folder = Path(tempfile.mkdtemp(prefix=f"tallymark-fuzz-{name}-", dir=where))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _write(path: Path, content: bytes) -> None:
