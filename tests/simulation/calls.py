@@ -13,6 +13,7 @@ from grpc.aio import AbortError, AioRpcError, Metadata
 
 from tests.simulation.hosts import Answer, Context, Handled, Host, Trailing
 from tests.simulation.virtual_loop import Life
+from tests.simulation.weather import STORED_SECONDS_MAX
 
 if TYPE_CHECKING:
     from tests.simulation.network import Network
@@ -113,10 +114,13 @@ class Call:
 
     def _kept_seconds(self) -> float:
         """Return how long the request is kept on its way; 0 if it is not."""
-        network = self.network
-        if self.method not in network.stored:
-            return 0.0
-        return network.weather.kept_seconds(network.chance, network.loop.time())
+        network, weather, chance = self.network, self.network.weather, self.network.chance
+        held_seconds = weather.held_seconds(self.life.name, self.name, network.loop.time())
+        if held_seconds:
+            return held_seconds + chance.uniform(0.0, held_seconds / 3)
+        if self.method in network.stored and chance.random() < weather.stored:
+            return chance.uniform(20.0, STORED_SECONDS_MAX)
+        return 0.0
 
     def _arrive(self) -> None:
         if not self.is_over:  # else the host hears of the end together with the request

@@ -38,6 +38,7 @@ MUST_BE_REACHED: Final = (
     "terminal found open sales after a crash",
     "sale completed by recovery",
     "sale given up before its request arrived",
+    "request arrived after it was given up",
     "goods could not be handed out",
     "completed sale taken back",
     "code shown at two terminals",

@@ -175,7 +175,7 @@ class Town:
 
     def _calm_down(self) -> None:
         """Let everything get through from now on, but for what is being held."""
-        self.network.weather = Weather(held_until=self.network.weather.held_until)
+        self.network.weather = Weather(held=self.network.weather.held)
         self.institution.service.fails_after = 0.0
         self.server.crash_at_commit = ""
         self.server.crash_before_call = False

@@ -59,6 +59,8 @@ class Storm:
                     self._deafen,
                     self._deafen,
                     self._hold_authorisations,
+                    self._hold_scans,
+                    self._cut_off_after_sale,
                     self._step_clock,
                 )
             )()
@@ -85,8 +87,10 @@ class Storm:
         """Cut the line between two machines for a while."""
         ends = [terminal.name for terminal in self._terminals]
         end = self._chance.choice([*ends, INSTITUTION, INSTITUTION])
+        self._cut_line(end, self._chance.choice((3.0, 20.0, 90.0, 400.0)) * self._chance.random())
+
+    def _cut_line(self, end: str, seconds: float) -> None:
         pair = frozenset((SERVER, end))
-        seconds = self._chance.choice((3.0, 20.0, 90.0, 400.0)) * self._chance.random()
         self._notes.reach(f"line cut to {'the institution' if end == INSTITUTION else 'a till'}")
         self._network.weather.cut.add(pair)
         self._network.later(seconds, self._network.weather.cut.discard, pair)
@@ -102,9 +106,22 @@ class Storm:
 
     def _hold_authorisations(self) -> None:
         """Let every question for a card wait until its process has been given up."""
-        now = self._network.loop.time()
-        self._network.weather.held_until = now + self._chance.uniform(*HELD_SECONDS)
+        until = self._network.loop.time() + self._chance.uniform(*HELD_SECONDS)
+        self._network.weather.held[SERVER, "Authorize"] = until
         self._notes.reach("authorisations held on their way", INSTITUTION)
+
+    def _hold_scans(self) -> None:
+        """Let the scans of a till arrive when it has given them up, if it has little patience."""
+        terminal = self._chance.choice(self._terminals)
+        until = self._network.loop.time() + self._chance.uniform(20.0, 40.0)
+        self._network.weather.held[terminal.name, "ResolveCode"] = until
+
+    def _cut_off_after_sale(self) -> None:
+        """Cut a till off when it has handed out goods, until their time is over."""
+        terminal = self._chance.choice(self._terminals)
+        terminal.when_executed = lambda: self._cut_line(
+            terminal.name, self._chance.uniform(65.0, 150.0)
+        )
 
     def _step_clock(self) -> None:
         """Move the clock of a terminal by days, of the server by seconds or by more."""

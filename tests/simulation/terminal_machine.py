@@ -67,6 +67,9 @@ class TerminalMachine:
         self.is_closed = False
         """Whether the shop has closed, so that only old sales are settled."""
 
+        self.when_executed: Callable[[], None] = _nothing
+        """Is called once, when goods are handed out."""
+
         self._network = network
         self._journal_path = journal_path
         self._chance = chance
@@ -123,6 +126,8 @@ class TerminalMachine:
             self._notes.reach("goods could not be handed out", self.name)
             return False
         self._executed(self.name, process)
+        self.when_executed()
+        self.when_executed = _nothing
         await asyncio.sleep(self._chance.uniform(0.05, 1.0))
         return True
 
@@ -214,3 +219,7 @@ class TerminalMachine:
         state = result.process.state.value if result.process else "no process"
         sale = self._notes.name("sale", result.request_id or "")
         self._notes.write(self.name, f"{sale}: {result.outcome.value} ({state}, {result.reason})")
+
+
+def _nothing() -> None:
+    """Do nothing."""

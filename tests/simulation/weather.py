@@ -24,8 +24,8 @@ class Weather:
     stored: float = 0.0
     """A request is kept on its way, and handed on much later; for methods that are told of."""
 
-    held_until: float = 0.0
-    """Until this time of the loop's clock all such requests are kept."""
+    held: dict[tuple[str, str], float] = field(default_factory=dict)
+    """Callers and methods whose requests are all kept until a time of the loop's clock."""
 
     slow: float = 0.0
     delay_seconds_max: float = 0.02
@@ -39,13 +39,9 @@ class Weather:
     deaf: set[tuple[str, str]] = field(default_factory=set)
     """Pairs of which the first reaches the second, but no answer comes back."""
 
-    def kept_seconds(self, chance: Random, now: float) -> float:
-        """Return how long a request that may be kept is kept; 0 if it passes."""
-        if now < self.held_until:
-            return self.held_until - now + chance.uniform(0.0, 60.0)
-        if self.stored and chance.random() < self.stored:
-            return chance.uniform(20.0, STORED_SECONDS_MAX)
-        return 0.0
+    def held_seconds(self, caller: str, method: str, now: float) -> float:
+        """Return how long a request is held from now on; 0 if it is not."""
+        return max(0.0, self.held.get((caller, method), 0.0) - now)
 
     def is_cut(self, one: str, other: str) -> bool:
         """Whether nothing passes between two machines."""
