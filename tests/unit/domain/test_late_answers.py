@@ -21,7 +21,7 @@ from tallymark_server.domain.model.actions import (
     SettlementTask,
 )
 from tallymark_server.domain.model.processes import Due, Process, ProcessState, Unresolved
-from tallymark_server.domain.processes import outcomes
+from tallymark_server.domain.processes import outcomes, settling
 from tests.doubles.mutant import Mutant, plant
 from tests.unit.domain.furniture import euro
 from tests.unit.domain.runner import reason_of
@@ -145,6 +145,23 @@ def test_a_late_approval_that_is_forgotten_would_be_noticed(
 
     with pytest.raises(AssertionError):
         test_an_approval_that_comes_after_its_reversal_is_reversed_again(looks=2)
+
+
+def test_a_reversal_that_is_not_looked_up_would_be_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bug = Mutant(settling, "_released", "if not authorisation.looks_left:", "if said != 'never':")
+    plant(bug, monkeypatch)
+
+    with pytest.raises(AssertionError):
+        test_an_approval_that_comes_after_its_reversal_is_reversed_again(looks=0)
+
+
+def test_a_look_that_changes_nothing_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(Mutant(settling, "record_recheck", "command.lookup.may_hold_money", "False"), monkeypatch)
+
+    with pytest.raises(AssertionError):
+        test_whatever_may_hold_money_is_reversed_again(HELD, REVERSE)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from tallymark_server.domain.processes import (
     lifecycle,
     outcomes,
     resolve,
-    settling,
     terminal_view,
 )
 from tallymark_server.domain.state import Draft
@@ -110,12 +109,6 @@ MUTANTS = {
         outcomes, "fire_timer", "ProcessState.OVERDUE", "ProcessState.EXPIRED"
     ),
     "a refused card is not reversed": Mutant(charge, "release", "not _was_asked(action)", "True"),
-    "what was reversed unheard is not looked up": Mutant(
-        settling, "_released", "if not authorisation.looks_left:", "if said != 'never':"
-    ),
-    "what a look finds stays held": Mutant(
-        settling, "record_recheck", "command.lookup.may_hold_money", "False"
-    ),
     "a partial approval is taken for a whole one": Mutant(
         outcomes,
         "_approves",
