@@ -18,7 +18,6 @@ from tallymark_server.lanes import errands, lane
 from tallymark_server.lanes.lane import Lane
 from tallymark_server.lanes.row_memory import RowMemory
 from tallymark_terminal.recovery import Recovery
-from tallymark_terminal.repeating import Repeater
 from tests.doubles.mutant import Mutant, plant
 from tests.simulation.server_machine import Changes, WatchedStore
 
@@ -159,15 +158,6 @@ MUTANTS: Final = {
             "resume",
             "return await self._settling.complete(sale)",
             "return await self._settling.reverse(sale, note='power cut')",
-        ),
-    ),
-    "a terminal takes silence for a no": Bug(
-        "G4",
-        _text(
-            Repeater,
-            "until_answered",
-            "> give_up_at:\n                raise\n",
-            "> give_up_at:\n                raise Refused(Reason.INTERNAL) from None\n",
         ),
     ),
     "a ticket admits once too often": Bug(

@@ -48,7 +48,7 @@ def test_a_seed_plays_the_same_in_another_process_with_another_hash_seed(world: 
 
 
 def test_no_promise_is_broken(world: Prepared, proof: Proof) -> None:
-    seeds = proof.trials(ci=30, campaign=SEEDS_ENOUGH)
+    seeds = proof.trials(ci=20, campaign=SEEDS_ENOUGH)
     reached: Counter[str] = Counter()
     broken: list[tuple[int, str]] = []
     commits = answers = 0
