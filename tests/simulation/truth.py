@@ -7,7 +7,7 @@ server, and keeps both: so it knows what the server has promised, also when the 
 import traceback
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 
 import grpc
 from google.protobuf.message import Message
@@ -44,7 +44,14 @@ class Violation(Exception):
 _P: Final = ProcessState
 
 _STEPS: Final[Mapping[ProcessState | None, set[ProcessState]]] = {
-    None: {_P.AWAITING_CUSTOMER, _P.AUTHORISING, _P.INSTRUCTED, _P.COMPLETED, _P.DECLINED},
+    None: {
+        _P.AWAITING_CUSTOMER,
+        _P.AUTHORISING,
+        _P.INSTRUCTED,
+        _P.COMPLETED,
+        _P.DECLINED,
+        _P.RELEASED,  # made and given up in one batch
+    },
     _P.AWAITING_CUSTOMER: {
         _P.AUTHORISING,
         _P.INSTRUCTED,
@@ -72,7 +79,7 @@ _STEPS: Final[Mapping[ProcessState | None, set[ProcessState]]] = {
 """The picture in docs/architecture.md."""
 
 _CODE_STEPS: Final[Mapping[CodeState | None, set[CodeState]]] = {
-    None: {CodeState.ISSUED},
+    None: {CodeState.ISSUED, CodeState.REVOKED},  # issued and revoked in one batch
     CodeState.ISSUED: {CodeState.CLAIMED, CodeState.CONSUMED, CodeState.REVOKED},
     CodeState.CLAIMED: {CodeState.CONSUMED},
     CodeState.CONSUMED: set(),
@@ -80,13 +87,6 @@ _CODE_STEPS: Final[Mapping[CodeState | None, set[CodeState]]] = {
 }
 
 _BY_CLOCK: Final = "FireTimer"
-
-
-class _Told(NamedTuple):
-    """What a request was answered, in a form that is the same each time."""
-
-    body: bytes
-    answer: tuple[str, ...]
 
 
 class Truth:
@@ -108,7 +108,9 @@ class Truth:
         self._tables: dict[type[Row], dict[Key[Any], Row]] = defaultdict(dict)
         self._chain: dict[int, bytes] = {}
         self._sequence = 0
-        self._told: dict[tuple[str, str, str], _Told] = {}
+        self._told: dict[tuple[str, str, str], dict[bytes, tuple[str, ...]]] = defaultdict(dict)
+        """Answers by caller, RPC and request_id, then by body."""
+
         self._executed_codes: dict[str, str] = {}
         self._given_up: set[tuple[str, str]] = set()
         """Requests whose reversal was answered before they arrived, with their terminals."""
@@ -180,14 +182,14 @@ class Truth:
         if told == ("refused", Reason.REQUEST_REVERSED):
             self._notes.reach("request arrived after it was given up", call.life.name)
         place = (call.life.name, call.name, request_id)
-        body = _body_of(request)
-        first = self._told.setdefault(place, _Told(body, told))
-        if first.body != body:
-            is_refused = told[0] == "refused"
-            self._demand(is_refused, f"G4: the same id with another body did {told}")
+        answers = self._told[place]
+        first = answers.setdefault(_body_of(request), told)
+        if first != told:
+            self._break(f"G4: {call.name} was answered {first}, and later {told}")
+        elif told == _ID_REUSED:
             self._notes.reach("same id with another body refused", call.life.name)
-        elif first.answer != told:
-            self._break(f"G4: {call.name} was answered {first.answer}, and later {told}")
+        decided = [answer for answer in answers.values() if answer != _ID_REUSED]
+        self._demand(len(decided) <= 1, f"G4: the same id with another body did {told}")
         if call.name == "ReverseProcess" and response is not None:
             self._note_given_up(call.life.name, request, response)
         self._check_acknowledged(call.name, response)
@@ -350,6 +352,9 @@ _NOT_ABOUT_THE_REQUEST: Final = {
     Reason.CREDENTIALS_INVALID,
     Reason.CREDENTIALS_MISSING,
 }
+
+
+_ID_REUSED: Final = ("refused", str(Reason.REQUEST_ID_REUSED))
 
 
 def _normal(call: Call, response: Message | None, answer: Answer) -> tuple[str, ...] | None:
