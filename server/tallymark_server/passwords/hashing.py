@@ -80,6 +80,16 @@ class Passwords:
         self._turns = asyncio.Semaphore(THREADS)
         self._waiting: Counter[str] = Counter()
 
+    def demand_room(self) -> None:
+        """Send a caller away at once whose turn could not come soon, before its call costs more.
+
+        Raises:
+            NotDone: OVERLOADED, because too many wait already.
+
+        """
+        if self._waiting.total() >= WAITING_MAX:
+            raise self._turn_away()
+
     @asynccontextmanager
     async def turn(self, customer_id: str = "") -> AsyncIterator["Turn"]:
         """Wait for a turn, which lasts as long as the context; no id is that of nobody known.

@@ -51,6 +51,7 @@ class CustomerDevices:
         self, request: contract.SignInRequest, context: _Context
     ) -> contract.SignInResponse:
         """Open a session for a known device."""
+        self._passwords.demand_room()
         async with steady_refusal():
             customer = await self._proven_customer(request)
         key = request_key(self._keyring, "SignIn", request, request.request_id)

@@ -51,6 +51,15 @@ class PasswordGuard:
         self._under_way: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._compared: dict[tuple[str, RequestKey], RightPassword | None] = {}
 
+    def demand_room(self) -> None:
+        """Send a caller away before anything of its call was looked at, if too many wait already.
+
+        Raises:
+            NotDone: OVERLOADED.
+
+        """
+        self._passwords.demand_room()
+
     async def check(
         self, customer: Customer, password: str, *, request: RequestKey
     ) -> RightPassword:

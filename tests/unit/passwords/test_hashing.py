@@ -133,8 +133,11 @@ async def test_whoever_finds_too_many_waiting_is_turned_away_at_once(
         assert refused.value.reason is Reason.OVERLOADED
         assert refused.value.retry_after_seconds > 0
         assert passwords.work.hashed == 0
+        with pytest.raises(NotDone):
+            passwords.demand_room()
 
     await asyncio.gather(*waiting)
+    passwords.demand_room()
     assert (passwords.work.hashed, passwords.work.waiting_most) == (3, 3)
 
 
