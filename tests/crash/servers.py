@@ -37,6 +37,9 @@ _UNLIMITED: Final = tuple(
 )
 """Whoever tries a thousand crashes calls more often than a customer may."""
 
+LOOK_SECONDS: Final = 0.005
+"""Between two looks whether a process whose output has ended has ended itself."""
+
 _forks = multiprocessing.get_context("forkserver")
 _forks.set_forkserver_preload(["tests.crash.forked"])
 
@@ -112,8 +115,9 @@ class Server:
             while not self._output.closed:
                 self._heard.clear()
                 await self._heard.wait()
-        self._process.join(DEADLINE_SECONDS)
-        assert self._process.exitcode is not None
+            # Not joined, because whoever traces it must go on meanwhile.
+            while self._process.exitcode is None:  # noqa: ASYNC110 -- nobody tells of it
+                await asyncio.sleep(LOOK_SECONDS)
         return self._process.exitcode
 
     def send(self, number: signal.Signals) -> None:
