@@ -13,7 +13,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from functools import cache
+from functools import lru_cache
 from typing import Any, Final
 
 import grpc
@@ -304,8 +304,10 @@ async def _abort(context: _Context, error: Exception, method: str) -> None:
     elif not isinstance(error, TallymarkError):
         _log.error("%s failed", method, exc_info=error)
         error = UnknownOutcome(Reason.INTERNAL)
-    plain = not (error.metadata or error.violations or error.retry_after_seconds)
-    status = _status_of(error.reason) if plain else rpc_status.to_status(to_status(error))
+    if error.metadata or error.violations or error.retry_after_seconds:
+        status = rpc_status.to_status(to_status(error))
+    else:
+        status = _status_of(error.reason, error.message)
     trailing = tuple(status.trailing_metadata or ())
     if error.retry_after_seconds:
         pushback = str(round(error.retry_after_seconds * 1000))
@@ -313,7 +315,7 @@ async def _abort(context: _Context, error: Exception, method: str) -> None:
     await context.abort(status.code, status.details, trailing)
 
 
-@cache
-def _status_of(reason: Reason | None) -> grpc.Status:
-    """Pack an error that has nothing but its reason, once for all calls that fail with it."""
-    return rpc_status.to_status(to_status(TallymarkError(reason)))
+@lru_cache(maxsize=256)
+def _status_of(reason: Reason | None, message: str) -> grpc.Status:
+    """Pack an error that has only reason and message, once for all calls that fail with it."""
+    return rpc_status.to_status(to_status(TallymarkError(reason, message=message)))
