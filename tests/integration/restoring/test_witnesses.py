@@ -132,7 +132,8 @@ async def test_neither_a_stranger_nor_a_lying_terminal_can_stop_the_server(kept:
             ),
             mac=witness.mac,
         )
-        for text in (str(ahead), "tmw1:x", "", "tmw1:" + "9" * 10_000, str(ahead)[:-1]):
+        # Beyond some 8,000 bytes of metadata gRPC itself refuses calls, by chance.
+        for text in (str(ahead), "tmw1:x", "", "tmw1:" + "9" * 5_000, str(ahead)[:-1]):
             assert await reason(served.till, shows=text) == "OK"
         assert served.shop.world.app.witnesses.shown is None
 
