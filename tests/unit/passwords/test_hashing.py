@@ -145,6 +145,7 @@ async def test_whoever_waits_too_long_is_turned_away_and_never_hashed(
     passwords: Passwords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hashing, "WAIT_SECONDS_MAX", 0.01)
+    monkeypatch.setattr(hashing, "REST", 0.0)
     async with passwords.turn():
         answers = await asyncio.gather(
             *(passwords.hash(PASSWORD) for _ in range(5)), return_exceptions=True
@@ -153,6 +154,20 @@ async def test_whoever_waits_too_long_is_turned_away_and_never_hashed(
     assert [getattr(answer, "reason", None) for answer in answers] == [Reason.OVERLOADED] * 5
     assert (passwords.work.hashed, passwords.work.turned_away) == (0, 5)
     assert (await passwords.hash(PASSWORD)).startswith("$argon2id$")
+
+
+async def test_a_place_rests_after_each_turn_so_that_a_flood_leaves_the_machine_to_others(
+    passwords: Passwords,
+) -> None:
+    now = asyncio.get_running_loop().time
+    began_at = now()
+    async with passwords.turn() as turn:
+        await turn.hash(PASSWORD)
+    ended_at = now()
+    async with passwords.turn():
+        next_at = now()
+
+    assert next_at - ended_at >= hashing.REST * (ended_at - began_at) * 0.9
 
 
 async def test_whoever_goes_away_while_waiting_is_never_hashed(passwords: Passwords) -> None:
