@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple, Self
 
 import grpc
 
+from tallymark_protocol.errors import NotDone, from_call
 from tests.crash.found import Found, examine, scratch
 from tests.crash.servers import Server, Site, institution, started
 from tests.crash.strace import SYNC, WRITE, attached, database_files
@@ -337,7 +338,8 @@ async def _answer_of(call: Call, server: Server) -> Any:
         try:
             return await send(call)
         except grpc.aio.AioRpcError as error:
-            if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+            too_busy = isinstance(from_call(error), NotDone)
+            if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED and not too_busy:
                 return None
     return None
 

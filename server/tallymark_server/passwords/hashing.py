@@ -47,6 +47,9 @@ So a flood of sign-ins takes a third of one core, and half a dozen trips through
 A person who signs in while nobody else does waits for nothing.
 """
 
+REST_SECONDS_MAX: Final = 0.2
+"""No place rests longer: where other work holds the cores, a turn takes long by itself."""
+
 NICENESS: Final = 10
 """How far the threads step back behind everything else that wants a core (nice(1), up to 19)."""
 
@@ -111,7 +114,8 @@ class Passwords:
         try:
             yield Turn(self)
         finally:
-            loop.call_later(REST * (loop.time() - began_at), self._turns.release)
+            rest_seconds = min(REST * (loop.time() - began_at), REST_SECONDS_MAX)
+            loop.call_later(rest_seconds, self._turns.release)
 
     async def hash(self, password: str) -> str:
         """Return the hash to store. Raises `NotDone` as `turn` does."""
