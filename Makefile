@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 UV_INSTALL := $(UV) pip install --quiet
 CODEGEN := build/codegen-venv
-MEMBERS := protos server terminal_client phone_client institution
+MEMBERS := protos server terminal_client phone_client institution load_client
 VALIDATE_PROTO := build/proto-deps/buf/validate/validate.proto
 EXPORT := $(UV) export --quiet --preview-features package-conflicts --no-emit-workspace \
 	--no-header --no-annotate --format requirements.txt

@@ -19,6 +19,7 @@ PROGRAMS: Final = {
     "terminal_client": ["tallymark_terminal"],
     "phone_client": ["tallymark_phone"],
     "institution": ["tallymark_institution"],
+    "load_client": ["tallymark_load"],
 }
 
 IMPORT_ALL: Final = """

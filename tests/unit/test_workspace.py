@@ -14,7 +14,14 @@ from typing import Final
 import pytest
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-MEMBERS: Final = ("protos", "server", "terminal_client", "phone_client", "institution")
+MEMBERS: Final = (
+    "protos",
+    "server",
+    "terminal_client",
+    "phone_client",
+    "institution",
+    "load_client",
+)
 PROJECT_FILES: Final = ("pyproject.toml", *(f"{member}/pyproject.toml" for member in MEMBERS))
 
 # In pieces, so that this file names none of them.
