@@ -10,6 +10,7 @@ UV := $(BIN)/uv
 UV_INSTALL := $(UV) pip install --quiet
 CODEGEN := build/codegen-venv
 MEMBERS := protos server terminal_client phone_client institution load_client
+STUBS := protos/gen 'load_client/*_pb2.py*'
 VALIDATE_PROTO := build/proto-deps/buf/validate/validate.proto
 EXPORT := $(UV) export --quiet --preview-features package-conflicts --no-emit-workspace \
 	--no-header --no-annotate --format requirements.txt
@@ -96,9 +97,9 @@ proto-check: install $(VALIDATE_PROTO) ## Check the contracts: style, format, co
 	$(BIN)/python scripts/check_breaking.py
 
 .PHONY: check-generated
-check-generated: generate ## Check that protos/gen is what the contracts generate
-	git diff --exit-code -- protos/gen
-	@new="$$(git ls-files --others --exclude-standard -- protos/gen)"; \
+check-generated: generate ## Check that the stubs are what the contracts generate
+	git diff --exit-code -- $(STUBS)
+	@new="$$(git ls-files --others --exclude-standard -- $(STUBS))"; \
 		test -z "$$new" || { printf 'Not committed:\n%s\n' "$$new"; exit 1; }
 
 .PHONY: imports-check

@@ -5,6 +5,7 @@ Runs in the code generator's own environment; `make generate` prepares that and 
 1. Fetch validate.proto, which the contracts import, from the package that carries it.
 2. Generate into a scratch folder: messages for every contract, gRPC stubs for services only.
 3. Bring protos/gen to the same content, touching only files that differ.
+4. Generate the binary log of gRPC, which belongs to the load client alone, beside its contract.
 """
 
 import hashlib
@@ -20,6 +21,10 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 CONTRACTS: Final = ROOT / "protos"
 GENERATED: Final = ROOT / "protos" / "gen"
 PROTO_DEPENDENCIES: Final = ROOT / "build" / "proto-deps"
+
+LOAD_CLIENT: Final = ROOT / "load_client"
+BINARY_LOG: Final = "tallymark_load/binary_log/binary_log.proto"
+"""Below LOAD_CLIENT. Its package is grpc.binarylog.v1, but a path of that name would hide grpc."""
 
 VALIDATE_PROTO: Final = "buf/validate/validate.proto"
 VALIDATE_PROTO_SHA256: Final = "817951eab518442950f1982be24b2c3154b214b40e42f49b915cbf5181e6ee80"
@@ -41,6 +46,10 @@ def main() -> None:
         scratch = Path(scratch_name)
         generate_into(scratch)
         replace_tree(GENERATED, scratch)
+    with tempfile.TemporaryDirectory() as scratch_name:
+        scratch = Path(scratch_name)
+        _protoc(f"--python_out={scratch}", f"--mypy_out=quiet:{scratch}", BINARY_LOG)
+        write_changed(LOAD_CLIENT, scratch)
 
 
 def fetch_validate_proto() -> None:
@@ -76,6 +85,15 @@ def generate_into(output: Path) -> None:
 
 def replace_tree(target: Path, source: Path) -> None:
     """Make target equal to source; leave unchanged files alone, and with them their time."""
+    wanted = write_changed(target, source)
+    for path in list(target.rglob("*")):
+        is_stale = path.is_file() and path.relative_to(target) not in wanted
+        if is_stale and "__pycache__" not in path.parts:
+            path.unlink()
+
+
+def write_changed(target: Path, source: Path) -> set[Path]:
+    """Write the files of source that target has not, or has otherwise; return all their names."""
     wanted = {path.relative_to(source) for path in source.rglob("*") if path.is_file()}
     for relative in wanted:
         content = (source / relative).read_bytes()
@@ -83,14 +101,12 @@ def replace_tree(target: Path, source: Path) -> None:
         if not destination.exists() or destination.read_bytes() != content:
             destination.parent.mkdir(parents=True, exist_ok=True)
             destination.write_bytes(content)
-    for path in list(target.rglob("*")):
-        is_stale = path.is_file() and path.relative_to(target) not in wanted
-        if is_stale and "__pycache__" not in path.parts:
-            path.unlink()
+    return wanted
 
 
 def _protoc(*arguments: str) -> None:
-    include = [f"--proto_path={CONTRACTS}", f"--proto_path={PROTO_DEPENDENCIES}"]
+    folders = [CONTRACTS, PROTO_DEPENDENCIES, LOAD_CLIENT]
+    include = [f"--proto_path={folder}" for folder in folders]
     # The plugins of mypy-protobuf lie beside this environment's Python.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     generated = subprocess.run(
