@@ -1,0 +1,113 @@
+"""A server that does nothing but answer: the ceiling of any server on gRPC for Python.
+
+It is set up as the server's port for terminals is (mutual TLS, event loop, garbage collection), and
+each method answers with what it was told at the start, whatever it is asked. There are two of each:
+`/bench.Echo/NAME` hands bytes to bytes and is the ceiling; `/bench.Messages/NAME` reads the request
+as the message that it is and writes the answer anew, which any server that looks at its requests
+has to do.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final, NamedTuple
+
+import grpc
+import uvloop
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from bench.load import Address
+from bench.processes import pinned
+from tallymark.v1 import terminal_service_pb2
+from tallymark_protocol.certificate_request import ClientKey
+from tallymark_protocol.tls import ClientIdentity
+from tallymark_server.clock import SystemClock
+from tallymark_server.garbage import spare_what_stays
+from tallymark_server.tls.server_tls import ServerTls
+from tests.e2e.served import Program
+from tests.world.world import LONG_LIVES, new_authority
+
+__all__ = ["Echo", "echo"]
+
+ECHO: Final = "from bench.echo import main; main()"
+
+READY: Final = "echo at "
+
+_SERVICE: Final = terminal_service_pb2.DESCRIPTOR.services_by_name["TerminalService"]
+
+
+class Echo(NamedTuple):
+    """A serving echo."""
+
+    address: Address
+    pid: int
+
+
+@asynccontextmanager
+async def echo(answers: Mapping[str, bytes]) -> AsyncIterator[Echo]:
+    """Run one on the core of servers, with the answer of each RPC of TerminalService that is named."""
+    told = json.dumps({name: answer.hex() for name, answer in answers.items()})
+    program = await Program.start(pinned(ECHO), told)
+    try:
+        await program.says(READY)
+        line = next(line for line in program.lines if line.startswith(READY))
+        target, ca_pem, *identity = json.loads(line.removeprefix(READY))
+        yield Echo(Address(target, ca_pem, ClientIdentity(*identity)), program.process.pid)
+    finally:
+        await program.kill()
+
+
+def main() -> None:
+    """Serve until killed."""
+    told = json.loads(sys.argv[1])
+    uvloop.run(_serve({name: bytes.fromhex(answer) for name, answer in told.items()}))
+
+
+async def _serve(answers: Mapping[str, bytes]) -> None:
+    clock = SystemClock()
+    authority = new_authority(LONG_LIVES)
+    tls = ServerTls(authority, clock=clock, host_names=["127.0.0.1"])
+    server = grpc.aio.server()
+    handlers = {"bench.Echo": _bytes_handler, "bench.Messages": _messages_handler}
+    server.add_generic_rpc_handlers(
+        [
+            grpc.method_handlers_generic_handler(
+                service, {name: make(name, answer) for name, answer in answers.items()}
+            )
+            for service, make in handlers.items()
+        ]
+    )
+    port = server.add_secure_port("127.0.0.1:0", tls.credentials(ask_clients=True))
+    await server.start()
+    spare_what_stays()
+    key = ClientKey.generate()
+    issued = authority.issue_client(
+        key.certificate_request(), kind="terminal", owner_id="gate-1", now=clock.now()
+    )
+    pair = issued.certificate_pem, key.to_pem().decode()
+    print(READY + json.dumps([f"127.0.0.1:{port}", authority.certificates_pem, *pair]), flush=True)
+    await asyncio.Event().wait()
+
+
+def _bytes_handler(_: str, answer: bytes) -> grpc.RpcMethodHandler[Any, Any]:
+    return grpc.unary_unary_rpc_method_handler(_answering(answer))
+
+
+def _messages_handler(name: str, answer: bytes) -> grpc.RpcMethodHandler[Any, Any]:
+    method = _SERVICE.methods_by_name[name]
+    read = GetMessageClass(method.output_type).FromString
+    return grpc.unary_unary_rpc_method_handler(
+        _answering(read(answer)),
+        request_deserializer=GetMessageClass(method.input_type).FromString,
+        response_serializer=GetMessageClass(method.output_type).SerializeToString,
+    )
+
+
+def _answering(answer: Message | bytes) -> Any:  # noqa: ANN401 -- grpc knows no async handlers
+    async def handle(_request: object, _context: object) -> Message | bytes:
+        return answer
+
+    return handle
