@@ -11,7 +11,6 @@ import segno
 from PIL import Image, ImageDraw, ImageFilter
 
 FRAME_WIDTH, FRAME_HEIGHT = 800, 600
-_FRAME_CENTRE = (FRAME_HEIGHT / 2, FRAME_WIDTH / 2)
 _FOCAL_LENGTH_PIXELS = 900.0
 _DRAWN_PIXELS_PER_MODULE = 6
 _DESK_GREY, _PHONE_GREY, _PAPER, _INK = 120, 25, 250, 10
@@ -38,6 +37,8 @@ class Photograph:
     covers_corner_mark: bool = False
     is_inverted: bool = False
     is_mirrored: bool = False
+    frame: tuple[int, int] = (FRAME_WIDTH, FRAME_HEIGHT)
+    """Width and height in pixels."""
 
     def of(self, text: str, *, seed: int = 1) -> Image.Image:
         """Take it of a phone that shows this text as its code."""
@@ -63,7 +64,7 @@ class Photograph:
         to_screen = np.linalg.inv(to_frame)
         to_screen /= to_screen[2, 2]
         return near.transform(
-            (FRAME_WIDTH, FRAME_HEIGHT),
+            self.frame,
             Image.Transform.PERSPECTIVE,
             to_screen.ravel()[:8].tolist(),
             Image.Resampling.BILINEAR,
@@ -78,17 +79,23 @@ class Photograph:
         down = [-np.sin(turn) * np.cos(tilt), np.cos(turn), -np.sin(turn) * np.sin(tilt)]
         return np.column_stack([across, down, [0.0, 0.0, distance]])
 
-    @staticmethod
-    def _lens() -> _Pixels:
+    @property
+    def _centre(self) -> tuple[float, float]:
+        """Return the middle of the frame, down and across."""
+        width, height = self.frame
+        return height / 2, width / 2
+
+    def _lens(self) -> _Pixels:
         """Return where a point in the room is in the frame."""
-        y, x = _FRAME_CENTRE
+        y, x = self._centre
         focus = _FOCAL_LENGTH_PIXELS
         return np.array([[focus, 0.0, x], [0.0, focus, y], [0.0, 0.0, 1.0]])
 
     def _spoil_light(self, light: _Pixels) -> _Pixels:
         """Wash out the contrast, cast a shadow with a slanted edge, reflect a lamp."""
         light = 128 + (light - 128) * self.contrast_percent / 100
-        y, x = np.mgrid[0:FRAME_HEIGHT, 0:FRAME_WIDTH] - np.array(_FRAME_CENTRE)[:, None, None]
+        width, height = self.frame
+        y, x = np.mgrid[0:height, 0:width] - np.array(self._centre)[:, None, None]
         if self.shadow_percent:
             lit_part = 1 / (1 + np.exp(np.clip(-(0.9 * x + 0.4 * y) / 15, -50, 50)))
             light = light * (1 - self.shadow_percent / 100 * (1 - lit_part))
