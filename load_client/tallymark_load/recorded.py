@@ -129,7 +129,7 @@ _LAST: Final = frozenset(
 
 
 def _messages(
-    entries: list[GrpcLogEntry], event: GrpcLogEntry.EventType
+    entries: list[GrpcLogEntry], event: GrpcLogEntry.EventType.ValueType
 ) -> tuple[RecordedMessage, ...]:
     return tuple(
         RecordedMessage(at_ns=_since_epoch(entry.timestamp), body=entry.message.data)

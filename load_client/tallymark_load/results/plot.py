@@ -1,0 +1,90 @@
+"""A picture of a run: latencies, rate and errors over time."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tallymark_load.results.figures import percentile
+from tallymark_load.results.measurements import Measurements, Second
+
+__all__ = ["PLOT_SUFFIXES", "write_plot"]
+
+PLOT_SUFFIXES: Final = (".png", ".svg")
+
+LINES: Final = (
+    ("p50", 50.0, "#1b7837"),
+    ("p90", 90.0, "#2166ac"),
+    ("p99", 99.0, "#e08214"),
+    ("max", 100.0, "#b2182b"),
+)
+RATE_COLOUR: Final = "#4d4d4d"
+ERROR_COLOUR: Final = "#b2182b"
+
+POINTS_MAX: Final = 600
+"""Longer runs are drawn in steps of several seconds."""
+
+MARKED_MAX: Final = 60
+"""Short runs have their seconds marked; points in a long one would hide the line."""
+
+
+def write_plot(measurements: Measurements, path: Path, *, title: str) -> None:
+    """Draw into a PNG or SVG file, as its suffix says; raise ValueError for any other."""
+    if path.suffix not in PLOT_SUFFIXES:
+        message = f"{path.name}: a plot is written as {' or '.join(PLOT_SUFFIXES)}"
+        raise ValueError(message)
+    # A figure of its own needs neither a display nor a choice of one.
+    figure = Figure(figsize=(11, 6.5), layout="constrained")
+    latency, rate = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
+    steps, width = _steps(measurements.seconds())
+    _draw_latency(latency, steps)
+    _draw_rate(rate, steps, width)
+    latency.set_title(title, loc="left")
+    figure.savefig(path, dpi=120)
+
+
+def _steps(seconds: dict[int, Second]) -> tuple[dict[int, Second], int]:
+    """Return the calls by the second in which their step begins, and the steps' length."""
+    last = max(seconds, default=0)
+    width = last // POINTS_MAX + 1
+    starts = range(0, last + 1, width)
+    return {
+        start: Second.together(
+            seconds[number] for number in range(start, start + width) if number in seconds
+        )
+        for start in starts
+    }, width
+
+
+def _draw_latency(axes: Axes, steps: dict[int, Second]) -> None:
+    # Steps without calls leave a gap instead of a line that claims something.
+    ordered = {start: sorted(calls.latencies) for start, calls in steps.items()}
+    marker = "." if len(ordered) <= MARKED_MAX else None
+    for name, percent, colour in LINES:
+        values = [_milliseconds(values, percent) for values in ordered.values()]
+        axes.plot(list(ordered), values, label=name, color=colour, linewidth=1.4, marker=marker)
+    axes.set_yscale("log")
+    axes.set_ylabel("latency in ms, from when it was due")
+    axes.grid(visible=True, which="both", alpha=0.25)
+    axes.legend(loc="upper left", ncols=len(LINES), framealpha=0.9)
+
+
+def _draw_rate(axes: Axes, steps: dict[int, Second], width: int) -> None:
+    starts = list(steps)
+    calls = [step.calls / width for step in steps.values()]
+    errors = [step.errors / width for step in steps.values()]
+    axes.step(starts, calls, where="post", color=RATE_COLOUR, linewidth=1.2, label="calls/s")
+    axes.fill_between(starts, calls, step="post", color=RATE_COLOUR, alpha=0.15)
+    if any(errors):
+        axes.fill_between(starts, errors, step="post", color=ERROR_COLOUR, label="errors/s")
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel("calls/s")
+    axes.set_xlabel("seconds since the start")
+    axes.grid(visible=True, alpha=0.25)
+    axes.legend(loc="lower left", ncols=2, framealpha=0.9)
+
+
+def _milliseconds(ordered: Sequence[int], percent: float) -> float:
+    return percentile(ordered, percent) / 1000 if ordered else float("nan")
