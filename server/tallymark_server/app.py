@@ -55,6 +55,9 @@ from tallymark_server.storage.sqlite_backup import Backups
 from tallymark_server.storage.store import Store
 from tallymark_server.tls.authority import Authority
 from tallymark_server.tls.server_tls import ServerTls
+from tallymark_server.watching.calls import CallWatch
+from tallymark_server.watching.processes import ProcessWatch
+from tallymark_server.watching.watched import Watched
 
 __all__ = ["App", "Core", "Parts", "running", "serve"]
 
@@ -114,6 +117,7 @@ class Core:
     """Set when the server stops by itself: its store failed, or its data went back."""
 
     witnesses: Witnesses
+    watched: Watched
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,6 +137,7 @@ class App:
     """As the core's."""
 
     witnesses: Witnesses
+    watched: Watched
 
 
 @asynccontextmanager
@@ -160,6 +165,7 @@ async def serve(
                 key_keeper=core.key_keeper,
                 stopped=core.stopped,
                 witnesses=core.witnesses,
+                watched=core.watched,
             )
         finally:
             core.feed.close()
@@ -175,7 +181,9 @@ async def running(parts: Parts, numbers: PortNumbers) -> AsyncIterator[Core]:
         await adoption.adopt(key)
 
     callers = Callers(store=parts.store, clock=parts.clock, adopt=adopt)
-    observers = [feed.publish, callers.forget]
+    processes = ProcessWatch()
+    await processes.start(parts.store, PARTITIONS)
+    observers = [feed.publish, callers.forget, processes.notice]
 
     def tell(changes: Changes) -> None:
         for observe in observers:
@@ -199,6 +207,13 @@ async def running(parts: Parts, numbers: PortNumbers) -> AsyncIterator[Core]:
     passwords = Passwords(parts.password_profile)
     checkpoints = Checkpoints(lane=lane, keyring=parts.keyring, clock=parts.clock)
     turnstile = Turnstile(parts.limits, parts.clock)
+    watched = Watched(
+        calls=CallWatch(),
+        processes=processes,
+        lane=lane,
+        completer=completer,
+        passwords=passwords,
+    )
     peers: PeerKeys = CertifiedPeers() if parts.tls else UnsafeNamedPeers()
     stopped = asyncio.Event()
     witnesses = Witnesses(
@@ -235,10 +250,12 @@ async def running(parts: Parts, numbers: PortNumbers) -> AsyncIterator[Core]:
                 turnstile=turnstile,
                 checkpoints=checkpoints,
                 witnesses=witnesses,
+                watch=watched.calls,
             ),
             operator_code=operator_code,
             stopped=stopped,
             witnesses=witnesses,
+            watched=watched,
         )
     finally:
         if renewal_task:

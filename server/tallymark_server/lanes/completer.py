@@ -51,6 +51,13 @@ class Completer:
         self._partitions = partitions
         self._running: dict[str, dict[Key[Any], asyncio.Task[None]]] = {TIMER: {}, CALL: {}}
         self._stopping = asyncio.Event()
+        self.late_seconds = dict.fromkeys(self._running, 0.0)
+        """For how long the oldest work of each kind was due at the last look."""
+
+    @property
+    def under_way(self) -> dict[str, int]:
+        """How much of each kind is worked at."""
+        return {kind: len(tasks) for kind, tasks in self._running.items()}
 
     def notice(self, changes: Changes) -> None:
         """Take up work among committed changes that is due at once."""
@@ -76,14 +83,19 @@ class Completer:
 
     async def run_due(self) -> None:
         """Take up everything that is due now."""
+        late_seconds = dict.fromkeys(self._running, 0.0)
         for partition in self._partitions:
             for kind in self._running:
-                last = f"{kind}/{self._clock.now() + 1:013d}"
+                now = self._clock.now()
+                last = f"{kind}/{now + 1:013d}"
                 due = await self._store.scan(
                     Due, partition, first=f"{kind}/", last=last, limit=TASKS_MAX
                 )
                 for row in due:
                     self._start(row)
+                if due:
+                    late_seconds[kind] = max(late_seconds[kind], (now - due[0].due_at) / 1000)
+        self.late_seconds = late_seconds
 
     async def settled(self) -> None:
         """Wait until nothing is under way (for tests and for stopping)."""

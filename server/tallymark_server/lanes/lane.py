@@ -12,8 +12,9 @@ caller that goes away changes nothing: its command is decided and saved all the 
 
 import asyncio
 import logging
-from collections import ChainMap, deque
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from time import perf_counter
 from typing import Any, Final, NamedTuple
 
 from tallymark_protocol.errors import NotDone, TallymarkError, UnknownOutcome
@@ -39,6 +40,7 @@ from tallymark_server.domain.model.merchants import CallerKind
 from tallymark_server.domain.state import Key, Need, Row, Rows
 from tallymark_server.lanes.row_memory import RowMemory
 from tallymark_server.storage.store import Store
+from tallymark_server.watching.lane_work import LaneWork
 
 __all__ = ["BATCH_MAX", "QUEUE_MAX", "RETRY_AFTER_SECONDS", "ROUNDS_MAX", "Changes", "Lane"]
 
@@ -95,6 +97,26 @@ class _Waiting(NamedTuple):
     answer: asyncio.Future[Answer]
 
 
+class _Seen(Mapping[Key[Any], Row | None]):
+    """The rows of a batch before those that are remembered; a rule looks dozens of times."""
+
+    def __init__(self, used: Rows, remembered: Rows) -> None:
+        self._used = used
+        self._remembered = remembered
+
+    def __getitem__(self, key: Key[Any]) -> Row | None:
+        return self._used[key] if key in self._used else self._remembered[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._used or key in self._remembered
+
+    def __iter__(self) -> Iterator[Key[Any]]:
+        return iter(self._used.keys() | self._remembered.keys())
+
+    def __len__(self) -> int:
+        return len(self._used.keys() | self._remembered.keys())
+
+
 class _Batch:
     """What has been decided, not yet saved."""
 
@@ -102,7 +124,7 @@ class _Batch:
         self.used: dict[Key[Any], Row | None] = {}
         """Rows that were loaded or decided, as they are after the batch."""
 
-        self.rows: Rows = ChainMap(self.used, memory.rows)
+        self.rows: Rows = _Seen(self.used, memory.rows)
         self.changes: dict[Key[Any], Row | None] = {}
         self.records: list[tuple[int, Record]] = []
         self.outcomes: list[tuple[asyncio.Future[Answer], Answer | TallymarkError]] = []
@@ -145,6 +167,12 @@ class Lane:
         self._stopping = False
         self._heads: dict[int, JournalHead] = {}
         self._memory = RowMemory()
+        self.work = LaneWork()
+
+    @property
+    def waiting(self) -> int:
+        """How many commands wait for their batch."""
+        return len(self._queue)
 
     async def submit(self, command: Command) -> Answer:
         """Return the answer, once it is durable.
@@ -202,11 +230,16 @@ class Lane:
 
     async def _run_batch(self, waiting: list[_Waiting]) -> None:
         batch = _Batch(self._memory)
+        self.work.commands.observe(len(waiting))
         try:
+            began = perf_counter()
             await self._decide(batch, waiting)
+            decided = perf_counter()
             await self._save(batch)
+            self.work.decide_seconds.observe(decided - began)
             self._memory.learn(batch.used)
             if batch.changes:
+                self.work.save_seconds.observe(perf_counter() - decided)
                 self._on_commit(batch.changes)
         except BaseException:
             self._give_up([one.answer for one in waiting])
@@ -225,9 +258,10 @@ class Lane:
         except ClockStepped as stepped:  # before anything was decided
             self._give_up([one.answer for one in waiting], stepped)
             raise
-        for _ in range(ROUNDS_MAX):
+        for rounds in range(1, ROUNDS_MAX + 1):
             waiting, needed = self._decide_round(batch, waiting, now)
             if not waiting:
+                self.work.rounds.observe(rounds)
                 return
             batch.know(await self._store.load(needed))
         for one in waiting:

@@ -40,6 +40,8 @@ from tallymark_server.services.checkpoints import CHECKPOINT_KEY, Checkpoints
 from tallymark_server.services.peer_keys import PeerKeys
 from tallymark_server.services.witnesses import Witnesses
 from tallymark_server.storage.store import StoreFailed
+from tallymark_server.watching.calls import CallWatch
+from tallymark_server.watching.under_way import note_failure
 
 __all__ = ["Interceptor"]
 
@@ -84,7 +86,7 @@ _log = logging.getLogger(__name__)
 class Interceptor(grpc.aio.ServerInterceptor):
     """Wraps every handler of the project's services; health and reflection pass untouched."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what every call passes
         self,
         *,
         callers: Callers,
@@ -92,8 +94,10 @@ class Interceptor(grpc.aio.ServerInterceptor):
         turnstile: Turnstile,
         checkpoints: Checkpoints,
         witnesses: Witnesses,
+        watch: CallWatch,
     ) -> None:
-        """Take who knows callers, keys of connections, limits, and the journal's end."""
+        """Take who knows callers, keys of connections, limits, the journal's end; who counts."""
+        self._watch = watch
         self._witnesses = witnesses
         self._callers = callers
         self._checkpoints = checkpoints
@@ -137,11 +141,11 @@ class Interceptor(grpc.aio.ServerInterceptor):
         self, handler: "grpc.RpcMethodHandler[Any, Any]", method: str
     ) -> "grpc.RpcMethodHandler[Any, Any]":
         if handler.response_streaming:
-            stream = self._around_stream(handler.unary_stream, method)
+            stream = self._watch.stream(self._around_stream(handler.unary_stream, method), method)
             return grpc.unary_stream_rpc_method_handler(
                 stream, _or_none(handler.request_deserializer), handler.response_serializer
             )
-        unary = self._around_unary(handler.unary_unary, method)
+        unary = self._watch.unary(self._around_unary(handler.unary_unary, method), method)
         return grpc.unary_unary_rpc_method_handler(
             unary, _or_none(handler.request_deserializer), handler.response_serializer
         )
@@ -304,6 +308,7 @@ async def _abort(context: _Context, error: Exception, method: str) -> None:
     elif not isinstance(error, TallymarkError):
         _log.error("%s failed", method, exc_info=error)
         error = UnknownOutcome(Reason.INTERNAL)
+    note_failure(error.reason)
     if error.metadata or error.violations or error.retry_after_seconds:
         status = rpc_status.to_status(to_status(error))
     else:

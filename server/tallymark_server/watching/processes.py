@@ -1,0 +1,106 @@
+"""Which processes are open, which wait for a person, and how they end: kept up from commits.
+
+The table of processes grows by every scan, so nobody counts its rows. What is open has open work
+or waits for a person, so the start reads these two short indexes, and every commit says the rest.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Final, TypeVar
+
+from tallymark_server.domain.model.processes import (
+    Code,
+    CodeState,
+    CustomerProcess,
+    Due,
+    Process,
+    ProcessState,
+    Unresolved,
+)
+from tallymark_server.domain.state import Row
+from tallymark_server.lanes.lane import Changes
+from tallymark_server.storage.store import Store
+
+__all__ = ["ProcessWatch"]
+
+R = TypeVar("R", bound=Row)
+
+_PAGE_ROWS: Final = 500
+"""Rows that are read at a time, so that nothing else of the store waits long."""
+
+
+class ProcessWatch:
+    """Counts of processes and codes. `start` once, then `notice` every commit."""
+
+    def __init__(self) -> None:
+        """Know of nothing yet."""
+        self._open: dict[str, ProcessState] = {}
+        self._unresolved: set[str] = set()
+        self.open = dict.fromkeys(ProcessState, 0)
+        """Processes that have not ended, by state."""
+
+        self.ended = dict.fromkeys(ProcessState, 0)
+        """Processes that ended since the start, by the state they ended in."""
+
+        self.codes = dict.fromkeys(CodeState, 0)
+        """Codes that came into each state since the start."""
+
+    @property
+    def unresolved(self) -> int:
+        """How many processes wait for a person."""
+        return len(self._unresolved)
+
+    async def start(self, store: Store, partitions: Sequence[int]) -> None:
+        """Read what a server before has left open. Nothing may be decided meanwhile.
+
+        Raises:
+            StoreFailed: the store failed.
+
+        """
+        for partition in partitions:
+            async for due in _rows(store, Due, partition):
+                await self._take_in(store, {row.process_id for row in due})
+            async for waiting in _rows(store, Unresolved, partition):
+                self._unresolved.update(row.process_id for row in waiting)
+                await self._take_in(store, {row.process_id for row in waiting})
+
+    def notice(self, changes: Changes) -> None:
+        """Take in a commit."""
+        born: set[str] = set()
+        processes: list[Process] = []
+        for key, row in changes.items():
+            table = key.table
+            if table is Process and row is not None:
+                processes.append(row)  # type: ignore[arg-type]  # its table says so
+            elif table is CustomerProcess:
+                born.add(row.process_id)  # type: ignore[union-attr]  # never removed
+            elif table is Code and row is not None:
+                self.codes[row.state] += 1  # type: ignore[attr-defined]  # its table says so
+            elif table is Unresolved:
+                (self._unresolved.add if row else self._unresolved.discard)(key.text)
+        for process in processes:
+            self._notice(process, is_born=process.process_id in born)
+
+    def _notice(self, process: Process, *, is_born: bool) -> None:
+        """Keep a process up. One that ended before may change still, as its money follows."""
+        before = self._open.pop(process.process_id, None)
+        if before is not None:
+            self.open[before] -= 1
+        if not process.is_final:
+            self._open[process.process_id] = process.state
+            self.open[process.state] += 1
+        elif before is not None or is_born:
+            self.ended[process.state] += 1
+
+    async def _take_in(self, store: Store, process_ids: Iterable[str]) -> None:
+        keys = [Process.key_of(process_id) for process_id in process_ids]
+        for row in (await store.load(keys)).values():
+            if isinstance(row, Process):
+                self._notice(row, is_born=False)
+
+
+async def _rows(store: Store, table: type[R], partition: int) -> AsyncIterator[list[R]]:
+    """Yield all rows of a table, page by page."""
+    first = ""
+    while rows := await store.scan(table, partition, first=first, limit=_PAGE_ROWS):
+        yield rows
+        first = f"{rows[-1].text}\0"
