@@ -80,6 +80,7 @@ class Reason(StrEnum):
     BACKUP_FAILED = "BACKUP_FAILED"
     RECOVERY_NOT_OPEN = "RECOVERY_NOT_OPEN"
     DISK_NEARLY_FULL = "DISK_NEARLY_FULL"
+    TERMINAL_NOT_DELEGATED = "TERMINAL_NOT_DELEGATED"
 
 
 class Description(NamedTuple):
@@ -321,5 +322,9 @@ DESCRIPTIONS: dict[Reason, Description] = {
     Reason.DISK_NEARLY_FULL: Description(
         "RESOURCE_EXHAUSTED",
         "The server's disk is nearly full. Try again later.",
+    ),
+    Reason.TERMINAL_NOT_DELEGATED: Description(
+        "PERMISSION_DENIED",
+        "You may not speak for {terminal_id}. Have the operator delegate it to you.",
     ),
 }

@@ -103,6 +103,13 @@ class OperatorConnection:
         request = contract.RevokeTerminalRequest(terminal_id=terminal_id)
         return to_row((await call(self._stub.RevokeTerminal, request)).terminal)
 
+    async def delegate_terminal(self, terminal_id: str, *, concentrator_id: str) -> Row:
+        """Let another terminal speak for a terminal; an empty id: none."""
+        request = contract.DelegateTerminalRequest(
+            terminal_id=terminal_id, concentrator_id=concentrator_id
+        )
+        return to_row((await call(self._stub.DelegateTerminal, request)).terminal)
+
     async def reenrol_terminal(self, terminal_id: str) -> str:
         """Let a terminal enrol once more, and return its one-time enrolment code."""
         request = contract.ReenrollTerminalRequest(terminal_id=terminal_id)

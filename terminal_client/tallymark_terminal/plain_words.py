@@ -96,6 +96,7 @@ _ERROR_WORDS: Final = {
     Reason.BACKUP_FAILED: "The server could not make the backup.",
     Reason.RECOVERY_NOT_OPEN: "The server does not ask for earlier sales any more.",
     Reason.DISK_NEARLY_FULL: "The server's disk is nearly full.",
+    Reason.TERMINAL_NOT_DELEGATED: f"This terminal may not speak for that one. {_CALL_OPERATOR}",
 }
 
 _REVERSAL_WORDS: Final = {

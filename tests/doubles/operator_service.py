@@ -109,6 +109,16 @@ class OperatorServiceDouble(RecoveryDouble, AccessDouble):
 
     async def ReenrollTerminal(
         self, request: contract.ReenrollTerminalRequest, _: Context
+    async def DelegateTerminal(
+        self, request: contract.DelegateTerminalRequest, _: Context
+    ) -> contract.DelegateTerminalResponse:
+        terminal = self.terminals.get((request.terminal_id,))
+        concentrator = self.terminals.get((request.concentrator_id,))
+        if terminal is None or (request.concentrator_id and concentrator is None):
+            raise Refused(Reason.TERMINAL_NOT_FOUND)
+        terminal.concentrator_id = request.concentrator_id
+        return contract.DelegateTerminalResponse(terminal=terminal)
+
     ) -> contract.ReenrollTerminalResponse:
         terminal = self.terminals.get((request.terminal_id,))
         if terminal is None:

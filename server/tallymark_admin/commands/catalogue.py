@@ -48,7 +48,7 @@ def list_merchants(admin: Admin, *, as_json: bool, limit: int) -> None:
 
 @click.group()
 def terminals() -> None:
-    """Create, list, revoke and reenroll tills, gates and kiosks of merchants."""
+    """Create, list, delegate, revoke and reenroll tills, gates and kiosks of merchants."""
 
 
 @terminals.command(
@@ -97,6 +97,34 @@ def revoke_terminal(admin: Admin, terminal_id: str) -> None:
     """Refuse every later call of a terminal, until it is let enrol once more."""
     admin.ask(lambda connection: connection.revoke_terminal(terminal_id))
     click.echo(f"Terminal {terminal_id} is revoked.")
+
+
+@terminals.command("delegate", epilog=example("terminals delegate lane-1 --to gate-1"))
+@click.argument("terminal_id", type=Identifier())
+@click.option(
+    "--to",
+    "concentrator_id",
+    type=Identifier(),
+    help="Terminal of the same merchant that may speak for it.",
+)
+@click.option("--to-nobody", is_flag=True, help="End what was delegated before.")
+@pass_admin
+def delegate_terminal(
+    admin: Admin, terminal_id: str, concentrator_id: str | None, *, to_nobody: bool
+) -> None:
+    """Let one terminal, a concentrator, speak for another one, whether that is enrolled or not.
+
+    What it sends counts as that terminal's own. It takes effect at once.
+    """
+    if to_nobody == (concentrator_id is not None):
+        message = "Name the concentrator with --to, or say --to-nobody."
+        raise click.UsageError(message)
+    chosen = concentrator_id or ""
+    admin.ask(
+        lambda connection: connection.delegate_terminal(terminal_id, concentrator_id=chosen)
+    )
+    spoken_for = f"is spoken for by {chosen}" if chosen else "speaks for itself alone"
+    click.echo(f"Terminal {terminal_id} {spoken_for}.")
 
 
 @terminals.command("list", epilog=example("terminals list"))

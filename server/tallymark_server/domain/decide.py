@@ -99,6 +99,7 @@ _RULES: dict[type[Command], _Rule] = {
     commands.CreateTerminal: _timeless(enrolment.create_terminal),
     commands.RevokeTerminal: _timeless(enrolment.revoke_terminal),
     commands.ReenrolTerminal: _timeless(enrolment.reenrol_terminal),
+    commands.DelegateTerminal: enrolment.delegate_terminal,
     commands.CreateEvent: _timeless(directory.create_event),
     commands.CreateProgramme: _timeless(directory.create_programme),
     commands.AddBill: directory.add_bill,

@@ -15,6 +15,7 @@ from tallymark_server.domain.commands import (
     AdoptKey,
     CreateOperator,
     CreateTerminal,
+    DelegateTerminal,
     Enrol,
     ReenrolTerminal,
     RenewCertificate,
@@ -41,6 +42,7 @@ __all__ = [
     "adopt_key",
     "create_operator",
     "create_terminal",
+    "delegate_terminal",
     "enrol",
     "reenrol_terminal",
     "renew_certificate",
@@ -153,6 +155,25 @@ def revoke_terminal(draft: Draft, command: RevokeTerminal) -> RowAnswer:
         return RowAnswer(is_new=False)
     _shut_out(draft, terminal.keys)
     draft.put(msgspec.structs.replace(terminal, state=TerminalState.REVOKED, keys=()))
+    return RowAnswer(is_new=True)
+
+
+def delegate_terminal(draft: Draft, command: DelegateTerminal, now: int) -> RowAnswer:
+    """Let another terminal of the same merchant speak for a terminal, or nobody any more."""
+    terminal = _terminal(draft, command.terminal_id)
+    if command.concentrator_id == terminal.concentrator_id:
+        return RowAnswer(is_new=False)
+    if command.concentrator_id:
+        concentrator = _terminal(draft, command.concentrator_id)
+        if concentrator.merchant_id != terminal.merchant_id:
+            raise Refused(Reason.TERMINAL_NOT_FOUND)
+    draft.put(
+        msgspec.structs.replace(
+            terminal,
+            concentrator_id=command.concentrator_id,
+            delegated_at=now if command.concentrator_id else 0,
+        )
+    )
     return RowAnswer(is_new=True)
 
 

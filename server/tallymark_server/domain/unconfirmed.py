@@ -73,7 +73,8 @@ def _tally_of_new_terminal(draft: Draft, policy: Policy, process: Process) -> Ta
     """Return what the terminal charged this day; None if it is not new any more."""
     terminal = draft.get(Terminal.key_of(process.terminal_id))
     assert terminal is not None, "a calling terminal exists"
-    age_days = (process.created_at - terminal.enrolled_at) // DAY_MILLISECONDS
+    new_since = max(terminal.enrolled_at, terminal.delegated_at)
+    age_days = (process.created_at - new_since) // DAY_MILLISECONDS
     if age_days >= policy.new_terminal_days:
         return None
     kept = draft.get(TerminalDay.key_of(process.terminal_id))

@@ -190,6 +190,20 @@ class OperatorService(
         terminal = await self._terminal(request.terminal_id)
         return contract.RevokeTerminalResponse(terminal=terminal_message(terminal))
 
+    async def DelegateTerminal(
+        self, request: contract.DelegateTerminalRequest, context: _Context
+    ) -> contract.DelegateTerminalResponse:
+        """Let another terminal speak for a terminal."""
+        command = commands.DelegateTerminal(
+            caller=CALLER.get(),
+            partition=DIRECTORY,
+            terminal_id=request.terminal_id,
+            concentrator_id=request.concentrator_id,
+        )
+        await decided(self._lane, command, RowAnswer)
+        terminal = await self._terminal(request.terminal_id)
+        return contract.DelegateTerminalResponse(terminal=terminal_message(terminal))
+
     async def ReenrollTerminal(
         self, request: contract.ReenrollTerminalRequest, context: _Context
     ) -> contract.ReenrollTerminalResponse:

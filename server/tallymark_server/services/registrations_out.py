@@ -119,6 +119,7 @@ def terminal_message(terminal: Terminal) -> merchant_pb2.Terminal:
         merchant_id=terminal.merchant_id,
         state=number_in_contract(terminal.state),
         enrolled_at=time_message(terminal.enrolled_at),
+        concentrator_id=terminal.concentrator_id,
     )
 
 

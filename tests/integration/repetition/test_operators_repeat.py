@@ -15,7 +15,7 @@ CHANGING = [
     rpc
     for rpc in RPCS
     if rpc.caller == "operator"
-    and rpc.name.startswith(("Create", "Add", "Set", "Settle", "Revoke"))
+    and rpc.name.startswith(("Create", "Add", "Set", "Settle", "Revoke", "Delegate"))
 ]
 
 

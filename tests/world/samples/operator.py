@@ -49,6 +49,10 @@ async def _revoke_terminal(_: Stage) -> contract.RevokeTerminalRequest:
     return contract.RevokeTerminalRequest(terminal_id="gate-1")
 
 
+async def _delegate_terminal(_: Stage) -> contract.DelegateTerminalRequest:
+    return contract.DelegateTerminalRequest(terminal_id="till-2", concentrator_id="till-1")
+
+
 async def _reenroll_terminal(_: Stage) -> contract.ReenrollTerminalRequest:
     return contract.ReenrollTerminalRequest(terminal_id="gate-1")
 
@@ -162,6 +166,7 @@ SAMPLES: dict[str, Callable[[Stage], Awaitable[Any]]] = {
     "ListMerchants": _simply(contract.ListMerchantsRequest),
     "CreateTerminal": _create_terminal,
     "RevokeTerminal": _revoke_terminal,
+    "DelegateTerminal": _delegate_terminal,
     "ReenrollTerminal": _reenroll_terminal,
     "ListTerminals": _simply(contract.ListTerminalsRequest),
     "CreateEvent": _create_event,

@@ -533,6 +533,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         {"reason": "DISK_NEARLY_FULL", "domain": "tallymark", "metadata": {}}
         Message: "The server's disk is nearly full. Try again later."
     """
+    ERROR_REASON_TERMINAL_NOT_DELEGATED: _ErrorReason.ValueType  # 70
+    """The command names a terminal that the operator has not delegated to the caller, or that was revoked. Nothing was done.
+    Have the operator delegate it (OperatorService.DelegateTerminal), then send it again. Status PERMISSION_DENIED.
+
+    Example:
+        {"reason": "TERMINAL_NOT_DELEGATED", "domain": "tallymark", "metadata": {"terminal_id": "lane-1"}}
+        Message: "You may not speak for lane-1. Have the operator delegate it to you."
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is every reason for which a call can fail. The status of a failed call carries a google.rpc.ErrorInfo whose `reason`
@@ -1058,5 +1066,13 @@ Nothing was done; send the same request again after the delay in google.rpc.Retr
 Example:
     {"reason": "DISK_NEARLY_FULL", "domain": "tallymark", "metadata": {}}
     Message: "The server's disk is nearly full. Try again later."
+"""
+ERROR_REASON_TERMINAL_NOT_DELEGATED: ErrorReason.ValueType  # 70
+"""The command names a terminal that the operator has not delegated to the caller, or that was revoked. Nothing was done.
+Have the operator delegate it (OperatorService.DelegateTerminal), then send it again. Status PERMISSION_DENIED.
+
+Example:
+    {"reason": "TERMINAL_NOT_DELEGATED", "domain": "tallymark", "metadata": {"terminal_id": "lane-1"}}
+    Message: "You may not speak for lane-1. Have the operator delegate it to you."
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btallymark/v1/merchant.proto\x12\x0ctallymark.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x95\x01\n\x08Merchant\x12\x35\n\x0bmerchant_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,62}$\x12\x17\n\x04name\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x39\n\x0cprogramme_id\x18\x03 \x01(\tB#\xbaH r\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,62}$\xd8\x01\x01\"\xd5\x01\n\x08Terminal\x12\x35\n\x0bterminal_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,62}$\x12\x35\n\x0bmerchant_id\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,62}$\x12*\n\x05state\x18\x03 \x01(\x0e\x32\x1b.tallymark.v1.TerminalState\x12/\n\x0b\x65nrolled_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x84\x01\n\rTerminalState\x12\x1e\n\x1aTERMINAL_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16TERMINAL_STATE_CREATED\x10\x01\x12\x1b\n\x17TERMINAL_STATE_ENROLLED\x10\x02\x12\x1a\n\x16TERMINAL_STATE_REVOKED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btallymark/v1/merchant.proto\x12\x0ctallymark.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x95\x01\n\x08Merchant\x12\x35\n\x0bmerchant_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,62}$\x12\x17\n\x04name\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x39\n\x0cprogramme_id\x18\x03 \x01(\tB#\xbaH r\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,62}$\xd8\x01\x01\"\xee\x01\n\x08Terminal\x12\x35\n\x0bterminal_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,62}$\x12\x35\n\x0bmerchant_id\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,62}$\x12*\n\x05state\x18\x03 \x01(\x0e\x32\x1b.tallymark.v1.TerminalState\x12/\n\x0b\x65nrolled_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x63oncentrator_id\x18\x05 \x01(\t*\x84\x01\n\rTerminalState\x12\x1e\n\x1aTERMINAL_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16TERMINAL_STATE_CREATED\x10\x01\x12\x1b\n\x17TERMINAL_STATE_ENROLLED\x10\x02\x12\x1a\n\x16TERMINAL_STATE_REVOKED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,10 +43,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TERMINAL'].fields_by_name['terminal_id']._serialized_options = b'\272H\035r\0332\031^[a-z0-9][a-z0-9-]{0,62}$'
   _globals['_TERMINAL'].fields_by_name['merchant_id']._loaded_options = None
   _globals['_TERMINAL'].fields_by_name['merchant_id']._serialized_options = b'\272H\035r\0332\031^[a-z0-9][a-z0-9-]{0,62}$'
-  _globals['_TERMINALSTATE']._serialized_start=476
-  _globals['_TERMINALSTATE']._serialized_end=608
+  _globals['_TERMINALSTATE']._serialized_start=501
+  _globals['_TERMINALSTATE']._serialized_end=633
   _globals['_MERCHANT']._serialized_start=108
   _globals['_MERCHANT']._serialized_end=257
   _globals['_TERMINAL']._serialized_start=260
-  _globals['_TERMINAL']._serialized_end=473
+  _globals['_TERMINAL']._serialized_end=498
 # @@protoc_insertion_point(module_scope)

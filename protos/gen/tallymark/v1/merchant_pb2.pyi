@@ -86,12 +86,15 @@ class Terminal(_message.Message):
     MERCHANT_ID_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     ENROLLED_AT_FIELD_NUMBER: _builtins.int
+    CONCENTRATOR_ID_FIELD_NUMBER: _builtins.int
     terminal_id: _builtins.str
     """Id chosen by the operator: small letters, digits, hyphens; at most 63; unique on the server."""
     merchant_id: _builtins.str
     """Merchant that it belongs to."""
     state: Global___TerminalState.ValueType
     """Where its enrolment stands. Output only."""
+    concentrator_id: _builtins.str
+    """Terminal of the same merchant that may speak for it in Exchange. Empty: none. Output only; see DelegateTerminal."""
     @_builtins.property
     def enrolled_at(self) -> _timestamp_pb2.Timestamp:
         """Time of its enrolment. Output only."""
@@ -103,10 +106,11 @@ class Terminal(_message.Message):
         merchant_id: _builtins.str = ...,
         state: Global___TerminalState.ValueType = ...,
         enrolled_at: _timestamp_pb2.Timestamp | None = ...,
+        concentrator_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["enrolled_at", b"enrolled_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["enrolled_at", b"enrolled_at", "merchant_id", b"merchant_id", "state", b"state", "terminal_id", b"terminal_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["concentrator_id", b"concentrator_id", "enrolled_at", b"enrolled_at", "merchant_id", b"merchant_id", "state", b"state", "terminal_id", b"terminal_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

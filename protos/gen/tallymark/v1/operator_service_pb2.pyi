@@ -783,6 +783,56 @@ class ReenrollTerminalResponse(_message.Message):
 Global___ReenrollTerminalResponse: _TypeAlias = ReenrollTerminalResponse  # noqa: Y015
 
 @_typing.final
+class DelegateTerminalRequest(_message.Message):
+    """DelegateTerminalRequest asks to let a terminal be spoken for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TERMINAL_ID_FIELD_NUMBER: _builtins.int
+    CONCENTRATOR_ID_FIELD_NUMBER: _builtins.int
+    terminal_id: _builtins.str
+    """The terminal."""
+    concentrator_id: _builtins.str
+    """Terminal that may speak for it, in place of whoever might before. Empty: none may."""
+    def __init__(
+        self,
+        *,
+        terminal_id: _builtins.str = ...,
+        concentrator_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["concentrator_id", b"concentrator_id", "terminal_id", b"terminal_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DelegateTerminalRequest: _TypeAlias = DelegateTerminalRequest  # noqa: Y015
+
+@_typing.final
+class DelegateTerminalResponse(_message.Message):
+    """DelegateTerminalResponse returns the terminal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TERMINAL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def terminal(self) -> _merchant_pb2.Terminal:
+        """The terminal, with its concentrator."""
+
+    def __init__(
+        self,
+        *,
+        terminal: _merchant_pb2.Terminal | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["terminal", b"terminal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["terminal", b"terminal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DelegateTerminalResponse: _TypeAlias = DelegateTerminalResponse  # noqa: Y015
+
+@_typing.final
 class ListTerminalsRequest(_message.Message):
     """ListTerminalsRequest asks for a page of terminals."""
 

@@ -36,7 +36,7 @@ class OperatorServiceStub(object):
     What is created has an id chosen by the operator. Creating the same thing again changes nothing and gives the same answer;
     creating a different thing under an existing id fails with ALREADY_EXISTS_DIFFERENT. So these calls, and the
     Add calls for lists of bills, tickets and points, may be repeated freely, and need no request_id. SetPolicy,
-    SettleProcess and RevokeTerminal name the state they want and are repeatable as well.
+    SettleProcess, RevokeTerminal and DelegateTerminal name the state they want and are repeatable as well.
 
     Fields that are "Output only" are ignored in requests. Operators are served on their own port alone; on the other
     one, and the other way round, calls end with UNIMPLEMENTED.
@@ -101,6 +101,11 @@ class OperatorServiceStub(object):
                 '/tallymark.v1.OperatorService/ReenrollTerminal',
                 request_serializer=tallymark_dot_v1_dot_operator__service__pb2.ReenrollTerminalRequest.SerializeToString,
                 response_deserializer=tallymark_dot_v1_dot_operator__service__pb2.ReenrollTerminalResponse.FromString,
+                _registered_method=True)
+        self.DelegateTerminal = channel.unary_unary(
+                '/tallymark.v1.OperatorService/DelegateTerminal',
+                request_serializer=tallymark_dot_v1_dot_operator__service__pb2.DelegateTerminalRequest.SerializeToString,
+                response_deserializer=tallymark_dot_v1_dot_operator__service__pb2.DelegateTerminalResponse.FromString,
                 _registered_method=True)
         self.ListTerminals = channel.unary_unary(
                 '/tallymark.v1.OperatorService/ListTerminals',
@@ -270,7 +275,7 @@ class OperatorServiceServicer(object):
     What is created has an id chosen by the operator. Creating the same thing again changes nothing and gives the same answer;
     creating a different thing under an existing id fails with ALREADY_EXISTS_DIFFERENT. So these calls, and the
     Add calls for lists of bills, tickets and points, may be repeated freely, and need no request_id. SetPolicy,
-    SettleProcess and RevokeTerminal name the state they want and are repeatable as well.
+    SettleProcess, RevokeTerminal and DelegateTerminal name the state they want and are repeatable as well.
 
     Fields that are "Output only" are ignored in requests. Operators are served on their own port alone; on the other
     one, and the other way round, calls end with UNIMPLEMENTED.
@@ -350,6 +355,16 @@ class OperatorServiceServicer(object):
     def ReenrollTerminal(self, request, context):
         """Lets a terminal enrol once more, after it lost its key or was revoked: its certificates are shut out, and it counts as
         new again. Called again before the code is used, it returns the same code. Fails with TERMINAL_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DelegateTerminal(self, request, context):
+        """Lets another terminal of the same merchant, the concentrator, speak for a terminal in TerminalService.Exchange, or lets
+        none do so. It counts at once, on open streams too. The terminal need not be enrolled: a lane of a gate may have no
+        connection of its own; it is a new terminal from now on (policy: new_terminal_days). Letting it enrol once more ends it.
+        Fails with TERMINAL_NOT_FOUND: one of them is unknown, or they are of different merchants.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -641,6 +656,11 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     request_deserializer=tallymark_dot_v1_dot_operator__service__pb2.ReenrollTerminalRequest.FromString,
                     response_serializer=tallymark_dot_v1_dot_operator__service__pb2.ReenrollTerminalResponse.SerializeToString,
             ),
+            'DelegateTerminal': grpc.unary_unary_rpc_method_handler(
+                    servicer.DelegateTerminal,
+                    request_deserializer=tallymark_dot_v1_dot_operator__service__pb2.DelegateTerminalRequest.FromString,
+                    response_serializer=tallymark_dot_v1_dot_operator__service__pb2.DelegateTerminalResponse.SerializeToString,
+            ),
             'ListTerminals': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTerminals,
                     request_deserializer=tallymark_dot_v1_dot_operator__service__pb2.ListTerminalsRequest.FromString,
@@ -815,7 +835,7 @@ class OperatorService(object):
     What is created has an id chosen by the operator. Creating the same thing again changes nothing and gives the same answer;
     creating a different thing under an existing id fails with ALREADY_EXISTS_DIFFERENT. So these calls, and the
     Add calls for lists of bills, tickets and points, may be repeated freely, and need no request_id. SetPolicy,
-    SettleProcess and RevokeTerminal name the state they want and are repeatable as well.
+    SettleProcess, RevokeTerminal and DelegateTerminal name the state they want and are repeatable as well.
 
     Fields that are "Output only" are ignored in requests. Operators are served on their own port alone; on the other
     one, and the other way round, calls end with UNIMPLEMENTED.
@@ -1085,6 +1105,33 @@ class OperatorService(object):
             '/tallymark.v1.OperatorService/ReenrollTerminal',
             tallymark_dot_v1_dot_operator__service__pb2.ReenrollTerminalRequest.SerializeToString,
             tallymark_dot_v1_dot_operator__service__pb2.ReenrollTerminalResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DelegateTerminal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallymark.v1.OperatorService/DelegateTerminal',
+            tallymark_dot_v1_dot_operator__service__pb2.DelegateTerminalRequest.SerializeToString,
+            tallymark_dot_v1_dot_operator__service__pb2.DelegateTerminalResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -23,7 +23,7 @@ class OperatorServiceStub:
     What is created has an id chosen by the operator. Creating the same thing again changes nothing and gives the same answer;
     creating a different thing under an existing id fails with ALREADY_EXISTS_DIFFERENT. So these calls, and the
     Add calls for lists of bills, tickets and points, may be repeated freely, and need no request_id. SetPolicy,
-    SettleProcess and RevokeTerminal name the state they want and are repeatable as well.
+    SettleProcess, RevokeTerminal and DelegateTerminal name the state they want and are repeatable as well.
 
     Fields that are "Output only" are ignored in requests. Operators are served on their own port alone; on the other
     one, and the other way round, calls end with UNIMPLEMENTED.
@@ -62,6 +62,12 @@ class OperatorServiceStub:
     ReenrollTerminal: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ReenrollTerminalRequest, _operator_service_pb2.ReenrollTerminalResponse]
     """Lets a terminal enrol once more, after it lost its key or was revoked: its certificates are shut out, and it counts as
     new again. Called again before the code is used, it returns the same code. Fails with TERMINAL_NOT_FOUND.
+    """
+    DelegateTerminal: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.DelegateTerminalRequest, _operator_service_pb2.DelegateTerminalResponse]
+    """Lets another terminal of the same merchant, the concentrator, speak for a terminal in TerminalService.Exchange, or lets
+    none do so. It counts at once, on open streams too. The terminal need not be enrolled: a lane of a gate may have no
+    connection of its own; it is a new terminal from now on (policy: new_terminal_days). Letting it enrol once more ends it.
+    Fails with TERMINAL_NOT_FOUND: one of them is unknown, or they are of different merchants.
     """
     ListTerminals: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListTerminalsRequest, _operator_service_pb2.ListTerminalsResponse]
     """Lists terminals by id."""
@@ -165,7 +171,7 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
     What is created has an id chosen by the operator. Creating the same thing again changes nothing and gives the same answer;
     creating a different thing under an existing id fails with ALREADY_EXISTS_DIFFERENT. So these calls, and the
     Add calls for lists of bills, tickets and points, may be repeated freely, and need no request_id. SetPolicy,
-    SettleProcess and RevokeTerminal name the state they want and are repeatable as well.
+    SettleProcess, RevokeTerminal and DelegateTerminal name the state they want and are repeatable as well.
 
     Fields that are "Output only" are ignored in requests. Operators are served on their own port alone; on the other
     one, and the other way round, calls end with UNIMPLEMENTED.
@@ -262,6 +268,18 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_operator_service_pb2.ReenrollTerminalResponse]:
         """Lets a terminal enrol once more, after it lost its key or was revoked: its certificates are shut out, and it counts as
         new again. Called again before the code is used, it returns the same code. Fails with TERMINAL_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def DelegateTerminal(
+        self,
+        request: _operator_service_pb2.DelegateTerminalRequest,
+        context: _aio.ServicerContext[_operator_service_pb2.DelegateTerminalRequest, _abc.Awaitable[_operator_service_pb2.DelegateTerminalResponse]],
+    ) -> _abc.Awaitable[_operator_service_pb2.DelegateTerminalResponse]:
+        """Lets another terminal of the same merchant, the concentrator, speak for a terminal in TerminalService.Exchange, or lets
+        none do so. It counts at once, on open streams too. The terminal need not be enrolled: a lane of a gate may have no
+        connection of its own; it is a new terminal from now on (policy: new_terminal_days). Letting it enrol once more ends it.
+        Fails with TERMINAL_NOT_FOUND: one of them is unknown, or they are of different merchants.
         """
 
     @_abc_1.abstractmethod

@@ -27,13 +27,14 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tallymark.v1 import action_pb2 as tallymark_dot_v1_dot_action__pb2
 from tallymark.v1 import certificate_pb2 as tallymark_dot_v1_dot_certificate__pb2
 from tallymark.v1 import checkpoint_pb2 as tallymark_dot_v1_dot_checkpoint__pb2
+from tallymark.v1 import exchange_pb2 as tallymark_dot_v1_dot_exchange__pb2
 from tallymark.v1 import identification_pb2 as tallymark_dot_v1_dot_identification__pb2
 from tallymark.v1 import key_pb2 as tallymark_dot_v1_dot_key__pb2
 from tallymark.v1 import money_pb2 as tallymark_dot_v1_dot_money__pb2
 from tallymark.v1 import process_pb2 as tallymark_dot_v1_dot_process__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#tallymark/v1/terminal_service.proto\x12\x0ctallymark.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19tallymark/v1/action.proto\x1a\x1etallymark/v1/certificate.proto\x1a\x1dtallymark/v1/checkpoint.proto\x1a!tallymark/v1/identification.proto\x1a\x16tallymark/v1/key.proto\x1a\x18tallymark/v1/money.proto\x1a\x1atallymark/v1/process.proto\"}\n\rEnrollRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12%\n\x0e\x65nrolment_code\x18\x02 \x01(\tB\r\x80\x01\x01\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\'\n\x13\x63\x65rtificate_request\x18\x03 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80 \"\xb5\x01\n\x0e\x45nrollResponse\x12\x13\n\x0bterminal_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x15\n\rmerchant_name\x18\x03 \x01(\t\x12\x34\n\x0b\x63\x65rtificate\x18\x05 \x01(\x0b\x32\x1f.tallymark.v1.IssuedCertificate\x12\x15\n\rterminal_port\x18\x06 \x01(\rJ\x04\x08\x04\x10\x05R\x0fterminal_secret\"`\n\x17RenewCertificateRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\'\n\x13\x63\x65rtificate_request\x18\x02 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80 \"P\n\x18RenewCertificateResponse\x12\x34\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0b\x32\x1f.tallymark.v1.IssuedCertificate\" \n\rGetTagRequest\x12\x0f\n\x07printed\x18\x01 \x01(\x08\"z\n\x0eGetTagResponse\x12\x0b\n\x03tag\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07next_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1d\n\x1bListVerificationKeysRequest\"\xf2\x01\n\x1cListVerificationKeysResponse\x12+\n\x04keys\x18\x01 \x03(\x0b\x32\x1d.tallymark.v1.VerificationKey\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12/\n\x0bserver_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\ncheckpoint\x18\x04 \x01(\x0b\x32\x1e.tallymark.v1.SignedCheckpoint\x12\x31\n\ropen_recovery\x18\x05 \x01(\x0b\x32\x1a.tallymark.v1.OpenRecovery\"S\n\x0cOpenRecovery\x12\x13\n\x0brecovery_id\x18\x01 \x01(\t\x12.\n\nlost_since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8b\t\n\x12ResolveCodeRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12<\n\x0eidentification\x18\x02 \x01(\x0b\x32\x1c.tallymark.v1.IdentificationB\x06\xbaH\x03\xc8\x01\x01\x12\x31\n\x07\x61\x63tions\x18\x03 \x03(\x0b\x32\x14.tallymark.v1.ActionB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x10\x12\'\n\nsale_total\x18\x04 \x01(\x0b\x32\x13.tallymark.v1.Money\x12\x1f\n\x17\x63omplete_on_instruction\x18\x05 \x01(\x08\x12&\n\x11wait_milliseconds\x18\x06 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xb0\xea\x01(\x00:\xf3\x06\xbaH\xef\x06\x1a\x8f\x01\n\x1bresolve_code.identification\x12$identify by code or telephone_number\x1aJhas(this.identification.code) || has(this.identification.telephone_number)\x1a\xc2\x02\n\x14resolve_code.actions\x12Hat most one charge, one earn_points, one burn_points and one read_points\x1a\xdf\x01this.actions.filter(a, has(a.charge)).size() <= 1 && this.actions.filter(a, has(a.earn_points)).size() <= 1 && this.actions.filter(a, has(a.burn_points)).size() <= 1 && this.actions.filter(a, has(a.read_points)).size() <= 1\x1a\xda\x01\n\x16resolve_code.card_bill\x12\x36\x61 bill with funding CARD needs a charge with remainder\x1a\x87\x01!this.actions.exists(a, has(a.pay_bill) && a.pay_bill.funding == 2) || this.actions.exists(a, has(a.charge) && has(a.charge.remainder))\x1a\xb8\x01\n$resolve_code.complete_on_instruction\x12\x34\x63omplete_on_instruction is for admit and points only\x1aZ!this.complete_on_instruction || !this.actions.exists(a, has(a.charge) || has(a.pay_bill))\"=\n\x13ResolveCodeResponse\x12&\n\x07process\x18\x01 \x01(\x0b\x32\x15.tallymark.v1.Process\"N\n\x11GetProcessRequest\x12\x39\n\treference\x18\x01 \x01(\x0b\x32\x1e.tallymark.v1.ProcessReferenceB\x06\xbaH\x03\xc8\x01\x01\"\xae\x01\n\x12GetProcessResponse\x12\x31\n\tknowledge\x18\x01 \x01(\x0e\x32\x1e.tallymark.v1.ProcessKnowledge\x12&\n\x07process\x18\x02 \x01(\x0b\x32\x15.tallymark.v1.Process\x12&\n\x07receipt\x18\x03 \x01(\x0b\x32\x15.tallymark.v1.Receipt\x12\x15\n\rfailed_reason\x18\x04 \x01(\t\"P\n\x13WatchProcessRequest\x12\x39\n\treference\x18\x01 \x01(\x0b\x32\x1e.tallymark.v1.ProcessReferenceB\x06\xbaH\x03\xc8\x01\x01\">\n\x14WatchProcessResponse\x12&\n\x07process\x18\x01 \x01(\x0b\x32\x15.tallymark.v1.Process\"q\n\x16\x43ompleteProcessRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x39\n\treference\x18\x02 \x01(\x0b\x32\x1e.tallymark.v1.ProcessReferenceB\x06\xbaH\x03\xc8\x01\x01\"i\n\x17\x43ompleteProcessResponse\x12&\n\x07process\x18\x01 \x01(\x0b\x32\x15.tallymark.v1.Process\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.tallymark.v1.Receipt\"\x88\x01\n\x15ReverseProcessRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x39\n\treference\x18\x02 \x01(\x0b\x32\x1e.tallymark.v1.ProcessReferenceB\x06\xbaH\x03\xc8\x01\x01\x12\x16\n\x04note\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\xd1\x01\n\x16ReverseProcessResponse\x12.\n\x07outcome\x18\x01 \x01(\x0e\x32\x1d.tallymark.v1.ReversalOutcome\x12\x36\n\x0frefused_because\x18\x02 \x01(\x0e\x32\x1d.tallymark.v1.ReversalRefusal\x12&\n\x07process\x18\x03 \x01(\x0b\x32\x15.tallymark.v1.Process\x12\'\n\x08reversal\x18\x04 \x01(\x0b\x32\x15.tallymark.v1.Process\"\xaf\x01\n\x13UpdatePointsRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x39\n\treference\x18\x02 \x01(\x0b\x32\x1e.tallymark.v1.ProcessReferenceB\x06\xbaH\x03\xc8\x01\x01\x12\x18\n\x07version\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12%\n\x0bnew_balance\x18\x04 \x01(\x03\x42\x10\xbaH\r\"\x0b\x18\x80\x80\x9a\xa6\xea\xaf\xe3\x01(\x00\">\n\x14UpdatePointsResponse\x12&\n\x07process\x18\x01 \x01(\x0b\x32\x15.tallymark.v1.Process\"}\n\x12ReportSalesRequest\x12*\n\x0brecovery_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{32}$\x12*\n\x0esealed_records\x18\x02 \x03(\x0c\x42\x12\xbaH\x0f\x92\x01\x0c\x10\x32\"\x08z\x06\x10\x10\x18\x80\x80\x01\x12\x0f\n\x07is_last\x18\x03 \x01(\x08\"a\n\x13ReportSalesResponse\x12\r\n\x05known\x18\x01 \x01(\x05\x12\x0f\n\x07\x61pplied\x18\x02 \x01(\x05\x12\x15\n\rwith_problems\x18\x03 \x01(\x05\x12\x13\n\x0bnot_genuine\x18\x04 \x01(\x05*\xb9\x01\n\x10ProcessKnowledge\x12!\n\x1dPROCESS_KNOWLEDGE_UNSPECIFIED\x10\x00\x12\x1b\n\x17PROCESS_KNOWLEDGE_FOUND\x10\x01\x12 \n\x1cPROCESS_KNOWLEDGE_NEVER_SEEN\x10\x02\x12%\n!PROCESS_KNOWLEDGE_REVERSED_UNSEEN\x10\x03\x12\x1c\n\x18PROCESS_KNOWLEDGE_FAILED\x10\x04*\xd6\x01\n\x0fReversalOutcome\x12 \n\x1cREVERSAL_OUTCOME_UNSPECIFIED\x10\x00\x12\x1f\n\x1bREVERSAL_OUTCOME_NEVER_SEEN\x10\x01\x12\x1d\n\x19REVERSAL_OUTCOME_RELEASED\x10\x02\x12 \n\x1cREVERSAL_OUTCOME_COMPENSATED\x10\x03\x12!\n\x1dREVERSAL_OUTCOME_COMPENSATING\x10\x04\x12\x1c\n\x18REVERSAL_OUTCOME_REFUSED\x10\x05*w\n\x0fReversalRefusal\x12 \n\x1cREVERSAL_REFUSAL_UNSPECIFIED\x10\x00\x12 \n\x1cREVERSAL_REFUSAL_WINDOW_OVER\x10\x01\x12 \n\x1cREVERSAL_REFUSAL_IS_REVERSAL\x10\x02\x32\xd3\x07\n\x0fTerminalService\x12\x43\n\x06\x45nroll\x12\x1b.tallymark.v1.EnrollRequest\x1a\x1c.tallymark.v1.EnrollResponse\x12\x61\n\x10RenewCertificate\x12%.tallymark.v1.RenewCertificateRequest\x1a&.tallymark.v1.RenewCertificateResponse\x12\x43\n\x06GetTag\x12\x1b.tallymark.v1.GetTagRequest\x1a\x1c.tallymark.v1.GetTagResponse\x12m\n\x14ListVerificationKeys\x12).tallymark.v1.ListVerificationKeysRequest\x1a*.tallymark.v1.ListVerificationKeysResponse\x12R\n\x0bResolveCode\x12 .tallymark.v1.ResolveCodeRequest\x1a!.tallymark.v1.ResolveCodeResponse\x12O\n\nGetProcess\x12\x1f.tallymark.v1.GetProcessRequest\x1a .tallymark.v1.GetProcessResponse\x12W\n\x0cWatchProcess\x12!.tallymark.v1.WatchProcessRequest\x1a\".tallymark.v1.WatchProcessResponse0\x01\x12^\n\x0f\x43ompleteProcess\x12$.tallymark.v1.CompleteProcessRequest\x1a%.tallymark.v1.CompleteProcessResponse\x12[\n\x0eReverseProcess\x12#.tallymark.v1.ReverseProcessRequest\x1a$.tallymark.v1.ReverseProcessResponse\x12U\n\x0cUpdatePoints\x12!.tallymark.v1.UpdatePointsRequest\x1a\".tallymark.v1.UpdatePointsResponse\x12R\n\x0bReportSales\x12 .tallymark.v1.ReportSalesRequest\x1a!.tallymark.v1.ReportSalesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#tallymark/v1/terminal_service.proto\x12\x0ctallymark.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19tallymark/v1/action.proto\x1a\x1etallymark/v1/certificate.proto\x1a\x1dtallymark/v1/checkpoint.proto\x1a\x1btallymark/v1/exchange.proto\x1a!tallymark/v1/identification.proto\x1a\x16tallymark/v1/key.proto\x1a\x18tallymark/v1/money.proto\x1a\x1atallymark/v1/process.proto\"}\n\rEnrollRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12%\n\x0e\x65nrolment_code\x18\x02 \x01(\tB\r\x80\x01\x01\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\'\n\x13\x63\x65rtificate_request\x18\x03 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80 \"\xb5\x01\n\x0e\x45nrollResponse\x12\x13\n\x0bterminal_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x15\n\rmerchant_name\x18\x03 \x01(\t\x12\x34\n\x0b\x63\x65rtificate\x18\x05 \x01(\x0b\x32\x1f.tallymark.v1.IssuedCertificate\x12\x15\n\rterminal_port\x18\x06 \x01(\rJ\x04\x08\x04\x10\x05R\x0fterminal_secret\"`\n\x17RenewCertificateRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\'\n\x13\x63\x65rtificate_request\x18\x02 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80 \"P\n\x18RenewCertificateResponse\x12\x34\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0b\x32\x1f.tallymark.v1.IssuedCertificate\" \n\rGetTagRequest\x12\x0f\n\x07printed\x18\x01 \x01(\x08\"z\n\x0eGetTagResponse\x12\x0b\n\x03tag\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07next_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1d\n\x1bListVerificationKeysRequest\"\xf2\x01\n\x1cListVerificationKeysResponse\x12+\n\x04keys\x18\x01 \x03(\x0b\x32\x1d.tallymark.v1.VerificationKey\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12/\n\x0bserver_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\ncheckpoint\x18\x04 \x01(\x0b\x32\x1e.tallymark.v1.SignedCheckpoint\x12\x31\n\ropen_recovery\x18\x05 \x01(\x0b\x32\x1a.tallymark.v1.OpenRecovery\"S\n\x0cOpenRecovery\x12\x13\n\x0brecovery_id\x18\x01 \x01(\t\x12.\n\nlost_since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8b\t\n\x12ResolveCodeRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12<\n\x0eidentification\x18\x02 \x01(\x0b\x32\x1c.tallymark.v1.IdentificationB\x06\xbaH\x03\xc8\x01\x01\x12\x31\n\x07\x61\x63tions\x18\x03 \x03(\x0b\x32\x14.tallymark.v1.ActionB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x10\x12\'\n\nsale_total\x18\x04 \x01(\x0b\x32\x13.tallymark.v1.Money\x12\x1f\n\x17\x63omplete_on_instruction\x18\x05 \x01(\x08\x12&\n\x11wait_milliseconds\x18\x06 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xb0\xea\x01(\x00:\xf3\x06\xbaH\xef\x06\x1a\x8f\x01\n\x1bresolve_code.identification\x12$identify by code or telephone_number\x1aJhas(this.identification.code) || has(this.identification.telephone_number)\x1a\xc2\x02\n\x14resolve_code.actions\x12Hat most one charge, one earn_points, one burn_points and one read_points\x1a\xdf\x01this.actions.filter(a, has(a.charge)).size() <= 1 && this.actions.filter(a, has(a.earn_points)).size() <= 1 && this.actions.filter(a, has(a.burn_points)).size() <= 1 && this.actions.filter(a, has(a.read_points)).size() <= 1\x1a\xda\x01\n\x16resolve_code.card_bill\x12\x36\x61 bill with funding CARD needs a charge with remainder\x1a\x87\x01!this.actions.exists(a, has(a.pay_bill) && a.pay_bill.funding == 2) || this.actions.exists(a, has(a.charge) && has(a.charge.remainder))\x1a\xb8\x01\n$resolve_code.complete_on_instruction\x12\x34\x63omplete_on_instruction is for admit and points only\x1aZ!this.complete_on_instruction || !this.actions.exists(a, has(a.charge) || has(a.pay_bill))\"=\n\x13ResolveCodeResponse\x12&\n\x07process\x18\x01 \x01(\x0b\x32\x15.tallymark.v1.Process\"N\n\x11GetProcessRequest\x12\x39\n\treference\x18\x01 \x01(\x0b\x32\x1e.tallymark.v1.ProcessReferenceB\x06\xbaH\x03\xc8\x01\x01\"\xae\x01\n\x12GetProcessResponse\x12\x31\n\tknowledge\x18\x01 \x01(\x0e\x32\x1e.tallymark.v1.ProcessKnowledge\x12&\n\x07process\x18\x02 \x01(\x0b\x32\x15.tallymark.v1.Process\x12&\n\x07receipt\x18\x03 \x01(\x0b\x32\x15.tallymark.v1.Receipt\x12\x15\n\rfailed_reason\x18\x04 \x01(\t\"P\n\x13WatchProcessRequest\x12\x39\n\treference\x18\x01 \x01(\x0b\x32\x1e.tallymark.v1.ProcessReferenceB\x06\xbaH\x03\xc8\x01\x01\">\n\x14WatchProcessResponse\x12&\n\x07process\x18\x01 \x01(\x0b\x32\x15.tallymark.v1.Process\"q\n\x16\x43ompleteProcessRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x39\n\treference\x18\x02 \x01(\x0b\x32\x1e.tallymark.v1.ProcessReferenceB\x06\xbaH\x03\xc8\x01\x01\"i\n\x17\x43ompleteProcessResponse\x12&\n\x07process\x18\x01 \x01(\x0b\x32\x15.tallymark.v1.Process\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.tallymark.v1.Receipt\"\x88\x01\n\x15ReverseProcessRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x39\n\treference\x18\x02 \x01(\x0b\x32\x1e.tallymark.v1.ProcessReferenceB\x06\xbaH\x03\xc8\x01\x01\x12\x16\n\x04note\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\xd1\x01\n\x16ReverseProcessResponse\x12.\n\x07outcome\x18\x01 \x01(\x0e\x32\x1d.tallymark.v1.ReversalOutcome\x12\x36\n\x0frefused_because\x18\x02 \x01(\x0e\x32\x1d.tallymark.v1.ReversalRefusal\x12&\n\x07process\x18\x03 \x01(\x0b\x32\x15.tallymark.v1.Process\x12\'\n\x08reversal\x18\x04 \x01(\x0b\x32\x15.tallymark.v1.Process\"\xaf\x01\n\x13UpdatePointsRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x39\n\treference\x18\x02 \x01(\x0b\x32\x1e.tallymark.v1.ProcessReferenceB\x06\xbaH\x03\xc8\x01\x01\x12\x18\n\x07version\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12%\n\x0bnew_balance\x18\x04 \x01(\x03\x42\x10\xbaH\r\"\x0b\x18\x80\x80\x9a\xa6\xea\xaf\xe3\x01(\x00\">\n\x14UpdatePointsResponse\x12&\n\x07process\x18\x01 \x01(\x0b\x32\x15.tallymark.v1.Process\"O\n\x0f\x45xchangeRequest\x12<\n\x08\x63ommands\x18\x01 \x03(\x0b\x32\x1d.tallymark.v1.ExchangeCommandB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xc8\x01\"\xa2\x03\n\x0f\x45xchangeCommand\x12\x13\n\x0b\x63orrelation\x18\x01 \x01(\x04\x12\x38\n\x0bterminal_id\x18\x02 \x01(\tB#\xbaH r\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,62}$\xd8\x01\x01\x12\x38\n\x0cresolve_code\x18\x03 \x01(\x0b\x32 .tallymark.v1.ResolveCodeRequestH\x00\x12\x36\n\x0bget_process\x18\x04 \x01(\x0b\x32\x1f.tallymark.v1.GetProcessRequestH\x00\x12@\n\x10\x63omplete_process\x18\x05 \x01(\x0b\x32$.tallymark.v1.CompleteProcessRequestH\x00\x12>\n\x0freverse_process\x18\x06 \x01(\x0b\x32#.tallymark.v1.ReverseProcessRequestH\x00\x12:\n\rupdate_points\x18\x07 \x01(\x0b\x32!.tallymark.v1.UpdatePointsRequestH\x00\x42\x10\n\x07\x63ommand\x12\x05\xbaH\x02\x08\x01\"f\n\x10\x45xchangeResponse\x12-\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x1c.tallymark.v1.ExchangeAnswer\x12\x12\n\ncheckpoint\x18\x02 \x01(\t\x12\x0f\n\x07witness\x18\x03 \x01(\t\"\xa3\x03\n\x0e\x45xchangeAnswer\x12\x13\n\x0b\x63orrelation\x18\x01 \x01(\x04\x12\x0c\n\x04more\x18\x02 \x01(\x08\x12\x39\n\x0cresolve_code\x18\x03 \x01(\x0b\x32!.tallymark.v1.ResolveCodeResponseH\x00\x12\x37\n\x0bget_process\x18\x04 \x01(\x0b\x32 .tallymark.v1.GetProcessResponseH\x00\x12\x41\n\x10\x63omplete_process\x18\x05 \x01(\x0b\x32%.tallymark.v1.CompleteProcessResponseH\x00\x12?\n\x0freverse_process\x18\x06 \x01(\x0b\x32$.tallymark.v1.ReverseProcessResponseH\x00\x12;\n\rupdate_points\x18\x07 \x01(\x0b\x32\".tallymark.v1.UpdatePointsResponseH\x00\x12/\n\x07\x66\x61ilure\x18\x08 \x01(\x0b\x32\x1c.tallymark.v1.CommandFailureH\x00\x42\x08\n\x06\x61nswer\"}\n\x12ReportSalesRequest\x12*\n\x0brecovery_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{32}$\x12*\n\x0esealed_records\x18\x02 \x03(\x0c\x42\x12\xbaH\x0f\x92\x01\x0c\x10\x32\"\x08z\x06\x10\x10\x18\x80\x80\x01\x12\x0f\n\x07is_last\x18\x03 \x01(\x08\"a\n\x13ReportSalesResponse\x12\r\n\x05known\x18\x01 \x01(\x05\x12\x0f\n\x07\x61pplied\x18\x02 \x01(\x05\x12\x15\n\rwith_problems\x18\x03 \x01(\x05\x12\x13\n\x0bnot_genuine\x18\x04 \x01(\x05*\xb9\x01\n\x10ProcessKnowledge\x12!\n\x1dPROCESS_KNOWLEDGE_UNSPECIFIED\x10\x00\x12\x1b\n\x17PROCESS_KNOWLEDGE_FOUND\x10\x01\x12 \n\x1cPROCESS_KNOWLEDGE_NEVER_SEEN\x10\x02\x12%\n!PROCESS_KNOWLEDGE_REVERSED_UNSEEN\x10\x03\x12\x1c\n\x18PROCESS_KNOWLEDGE_FAILED\x10\x04*\xd6\x01\n\x0fReversalOutcome\x12 \n\x1cREVERSAL_OUTCOME_UNSPECIFIED\x10\x00\x12\x1f\n\x1bREVERSAL_OUTCOME_NEVER_SEEN\x10\x01\x12\x1d\n\x19REVERSAL_OUTCOME_RELEASED\x10\x02\x12 \n\x1cREVERSAL_OUTCOME_COMPENSATED\x10\x03\x12!\n\x1dREVERSAL_OUTCOME_COMPENSATING\x10\x04\x12\x1c\n\x18REVERSAL_OUTCOME_REFUSED\x10\x05*w\n\x0fReversalRefusal\x12 \n\x1cREVERSAL_REFUSAL_UNSPECIFIED\x10\x00\x12 \n\x1cREVERSAL_REFUSAL_WINDOW_OVER\x10\x01\x12 \n\x1cREVERSAL_REFUSAL_IS_REVERSAL\x10\x02\x32\xa2\x08\n\x0fTerminalService\x12\x43\n\x06\x45nroll\x12\x1b.tallymark.v1.EnrollRequest\x1a\x1c.tallymark.v1.EnrollResponse\x12\x61\n\x10RenewCertificate\x12%.tallymark.v1.RenewCertificateRequest\x1a&.tallymark.v1.RenewCertificateResponse\x12\x43\n\x06GetTag\x12\x1b.tallymark.v1.GetTagRequest\x1a\x1c.tallymark.v1.GetTagResponse\x12m\n\x14ListVerificationKeys\x12).tallymark.v1.ListVerificationKeysRequest\x1a*.tallymark.v1.ListVerificationKeysResponse\x12R\n\x0bResolveCode\x12 .tallymark.v1.ResolveCodeRequest\x1a!.tallymark.v1.ResolveCodeResponse\x12O\n\nGetProcess\x12\x1f.tallymark.v1.GetProcessRequest\x1a .tallymark.v1.GetProcessResponse\x12W\n\x0cWatchProcess\x12!.tallymark.v1.WatchProcessRequest\x1a\".tallymark.v1.WatchProcessResponse0\x01\x12^\n\x0f\x43ompleteProcess\x12$.tallymark.v1.CompleteProcessRequest\x1a%.tallymark.v1.CompleteProcessResponse\x12[\n\x0eReverseProcess\x12#.tallymark.v1.ReverseProcessRequest\x1a$.tallymark.v1.ReverseProcessResponse\x12U\n\x0cUpdatePoints\x12!.tallymark.v1.UpdatePointsRequest\x1a\".tallymark.v1.UpdatePointsResponse\x12M\n\x08\x45xchange\x12\x1d.tallymark.v1.ExchangeRequest\x1a\x1e.tallymark.v1.ExchangeResponse(\x01\x30\x01\x12R\n\x0bReportSales\x12 .tallymark.v1.ReportSalesRequest\x1a!.tallymark.v1.ReportSalesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -82,62 +83,76 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATEPOINTSREQUEST'].fields_by_name['version']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_UPDATEPOINTSREQUEST'].fields_by_name['new_balance']._loaded_options = None
   _globals['_UPDATEPOINTSREQUEST'].fields_by_name['new_balance']._serialized_options = b'\272H\r\"\013\030\200\200\232\246\352\257\343\001(\000'
+  _globals['_EXCHANGEREQUEST'].fields_by_name['commands']._loaded_options = None
+  _globals['_EXCHANGEREQUEST'].fields_by_name['commands']._serialized_options = b'\272H\010\222\001\005\010\001\020\310\001'
+  _globals['_EXCHANGECOMMAND'].oneofs_by_name['command']._loaded_options = None
+  _globals['_EXCHANGECOMMAND'].oneofs_by_name['command']._serialized_options = b'\272H\002\010\001'
+  _globals['_EXCHANGECOMMAND'].fields_by_name['terminal_id']._loaded_options = None
+  _globals['_EXCHANGECOMMAND'].fields_by_name['terminal_id']._serialized_options = b'\272H r\0332\031^[a-z0-9][a-z0-9-]{0,62}$\330\001\001'
   _globals['_REPORTSALESREQUEST'].fields_by_name['recovery_id']._loaded_options = None
   _globals['_REPORTSALESREQUEST'].fields_by_name['recovery_id']._serialized_options = b'\272H\022r\0202\016^[0-9a-f]{32}$'
   _globals['_REPORTSALESREQUEST'].fields_by_name['sealed_records']._loaded_options = None
   _globals['_REPORTSALESREQUEST'].fields_by_name['sealed_records']._serialized_options = b'\272H\017\222\001\014\0202\"\010z\006\020\020\030\200\200\001'
-  _globals['_PROCESSKNOWLEDGE']._serialized_start=4002
-  _globals['_PROCESSKNOWLEDGE']._serialized_end=4187
-  _globals['_REVERSALOUTCOME']._serialized_start=4190
-  _globals['_REVERSALOUTCOME']._serialized_end=4404
-  _globals['_REVERSALREFUSAL']._serialized_start=4406
-  _globals['_REVERSALREFUSAL']._serialized_end=4525
-  _globals['_ENROLLREQUEST']._serialized_start=318
-  _globals['_ENROLLREQUEST']._serialized_end=443
-  _globals['_ENROLLRESPONSE']._serialized_start=446
-  _globals['_ENROLLRESPONSE']._serialized_end=627
-  _globals['_RENEWCERTIFICATEREQUEST']._serialized_start=629
-  _globals['_RENEWCERTIFICATEREQUEST']._serialized_end=725
-  _globals['_RENEWCERTIFICATERESPONSE']._serialized_start=727
-  _globals['_RENEWCERTIFICATERESPONSE']._serialized_end=807
-  _globals['_GETTAGREQUEST']._serialized_start=809
-  _globals['_GETTAGREQUEST']._serialized_end=841
-  _globals['_GETTAGRESPONSE']._serialized_start=843
-  _globals['_GETTAGRESPONSE']._serialized_end=965
-  _globals['_LISTVERIFICATIONKEYSREQUEST']._serialized_start=967
-  _globals['_LISTVERIFICATIONKEYSREQUEST']._serialized_end=996
-  _globals['_LISTVERIFICATIONKEYSRESPONSE']._serialized_start=999
-  _globals['_LISTVERIFICATIONKEYSRESPONSE']._serialized_end=1241
-  _globals['_OPENRECOVERY']._serialized_start=1243
-  _globals['_OPENRECOVERY']._serialized_end=1326
-  _globals['_RESOLVECODEREQUEST']._serialized_start=1329
-  _globals['_RESOLVECODEREQUEST']._serialized_end=2492
-  _globals['_RESOLVECODERESPONSE']._serialized_start=2494
-  _globals['_RESOLVECODERESPONSE']._serialized_end=2555
-  _globals['_GETPROCESSREQUEST']._serialized_start=2557
-  _globals['_GETPROCESSREQUEST']._serialized_end=2635
-  _globals['_GETPROCESSRESPONSE']._serialized_start=2638
-  _globals['_GETPROCESSRESPONSE']._serialized_end=2812
-  _globals['_WATCHPROCESSREQUEST']._serialized_start=2814
-  _globals['_WATCHPROCESSREQUEST']._serialized_end=2894
-  _globals['_WATCHPROCESSRESPONSE']._serialized_start=2896
-  _globals['_WATCHPROCESSRESPONSE']._serialized_end=2958
-  _globals['_COMPLETEPROCESSREQUEST']._serialized_start=2960
-  _globals['_COMPLETEPROCESSREQUEST']._serialized_end=3073
-  _globals['_COMPLETEPROCESSRESPONSE']._serialized_start=3075
-  _globals['_COMPLETEPROCESSRESPONSE']._serialized_end=3180
-  _globals['_REVERSEPROCESSREQUEST']._serialized_start=3183
-  _globals['_REVERSEPROCESSREQUEST']._serialized_end=3319
-  _globals['_REVERSEPROCESSRESPONSE']._serialized_start=3322
-  _globals['_REVERSEPROCESSRESPONSE']._serialized_end=3531
-  _globals['_UPDATEPOINTSREQUEST']._serialized_start=3534
-  _globals['_UPDATEPOINTSREQUEST']._serialized_end=3709
-  _globals['_UPDATEPOINTSRESPONSE']._serialized_start=3711
-  _globals['_UPDATEPOINTSRESPONSE']._serialized_end=3773
-  _globals['_REPORTSALESREQUEST']._serialized_start=3775
-  _globals['_REPORTSALESREQUEST']._serialized_end=3900
-  _globals['_REPORTSALESRESPONSE']._serialized_start=3902
-  _globals['_REPORTSALESRESPONSE']._serialized_end=3999
-  _globals['_TERMINALSERVICE']._serialized_start=4528
-  _globals['_TERMINALSERVICE']._serialized_end=5507
+  _globals['_PROCESSKNOWLEDGE']._serialized_start=5059
+  _globals['_PROCESSKNOWLEDGE']._serialized_end=5244
+  _globals['_REVERSALOUTCOME']._serialized_start=5247
+  _globals['_REVERSALOUTCOME']._serialized_end=5461
+  _globals['_REVERSALREFUSAL']._serialized_start=5463
+  _globals['_REVERSALREFUSAL']._serialized_end=5582
+  _globals['_ENROLLREQUEST']._serialized_start=347
+  _globals['_ENROLLREQUEST']._serialized_end=472
+  _globals['_ENROLLRESPONSE']._serialized_start=475
+  _globals['_ENROLLRESPONSE']._serialized_end=656
+  _globals['_RENEWCERTIFICATEREQUEST']._serialized_start=658
+  _globals['_RENEWCERTIFICATEREQUEST']._serialized_end=754
+  _globals['_RENEWCERTIFICATERESPONSE']._serialized_start=756
+  _globals['_RENEWCERTIFICATERESPONSE']._serialized_end=836
+  _globals['_GETTAGREQUEST']._serialized_start=838
+  _globals['_GETTAGREQUEST']._serialized_end=870
+  _globals['_GETTAGRESPONSE']._serialized_start=872
+  _globals['_GETTAGRESPONSE']._serialized_end=994
+  _globals['_LISTVERIFICATIONKEYSREQUEST']._serialized_start=996
+  _globals['_LISTVERIFICATIONKEYSREQUEST']._serialized_end=1025
+  _globals['_LISTVERIFICATIONKEYSRESPONSE']._serialized_start=1028
+  _globals['_LISTVERIFICATIONKEYSRESPONSE']._serialized_end=1270
+  _globals['_OPENRECOVERY']._serialized_start=1272
+  _globals['_OPENRECOVERY']._serialized_end=1355
+  _globals['_RESOLVECODEREQUEST']._serialized_start=1358
+  _globals['_RESOLVECODEREQUEST']._serialized_end=2521
+  _globals['_RESOLVECODERESPONSE']._serialized_start=2523
+  _globals['_RESOLVECODERESPONSE']._serialized_end=2584
+  _globals['_GETPROCESSREQUEST']._serialized_start=2586
+  _globals['_GETPROCESSREQUEST']._serialized_end=2664
+  _globals['_GETPROCESSRESPONSE']._serialized_start=2667
+  _globals['_GETPROCESSRESPONSE']._serialized_end=2841
+  _globals['_WATCHPROCESSREQUEST']._serialized_start=2843
+  _globals['_WATCHPROCESSREQUEST']._serialized_end=2923
+  _globals['_WATCHPROCESSRESPONSE']._serialized_start=2925
+  _globals['_WATCHPROCESSRESPONSE']._serialized_end=2987
+  _globals['_COMPLETEPROCESSREQUEST']._serialized_start=2989
+  _globals['_COMPLETEPROCESSREQUEST']._serialized_end=3102
+  _globals['_COMPLETEPROCESSRESPONSE']._serialized_start=3104
+  _globals['_COMPLETEPROCESSRESPONSE']._serialized_end=3209
+  _globals['_REVERSEPROCESSREQUEST']._serialized_start=3212
+  _globals['_REVERSEPROCESSREQUEST']._serialized_end=3348
+  _globals['_REVERSEPROCESSRESPONSE']._serialized_start=3351
+  _globals['_REVERSEPROCESSRESPONSE']._serialized_end=3560
+  _globals['_UPDATEPOINTSREQUEST']._serialized_start=3563
+  _globals['_UPDATEPOINTSREQUEST']._serialized_end=3738
+  _globals['_UPDATEPOINTSRESPONSE']._serialized_start=3740
+  _globals['_UPDATEPOINTSRESPONSE']._serialized_end=3802
+  _globals['_EXCHANGEREQUEST']._serialized_start=3804
+  _globals['_EXCHANGEREQUEST']._serialized_end=3883
+  _globals['_EXCHANGECOMMAND']._serialized_start=3886
+  _globals['_EXCHANGECOMMAND']._serialized_end=4304
+  _globals['_EXCHANGERESPONSE']._serialized_start=4306
+  _globals['_EXCHANGERESPONSE']._serialized_end=4408
+  _globals['_EXCHANGEANSWER']._serialized_start=4411
+  _globals['_EXCHANGEANSWER']._serialized_end=4830
+  _globals['_REPORTSALESREQUEST']._serialized_start=4832
+  _globals['_REPORTSALESREQUEST']._serialized_end=4957
+  _globals['_REPORTSALESRESPONSE']._serialized_start=4959
+  _globals['_REPORTSALESRESPONSE']._serialized_end=5056
+  _globals['_TERMINALSERVICE']._serialized_start=5585
+  _globals['_TERMINALSERVICE']._serialized_end=6643
 # @@protoc_insertion_point(module_scope)

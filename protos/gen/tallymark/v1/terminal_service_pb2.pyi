@@ -12,6 +12,7 @@ from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from tallymark.v1 import action_pb2 as _action_pb2
 from tallymark.v1 import certificate_pb2 as _certificate_pb2
 from tallymark.v1 import checkpoint_pb2 as _checkpoint_pb2
+from tallymark.v1 import exchange_pb2 as _exchange_pb2
 from tallymark.v1 import identification_pb2 as _identification_pb2
 from tallymark.v1 import key_pb2 as _key_pb2
 from tallymark.v1 import money_pb2 as _money_pb2
@@ -788,8 +789,190 @@ class UpdatePointsResponse(_message.Message):
 Global___UpdatePointsResponse: _TypeAlias = UpdatePointsResponse  # noqa: Y015
 
 @_typing.final
+class ExchangeRequest(_message.Message):
+    """ExchangeRequest is a batch of commands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMANDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def commands(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExchangeCommand]:
+        """The commands, 1 to 200. Send what is waiting, without a timer: what arrives meanwhile is the next batch."""
+
+    def __init__(
+        self,
+        *,
+        commands: _abc.Iterable[Global___ExchangeCommand] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commands", b"commands"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExchangeRequest: _TypeAlias = ExchangeRequest  # noqa: Y015
+
+@_typing.final
+class ExchangeCommand(_message.Message):
+    """ExchangeCommand is one command of a batch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CORRELATION_FIELD_NUMBER: _builtins.int
+    TERMINAL_ID_FIELD_NUMBER: _builtins.int
+    RESOLVE_CODE_FIELD_NUMBER: _builtins.int
+    GET_PROCESS_FIELD_NUMBER: _builtins.int
+    COMPLETE_PROCESS_FIELD_NUMBER: _builtins.int
+    REVERSE_PROCESS_FIELD_NUMBER: _builtins.int
+    UPDATE_POINTS_FIELD_NUMBER: _builtins.int
+    correlation: _builtins.int
+    """Number that its answers carry, chosen by the caller: another one for each command that is unanswered or followed. It
+    means nothing beyond the stream.
+    """
+    terminal_id: _builtins.str
+    """Terminal that the command is of: one that is delegated to the caller. Empty: the caller itself."""
+    @_builtins.property
+    def resolve_code(self) -> Global___ResolveCodeRequest:
+        """As ResolveCode, but without a wait."""
+
+    @_builtins.property
+    def get_process(self) -> Global___GetProcessRequest:
+        """As GetProcess."""
+
+    @_builtins.property
+    def complete_process(self) -> Global___CompleteProcessRequest:
+        """As CompleteProcess."""
+
+    @_builtins.property
+    def reverse_process(self) -> Global___ReverseProcessRequest:
+        """As ReverseProcess."""
+
+    @_builtins.property
+    def update_points(self) -> Global___UpdatePointsRequest:
+        """As UpdatePoints."""
+
+    def __init__(
+        self,
+        *,
+        correlation: _builtins.int = ...,
+        terminal_id: _builtins.str = ...,
+        resolve_code: Global___ResolveCodeRequest | None = ...,
+        get_process: Global___GetProcessRequest | None = ...,
+        complete_process: Global___CompleteProcessRequest | None = ...,
+        reverse_process: Global___ReverseProcessRequest | None = ...,
+        update_points: Global___UpdatePointsRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "complete_process", b"complete_process", "get_process", b"get_process", "resolve_code", b"resolve_code", "reverse_process", b"reverse_process", "update_points", b"update_points"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "complete_process", b"complete_process", "correlation", b"correlation", "get_process", b"get_process", "resolve_code", b"resolve_code", "reverse_process", b"reverse_process", "terminal_id", b"terminal_id", "update_points", b"update_points"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["resolve_code", "get_process", "complete_process", "reverse_process", "update_points"]  # noqa: Y015
+    _WhichOneofArgType_command: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_command) -> _WhichOneofReturnType_command | None: ...
+
+Global___ExchangeCommand: _TypeAlias = ExchangeCommand  # noqa: Y015
+
+@_typing.final
+class ExchangeResponse(_message.Message):
+    """ExchangeResponse is a batch of answers, below 3 MiB: those that were ready when it was sent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWERS_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
+    WITNESS_FIELD_NUMBER: _builtins.int
+    checkpoint: _builtins.str
+    """Newest checkpoint of the server's journal in short, as in the trailer `tallymark-checkpoint` of a call: everything that the
+    answers tell of is below it.
+    """
+    witness: _builtins.str
+    """Witness of that checkpoint, as in the trailer `tallymark-witness` of a call: show the newest one with the next call."""
+    @_builtins.property
+    def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExchangeAnswer]:
+        """The answers, at most 200."""
+
+    def __init__(
+        self,
+        *,
+        answers: _abc.Iterable[Global___ExchangeAnswer] | None = ...,
+        checkpoint: _builtins.str = ...,
+        witness: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "checkpoint", b"checkpoint", "witness", b"witness"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExchangeResponse: _TypeAlias = ExchangeResponse  # noqa: Y015
+
+@_typing.final
+class ExchangeAnswer(_message.Message):
+    """ExchangeAnswer answers one command."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CORRELATION_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
+    RESOLVE_CODE_FIELD_NUMBER: _builtins.int
+    GET_PROCESS_FIELD_NUMBER: _builtins.int
+    COMPLETE_PROCESS_FIELD_NUMBER: _builtins.int
+    REVERSE_PROCESS_FIELD_NUMBER: _builtins.int
+    UPDATE_POINTS_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
+    correlation: _builtins.int
+    """The command's."""
+    more: _builtins.bool
+    """Whether later states of the process follow under this correlation, because it is not decided yet."""
+    @_builtins.property
+    def resolve_code(self) -> Global___ResolveCodeResponse:
+        """Of ResolveCode: the process as it stands."""
+
+    @_builtins.property
+    def get_process(self) -> Global___GetProcessResponse:
+        """Of GetProcess."""
+
+    @_builtins.property
+    def complete_process(self) -> Global___CompleteProcessResponse:
+        """Of CompleteProcess."""
+
+    @_builtins.property
+    def reverse_process(self) -> Global___ReverseProcessResponse:
+        """Of ReverseProcess."""
+
+    @_builtins.property
+    def update_points(self) -> Global___UpdatePointsResponse:
+        """Of UpdatePoints."""
+
+    @_builtins.property
+    def failure(self) -> _exchange_pb2.CommandFailure:
+        """Of a command that failed."""
+
+    def __init__(
+        self,
+        *,
+        correlation: _builtins.int = ...,
+        more: _builtins.bool = ...,
+        resolve_code: Global___ResolveCodeResponse | None = ...,
+        get_process: Global___GetProcessResponse | None = ...,
+        complete_process: Global___CompleteProcessResponse | None = ...,
+        reverse_process: Global___ReverseProcessResponse | None = ...,
+        update_points: Global___UpdatePointsResponse | None = ...,
+        failure: _exchange_pb2.CommandFailure | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "complete_process", b"complete_process", "failure", b"failure", "get_process", b"get_process", "resolve_code", b"resolve_code", "reverse_process", b"reverse_process", "update_points", b"update_points"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "complete_process", b"complete_process", "correlation", b"correlation", "failure", b"failure", "get_process", b"get_process", "more", b"more", "resolve_code", b"resolve_code", "reverse_process", b"reverse_process", "update_points", b"update_points"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_answer: _TypeAlias = _typing.Literal["resolve_code", "get_process", "complete_process", "reverse_process", "update_points", "failure"]  # noqa: Y015
+    _WhichOneofArgType_answer: _TypeAlias = _typing.Literal["answer", b"answer"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_answer) -> _WhichOneofReturnType_answer | None: ...
+
+Global___ExchangeAnswer: _TypeAlias = ExchangeAnswer  # noqa: Y015
+
+@_typing.final
 class ReportSalesRequest(_message.Message):
-    """ReportSalesRequest reports executed sales. A request has at most 64 KiB."""
+    """ReportSalesRequest reports executed sales. A request has at most 256 KiB."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

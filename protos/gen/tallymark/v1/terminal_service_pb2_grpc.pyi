@@ -30,14 +30,18 @@ class TerminalServiceStub:
     GetProcess by that request_id; never make a new request_id for the same sale.
     (4) To give up, call ReverseProcess naming that request_id, until it is answered.
 
-    A request_id is remembered for good, for each terminal and RPC by itself. A process that was instructed has to be
-    completed or reversed, also if it only read points: else it becomes OVERDUE and waits for an operator.
+    A request_id is remembered for each terminal and RPC by itself: that of a ResolveCode as long as the process that it
+    made (policy: keep_processes_days), any other for 30 days (policy: keep_requests_days). Sent again after that, a request
+    has no second effect: its code is expired, its process has ended or is gone. Until then be done with it.
+
+    A process that was instructed has to be completed or reversed, also if it only read points: else it becomes OVERDUE and
+    waits for an operator.
 
     Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields), CALLER_NOT_ALLOWED, OVERLOADED,
     RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with DISK_NEARLY_FULL and REQUEST_ID_REUSED
     (the id was used with another body);
     every one that identifies by a code with CODE_MALFORMED, CODE_KEY_UNKNOWN and CODE_NOT_GENUINE. A request of more than
-    64 KiB ends with RESOURCE_EXHAUSTED and without ErrorInfo.
+    256 KiB (Enroll: 64 KiB) ends with RESOURCE_EXHAUSTED and without ErrorInfo.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -96,6 +100,30 @@ class TerminalServiceStub:
     the same terminal. Fails with PROCESS_NOT_FOUND, PROCESS_NOT_INSTRUCTED, PROCESS_CONTESTED, NO_POINTS_IN_PROCESS, POINTS_VERSION_CONFLICT
     (the account was posted to since `version`; read again), POINTS_OVER_LIMIT, POINTS_BELOW_HOLDS.
     """
+    Exchange: _aio.StreamStreamMultiCallable[_terminal_service_pb2.ExchangeRequest, _terminal_service_pb2.ExchangeResponse]
+    """Carries the same commands in batches, over one stream, in both directions at once: at some 50 commands in a message the
+    server does several times as many of them as by a call for each. What each command does, and may fail with, is what
+    its own RPC says; it is checked, decided and remembered as by that, so a request_id that was sent by either of them and
+    got no answer may be sent again by the other.
+
+    (1) Every command is answered by an answer of its correlation, in any order. Commands that were not answered yet may
+    be decided in any order too: send a CompleteProcess when its ResolveCode was answered.
+    (2) A command that fails has a failure as its answer, and the others go on. The stream itself fails only for what is
+    no batch (REQUEST_INVALID), for its caller (CREDENTIALS_INVALID, CERTIFICATE_EXPIRED), and when the server stops.
+    (3) ResolveCode does not wait: wait_milliseconds has no effect. What is undecided is answered at once, and its later
+    states follow, under the same correlation, until an answer has more = false. The terminal follows at most 1000
+    processes on a stream, and none after its end: ask GetProcess then.
+    (4) While 800 commands of a stream are unanswered the server reads no more of it; an answer that the caller does not
+    read is one that was not given. Read while you send. All streams together have as many commands at work as keep the
+    server busy, and take turns, so that no stream holds up another, or a call.
+    (5) When the caller has sent all, it closes its direction, and the stream ends with OK after the last answer. When a stream
+    breaks, all that is unanswered is unknown: send the same commands on another stream, or as calls.
+    (6) A command that names another terminal_id is that terminal's, as if it had sent it; the operator has to have delegated it
+    (OperatorService.DelegateTerminal), else the command fails with TERMINAL_NOT_DELEGATED.
+    (7) Each command counts as a call of its terminal (RATE_LIMITED), and a stream as 25 of those that a terminal may have
+    open. A stream of somebody who was revoked ends within 5 seconds.
+    Fails with TERMINAL_NOT_DELEGATED.
+    """
     ReportSales: _aio.UnaryUnaryMultiCallable[_terminal_service_pb2.ReportSalesRequest, _terminal_service_pb2.ReportSalesResponse]
     """Reports what was executed, after the server was restored from a backup that does not have it. Only while
     ListVerificationKeys names an open recovery. Send the sealed_record of every process whose instructions were executed since lost_since,
@@ -120,14 +148,18 @@ class TerminalServiceServicer(metaclass=_abc_1.ABCMeta):
     GetProcess by that request_id; never make a new request_id for the same sale.
     (4) To give up, call ReverseProcess naming that request_id, until it is answered.
 
-    A request_id is remembered for good, for each terminal and RPC by itself. A process that was instructed has to be
-    completed or reversed, also if it only read points: else it becomes OVERDUE and waits for an operator.
+    A request_id is remembered for each terminal and RPC by itself: that of a ResolveCode as long as the process that it
+    made (policy: keep_processes_days), any other for 30 days (policy: keep_requests_days). Sent again after that, a request
+    has no second effect: its code is expired, its process has ended or is gone. Until then be done with it.
+
+    A process that was instructed has to be completed or reversed, also if it only read points: else it becomes OVERDUE and
+    waits for an operator.
 
     Every RPC can fail with REQUEST_INVALID (with google.rpc.BadRequest naming the fields), CALLER_NOT_ALLOWED, OVERLOADED,
     RATE_LIMITED, SHUTTING_DOWN, STORE_FAILED and INTERNAL; every changing one with DISK_NEARLY_FULL and REQUEST_ID_REUSED
     (the id was used with another body);
     every one that identifies by a code with CODE_MALFORMED, CODE_KEY_UNKNOWN and CODE_NOT_GENUINE. A request of more than
-    64 KiB ends with RESOURCE_EXHAUSTED and without ErrorInfo.
+    256 KiB (Enroll: 64 KiB) ends with RESOURCE_EXHAUSTED and without ErrorInfo.
     """
 
     @_abc_1.abstractmethod
@@ -243,6 +275,36 @@ class TerminalServiceServicer(metaclass=_abc_1.ABCMeta):
         The difference is staged and posted by CompleteProcess. Only while INSTRUCTED and by
         the same terminal. Fails with PROCESS_NOT_FOUND, PROCESS_NOT_INSTRUCTED, PROCESS_CONTESTED, NO_POINTS_IN_PROCESS, POINTS_VERSION_CONFLICT
         (the account was posted to since `version`; read again), POINTS_OVER_LIMIT, POINTS_BELOW_HOLDS.
+        """
+
+    @_abc_1.abstractmethod
+    def Exchange(
+        self,
+        request_iterator: _abc.AsyncIterator[_terminal_service_pb2.ExchangeRequest],
+        context: _aio.ServicerContext[_abc.AsyncIterator[_terminal_service_pb2.ExchangeRequest], _abc.AsyncIterator[_terminal_service_pb2.ExchangeResponse]],
+    ) -> _abc.AsyncIterator[_terminal_service_pb2.ExchangeResponse]:
+        """Carries the same commands in batches, over one stream, in both directions at once: at some 50 commands in a message the
+        server does several times as many of them as by a call for each. What each command does, and may fail with, is what
+        its own RPC says; it is checked, decided and remembered as by that, so a request_id that was sent by either of them and
+        got no answer may be sent again by the other.
+
+        (1) Every command is answered by an answer of its correlation, in any order. Commands that were not answered yet may
+        be decided in any order too: send a CompleteProcess when its ResolveCode was answered.
+        (2) A command that fails has a failure as its answer, and the others go on. The stream itself fails only for what is
+        no batch (REQUEST_INVALID), for its caller (CREDENTIALS_INVALID, CERTIFICATE_EXPIRED), and when the server stops.
+        (3) ResolveCode does not wait: wait_milliseconds has no effect. What is undecided is answered at once, and its later
+        states follow, under the same correlation, until an answer has more = false. The terminal follows at most 1000
+        processes on a stream, and none after its end: ask GetProcess then.
+        (4) While 800 commands of a stream are unanswered the server reads no more of it; an answer that the caller does not
+        read is one that was not given. Read while you send. All streams together have as many commands at work as keep the
+        server busy, and take turns, so that no stream holds up another, or a call.
+        (5) When the caller has sent all, it closes its direction, and the stream ends with OK after the last answer. When a stream
+        breaks, all that is unanswered is unknown: send the same commands on another stream, or as calls.
+        (6) A command that names another terminal_id is that terminal's, as if it had sent it; the operator has to have delegated it
+        (OperatorService.DelegateTerminal), else the command fails with TERMINAL_NOT_DELEGATED.
+        (7) Each command counts as a call of its terminal (RATE_LIMITED), and a stream as 25 of those that a terminal may have
+        open. A stream of somebody who was revoked ends within 5 seconds.
+        Fails with TERMINAL_NOT_DELEGATED.
         """
 
     @_abc_1.abstractmethod

@@ -7,6 +7,7 @@ __all__ = [
     "AdoptKey",
     "CreateOperator",
     "CreateTerminal",
+    "DelegateTerminal",
     "Enrol",
     "ReenrolTerminal",
     "RenewCertificate",
@@ -59,6 +60,13 @@ class RevokeTerminal(Command, frozen=True, kw_only=True):
     """Shut a terminal out."""
 
     terminal_id: str
+
+
+class DelegateTerminal(Command, frozen=True, kw_only=True):
+    """Let another terminal speak for a terminal; an empty id: none."""
+
+    terminal_id: str
+    concentrator_id: str
 
 
 class ReenrolTerminal(Command, frozen=True, kw_only=True):

@@ -68,6 +68,11 @@ class Terminal(DirectoryRow, frozen=True, kw_only=True, omit_defaults=True):
     """Times that it was let enrol once more; each has an enrolment code of its own."""
 
     keys: tuple[CertifiedKey, ...] = ()
+    concentrator_id: str = ""
+    """Terminal of the same merchant that may speak for it; empty for none."""
+
+    delegated_at: int = 0
+    """Time since which that one may."""
 
 
 class Operator(DirectoryRow, frozen=True, kw_only=True, omit_defaults=True):
