@@ -35,7 +35,7 @@ def write_hdr(measurements: Measurements, path: Path) -> None:
             _write_log(measurements, path)
         case ".hgrm":
             with path.open("wb") as file:
-                whole = histogram(measurements.whole().latencies)
+                whole = _fill(_InMilliseconds, measurements.whole().latencies)
                 whole.output_percentile_distribution(file, NANOSECONDS_IN_MS)
         case other:
             message = f"{path.name}: {other or 'no suffix'} is not one of {', '.join(HDR_SUFFIXES)}"
@@ -44,7 +44,18 @@ def write_hdr(measurements: Measurements, path: Path) -> None:
 
 def histogram(microseconds: Iterable[int]) -> HdrHistogram:
     """Return the histogram of these latencies."""
-    filled = HdrHistogram(LOWEST_NS, HIGHEST_NS, DIGITS)
+    return _fill(HdrHistogram, microseconds)
+
+
+class _InMilliseconds(HdrHistogram):
+    """The library divides every value of a distribution by the unit, but not this one."""
+
+    def get_stddev(self) -> float:
+        return float(super().get_stddev()) / NANOSECONDS_IN_MS  # type: ignore[no-untyped-call]  # as above
+
+
+def _fill(kind: type[HdrHistogram], microseconds: Iterable[int]) -> HdrHistogram:
+    filled = kind(LOWEST_NS, HIGHEST_NS, DIGITS)
     for value in microseconds:
         filled.record_value(min(max(value * 1000, LOWEST_NS), HIGHEST_NS))
     return filled

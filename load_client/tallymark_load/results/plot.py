@@ -6,6 +6,7 @@ from typing import Final
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from tallymark_load.results.figures import percentile
 from tallymark_load.results.measurements import Measurements, Second
@@ -66,24 +67,34 @@ def _draw_latency(axes: Axes, steps: dict[int, Second]) -> None:
         values = [_milliseconds(values, percent) for values in ordered.values()]
         axes.plot(list(ordered), values, label=name, color=colour, linewidth=1.4, marker=marker)
     axes.set_yscale("log")
+    for ticks in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+        ticks(FuncFormatter(_plain))
     axes.set_ylabel("latency in ms, from when it was due")
     axes.grid(visible=True, which="both", alpha=0.25)
-    axes.legend(loc="upper left", ncols=len(LINES), framealpha=0.9)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(LINES), frameon=False)
 
 
 def _draw_rate(axes: Axes, steps: dict[int, Second], width: int) -> None:
-    starts = list(steps)
+    edges = [*steps, max(steps) + width]
     calls = [step.calls / width for step in steps.values()]
     errors = [step.errors / width for step in steps.values()]
-    axes.step(starts, calls, where="post", color=RATE_COLOUR, linewidth=1.2, label="calls/s")
-    axes.fill_between(starts, calls, step="post", color=RATE_COLOUR, alpha=0.15)
-    if any(errors):
-        axes.fill_between(starts, errors, step="post", color=ERROR_COLOUR, label="errors/s")
-    axes.set_ylim(bottom=0)
+    axes.stairs(calls, edges, color=RATE_COLOUR, fill=True, alpha=0.3)
+    axes.set_ylim(0, max(calls) * 1.1 or 1)
     axes.set_ylabel("calls/s")
     axes.set_xlabel("seconds since the start")
     axes.grid(visible=True, alpha=0.25)
-    axes.legend(loc="lower left", ncols=2, framealpha=0.9)
+    # A scale of their own: one error in a thousand calls is no more than a pixel on the other.
+    failures = axes.twinx()
+    failures.stairs(errors, edges, color=ERROR_COLOUR, linewidth=1.4)
+    failures.set_ylim(0, max(errors) * 1.1 or 1)
+    failures.set_ylabel("errors/s", color=ERROR_COLOUR)
+    failures.tick_params(colors=ERROR_COLOUR)
+
+
+def _plain(value: float, _: int) -> str:
+    """Label 1, 2 and 5 of each decade, without powers of ten."""
+    leading = f"{value:e}"[0]
+    return f"{value:g}" if leading in "125" else ""
 
 
 def _milliseconds(ordered: Sequence[int], percent: float) -> float:
