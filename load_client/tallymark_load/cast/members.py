@@ -64,6 +64,10 @@ class _Certified:
         """Whether the member has enrolled."""
         return bool(self.certificate_pem)
 
+    def is_over(self, now_ms: int) -> bool:
+        """Say whether the member had a certificate that has ended."""
+        return self.is_ready and self.expires_at_ms <= now_ms
+
     @property
     def identity(self) -> ClientIdentity:
         """What mutual TLS presents."""
@@ -75,6 +79,8 @@ class Operator(_Certified):
     """The operator that prepares the server for the cast."""
 
     operator_id: str = ""
+    enrolment_code: str = field(default="", repr=False)
+    """Good once; kept because only with it the enrolment can be repeated."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,6 +108,9 @@ class Customer:
 
     name: str
     login_name: str
+    merchant: str
+    """Name of the merchant that the customer goes to, and has a ticket of."""
+
     request_id: str
     """Of the registration."""
 
@@ -145,15 +154,22 @@ class Cast:
     terminals: dict[str, Terminal] = field(default_factory=dict)
     customers: dict[str, Customer] = field(default_factory=dict)
     furnished: int = 0
-    """Customers, in order, who have got their ticket and points."""
+    """How many customers, in order, have got their ticket and points."""
 
     @property
     def programme_id(self) -> str:
         """Id of the points programme of all merchants: one point is one cent."""
         return f"{self.label}-points"
 
+    def of_merchant(self, merchant: str) -> tuple[Terminal, ...]:
+        """Return the terminals of a merchant, by its name."""
+        return tuple(one for one in self.terminals.values() if one.merchant == merchant)
+
     @property
     def is_ready(self) -> bool:
         """Whether everybody can call."""
-        members = (*self.terminals.values(), *self.customers.values())
-        return all(member.is_ready for member in members) and self.furnished == len(self.customers)
+        return (
+            all(terminal.is_ready for terminal in self.terminals.values())
+            and all(customer.is_ready for customer in self.customers.values())
+            and self.furnished == len(self.customers)
+        )

@@ -1,0 +1,3 @@
+"""The commands of `tallymark-load`, one module for each."""
+
+__all__: list[str] = []
