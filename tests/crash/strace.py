@@ -85,9 +85,20 @@ async def traced(*pids: int, options: Sequence[str], log: Path) -> AsyncIterator
         yield
     finally:
         letting_go.cancel()
+        await _end(process)
+
+
+async def _end(strace: Process) -> None:
+    """Ask strace to let go of what it holds, and end it if it cannot."""
+    with suppress(ProcessLookupError):
+        os.kill(strace.pid, signal.SIGTERM)
+    try:
+        async with asyncio.timeout(NOTICE_SECONDS):
+            await strace.communicate()
+    except TimeoutError:
         with suppress(ProcessLookupError):
-            os.kill(process.pid, signal.SIGTERM)  # it lets go of what it holds
-        await process.communicate()
+            strace.kill()
+        await strace.wait()
 
 
 async def _let_go_of_the_dead(strace: Process, pids: Sequence[int]) -> None:
