@@ -63,9 +63,17 @@ def _draw_latency(axes: Axes, steps: dict[int, Second]) -> None:
     # Steps without calls leave a gap instead of a line that claims something.
     ordered = {start: sorted(calls.latencies) for start, calls in steps.items()}
     marker = "." if len(ordered) <= MARKED_MAX else None
-    for name, percent, colour in LINES:
+    # The slowest calls are drawn thin and first, so that they hide no percentile.
+    for name, percent, colour in reversed(LINES):
         values = [_milliseconds(values, percent) for values in ordered.values()]
-        axes.plot(list(ordered), values, label=name, color=colour, linewidth=1.4, marker=marker)
+        axes.plot(
+            list(ordered),
+            values,
+            label=name,
+            color=colour,
+            linewidth=0.7 if name == "max" else 1.4,
+            marker=marker,
+        )
     axes.set_yscale("log")
     for ticks in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
         ticks(FuncFormatter(_plain))
