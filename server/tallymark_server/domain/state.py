@@ -47,7 +47,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def text(self) -> str:
         """Text of the key within table and partition."""
-        return "/".join(getattr(self, field) for field in self.key_fields)
+        first, *others = [getattr(self, field) for field in self.key_fields]
+        return "/".join([first, *others]) if others else first
 
 
 class DirectoryRow(Row, frozen=True, kw_only=True, omit_defaults=True):
@@ -84,13 +85,18 @@ class Need(Exception):
 class Draft:
     """Rows under change.
 
-    A draft over a draft can be dropped, which undoes everything put into it.
+    A draft over a draft can be dropped, which undoes everything put into it. The one below must not
+    change meanwhile.
     """
 
     def __init__(self, base: "Rows | Draft") -> None:
         """Look through to `base` wherever nothing was changed here."""
-        self._base = base
-        self._changed: dict[Key[Any], Row | None] = {}
+        self._rows: Rows
+        self._changed: dict[Key[Any], Row | None]
+        if isinstance(base, Draft):
+            self._rows, self._changed = base._rows, dict(base._changed)  # noqa: SLF001 -- its own kind
+        else:
+            self._rows, self._changed = base, {}
 
     def fetch(self, *keys: Key[Any]) -> None:
         """Make sure that all keys are loaded.
@@ -99,7 +105,8 @@ class Draft:
             Need: some are not; it names all of them at once.
 
         """
-        missing = [key for key in keys if not self.knows(key)]
+        changed, rows = self._changed, self._rows
+        missing = [key for key in keys if key not in changed and key not in rows]
         if missing:
             raise Need(missing)
 
@@ -112,10 +119,8 @@ class Draft:
         """
         if key in self._changed:
             return self._changed[key]  # type: ignore[return-value]  # a row of the key's table
-        if isinstance(self._base, Draft):
-            return self._base.get(key)
         try:
-            return self._base[key]  # type: ignore[return-value]  # a row of the key's table
+            return self._rows[key]  # type: ignore[return-value]  # a row of the key's table
         except KeyError:
             raise Need([key]) from None
 
@@ -134,11 +139,3 @@ class Draft:
     def changes(self) -> Iterator[tuple[Key[Any], Row | None]]:
         """Yield every changed key with its new row, None for a removed one."""
         yield from self._changed.items()
-
-    def knows(self, key: Key[Any]) -> bool:
-        """Whether it is known if there is a row with this key."""
-        if key in self._changed:
-            return True
-        if isinstance(self._base, Draft):
-            return self._base.knows(key)
-        return key in self._base
