@@ -50,6 +50,14 @@ attack: install ## Attack every promise about theft, for long; writes build/repo
 compare: install ## Compare the speed of the server with that of an earlier commit, BASE=...
 	$(BIN)/python -m bench.compare $(BASE)
 
+.PHONY: bench
+bench: install ## Measure the server beside what limits it, or PARTS= of it; writes build/reports/bench.json
+	$(BIN)/python -m bench $(PARTS) $(ARGS)
+
+.PHONY: bench-quick
+bench-quick: install ## Measure the same within three minutes
+	$(BIN)/python -m bench --quick $(PARTS) $(ARGS)
+
 .PHONY: chaos
 chaos: install ## Kill a real server on faulty lines for SECONDS= with SEED=; writes build/reports/chaos.json
 	$(BIN)/python -m tests.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))

@@ -132,11 +132,26 @@ async def play(side: Side, processes: ProcessPoolExecutor) -> Round:
 
 
 def ratio_of(ratios: Sequence[float]) -> Ratio:
-    """Return the geometric mean of the ratios and its 95 % interval."""
+    """Return the geometric mean of the ratios and its 95 % interval, by Student's t."""
     logs = [math.log(ratio) for ratio in ratios]
     mean = statistics.fmean(logs)
-    margin = NORMAL_95 * statistics.stdev(logs) / math.sqrt(len(logs))
+    margin = _student_95(len(logs) - 1) * statistics.stdev(logs) / math.sqrt(len(logs))
     return Ratio(*(math.exp(value) for value in (mean, mean - margin, mean + margin)))
+
+
+def _student_95(freedom: int) -> float:
+    """Return how many standard errors are in the interval (Abramowitz and Stegun 26.7.5).
+
+    From 3 degrees of freedom on it is off by less than 1 %.
+    """
+    z = NORMAL_95
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+    )
+    return z + math.fsum(term / freedom**power for power, term in enumerate(terms, start=1))
 
 
 async def _open(stack: AsyncExitStack, folder: Path, source: Path) -> Side:

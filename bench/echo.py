@@ -1,10 +1,10 @@
 """A server that does nothing but answer: the ceiling of any server on gRPC for Python.
 
 It is set up as the server's port for terminals is (mutual TLS, event loop, garbage collection), and
-each method answers with what it was told at the start, whatever it is asked. There are two of each:
-`/bench.Echo/NAME` hands bytes to bytes and is the ceiling; `/bench.Messages/NAME` reads the request
-as the message that it is and writes the answer anew, which any server that looks at its requests
-has to do.
+gives the answers that it was told at the start, whatever it is asked. There are two services for
+each kind of answers: BYTES hands bytes to bytes and is the ceiling; MESSAGES reads the request as
+the message that it is and writes the answer anew, which any server that looks at its requests has
+to do.
 """
 
 import asyncio
@@ -30,11 +30,17 @@ from tallymark_server.tls.server_tls import ServerTls
 from tests.e2e.served import Program
 from tests.world.world import LONG_LIVES, new_authority
 
-__all__ = ["Echo", "echo"]
+__all__ = ["BYTES", "MESSAGES", "Echo", "echo", "path"]
 
 ECHO: Final = "from bench.echo import main; main()"
 
+BYTES: Final = "bench.Bytes"
+MESSAGES: Final = "bench.Messages"
+
 READY: Final = "echo at "
+
+Answers = Mapping[str, Mapping[str, bytes]]
+"""By kind, as in "sale", and by RPC of TerminalService: serialised answers."""
 
 _SERVICE: Final = terminal_service_pb2.DESCRIPTOR.services_by_name["TerminalService"]
 
@@ -46,13 +52,22 @@ class Echo(NamedTuple):
     pid: int
 
 
+def path(service: str, kind: str, rpc: str) -> str:
+    """Return the method's path."""
+    return f"/{service}.{kind}/{rpc}"
+
+
 @asynccontextmanager
-async def echo(answers: Mapping[str, bytes]) -> AsyncIterator[Echo]:
-    """Run one on the core of servers, with the answer of each RPC of TerminalService that is named."""
-    told = json.dumps({name: answer.hex() for name, answer in answers.items()})
-    program = await Program.start(pinned(ECHO), told)
+async def echo(answers: Answers) -> AsyncIterator[Echo]:
+    """Run a server on the core of servers that gives these answers."""
+    told = {
+        kind: {rpc: answer.hex() for rpc, answer in of_kind.items()}
+        for kind, of_kind in answers.items()
+    }
+    program = await Program.start(pinned(ECHO), json.dumps(told))
     try:
         await program.says(READY)
+        assert program.process.returncode is None, program.output
         line = next(line for line in program.lines if line.startswith(READY))
         target, ca_pem, *identity = json.loads(line.removeprefix(READY))
         yield Echo(Address(target, ca_pem, ClientIdentity(*identity)), program.process.pid)
@@ -63,23 +78,26 @@ async def echo(answers: Mapping[str, bytes]) -> AsyncIterator[Echo]:
 def main() -> None:
     """Serve until killed."""
     told = json.loads(sys.argv[1])
-    uvloop.run(_serve({name: bytes.fromhex(answer) for name, answer in told.items()}))
+    uvloop.run(
+        _serve(
+            {
+                kind: {rpc: bytes.fromhex(answer) for rpc, answer in of_kind.items()}
+                for kind, of_kind in told.items()
+            }
+        )
+    )
 
 
-async def _serve(answers: Mapping[str, bytes]) -> None:
+async def _serve(answers: Answers) -> None:
     clock = SystemClock()
     authority = new_authority(LONG_LIVES)
     tls = ServerTls(authority, clock=clock, host_names=["127.0.0.1"])
     server = grpc.aio.server()
-    handlers = {"bench.Echo": _bytes_handler, "bench.Messages": _messages_handler}
-    server.add_generic_rpc_handlers(
-        [
-            grpc.method_handlers_generic_handler(
-                service, {name: make(name, answer) for name, answer in answers.items()}
-            )
-            for service, make in handlers.items()
-        ]
-    )
+    for service, make in ((BYTES, _bytes_handler), (MESSAGES, _messages_handler)):
+        for kind, of_kind in answers.items():
+            handlers = {rpc: make(rpc, answer) for rpc, answer in of_kind.items()}
+            generic = grpc.method_handlers_generic_handler(f"{service}.{kind}", handlers)
+            server.add_generic_rpc_handlers([generic])
     port = server.add_secure_port("127.0.0.1:0", tls.credentials(ask_clients=True))
     await server.start()
     spare_what_stays()
@@ -92,12 +110,12 @@ async def _serve(answers: Mapping[str, bytes]) -> None:
     await asyncio.Event().wait()
 
 
-def _bytes_handler(_: str, answer: bytes) -> grpc.RpcMethodHandler[Any, Any]:
+def _bytes_handler(_: str, answer: bytes) -> "grpc.RpcMethodHandler[Any, Any]":
     return grpc.unary_unary_rpc_method_handler(_answering(answer))
 
 
-def _messages_handler(name: str, answer: bytes) -> grpc.RpcMethodHandler[Any, Any]:
-    method = _SERVICE.methods_by_name[name]
+def _messages_handler(rpc: str, answer: bytes) -> "grpc.RpcMethodHandler[Any, Any]":
+    method = _SERVICE.methods_by_name[rpc]
     read = GetMessageClass(method.output_type).FromString
     return grpc.unary_unary_rpc_method_handler(
         _answering(read(answer)),

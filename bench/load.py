@@ -36,6 +36,11 @@ class Call(NamedTuple):
     request: bytes
     metadata: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def rpc(self) -> str:
+        """Name of the RPC, without its service."""
+        return self.method.rpartition("/")[2]
+
 
 class Script(NamedTuple):
     """What to play: each item is one call, or several that follow each other, as a sale has two."""
@@ -59,8 +64,8 @@ class Played(NamedTuple):
     load_share: float
     """Processor time of the caller for each second; near 1 the caller was the limit."""
 
-    answers: Sequence[bytes]
-    """Last answer of each item."""
+    answers: Sequence[Sequence[bytes]]
+    """What was answered: for each item, the answer to each of its calls."""
 
 
 def play(script: Script) -> Played:
@@ -92,7 +97,7 @@ class _Stage:
             method: channel.unary_unary(method) for method in methods
         }
         self.milliseconds = [0.0] * len(script.items)
-        self.answers = [b""] * len(script.items)
+        self.answers: list[list[bytes]] = [[] for _ in script.items]
 
     async def closely(self) -> None:
         numbers = iter(range(len(self._script.items)))
@@ -117,5 +122,5 @@ class _Stage:
             answer = await self._methods[method](
                 request, metadata=metadata, timeout=DEADLINE_SECONDS
             )
-        self.answers[number] = answer
+            self.answers[number].append(answer)
         self.milliseconds[number] = 1000 * (time.perf_counter() - due)

@@ -1,0 +1,50 @@
+"""Measures the server: `make bench`, or `python -m bench PART ...` for some parts of it.
+
+Each line says what was measured, what is wanted, what came, and whether that is met. Machines
+differ, so nearly everything that is wanted is a ratio of two things measured in turns on the same
+one. Writes build/reports/bench.json; lines of parts that are not played stay in it as they are.
+"""
+
+import argparse
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from bench import calls
+from bench.lines import Line, end, row, write
+
+PARTS: Final[Mapping[str, Callable[..., Sequence[Line]]]] = {
+    kind: functools.partial(calls.measure, kinds={kind}) for kind in calls.KINDS
+}
+
+
+def main() -> None:
+    """Measure, print, and write the report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} [all]")
+    parser.add_argument("--quick", action="store_true", help="end within three minutes")
+    parser.add_argument("--strict", action="store_true", help="exit with 1 if a target is missed")
+    arguments = parser.parse_args()
+    unknown = set(arguments.parts) - set(PARTS)
+    if unknown:
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    lines: list[Line] = []
+    for name, measure in _chosen(arguments.parts).items():
+        print(f"\n{name}", flush=True)
+        for line in measure(is_quick=arguments.quick):
+            print(row(line), flush=True)
+            lines.append(line)
+    write("bench", lines, add=bool(arguments.parts))
+    end(lines, is_strict=arguments.strict)
+
+
+def _chosen(names: Sequence[str]) -> dict[str, Callable[..., Sequence[Line]]]:
+    """Return what to play: all calls together, in turns, and the other parts one by one."""
+    wanted = [name for name in PARTS if name in names or not names]
+    kinds = [name for name in wanted if name in calls.KINDS]
+    together = {"calls": functools.partial(calls.measure, kinds=kinds)} if kinds else {}
+    return {**together, **{name: PARTS[name] for name in wanted if name not in kinds}}
+
+
+if __name__ == "__main__":
+    main()
