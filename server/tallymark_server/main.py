@@ -11,14 +11,15 @@ import logging
 import signal
 import sys
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 import uvloop
 
 from tallymark_protocol.errors import TallymarkError
-from tallymark_server.app import PARTITIONS, Parts, serve
+from tallymark_server.app import PARTITIONS, App, Parts, serve
 from tallymark_server.beginning import begin, keeping_mark, log_recovery
 from tallymark_server.clock import STEP_SECONDS_MAX, SystemClock
 from tallymark_server.garbage import spare_what_stays
@@ -39,6 +40,12 @@ from tallymark_server.storage.sqlite_database import StoreRefused
 from tallymark_server.storage.store import StoreFailed, last_decision
 from tallymark_server.tls.authority import Authority
 from tallymark_server.tls.server_tls import ServerTls
+from tallymark_server.watching.disk import disk_use
+from tallymark_server.watching.logs import set_up_logs
+from tallymark_server.watching.metrics import registry_of
+from tallymark_server.watching.options import watch_options, watching_of
+from tallymark_server.watching.pauses import Pauses
+from tallymark_server.watching.port import showing_metrics
 
 __all__ = ["main"]
 
@@ -142,6 +149,7 @@ _log = logging.getLogger("tallymark_server")
 )
 @key_options
 @guard_options
+@watch_options
 @click.version_option(package_name="tallymark-server")
 def main(  # noqa: PLR0913 -- one parameter for each option
     data: Path,
@@ -160,7 +168,7 @@ def main(  # noqa: PLR0913 -- one parameter for each option
     ready_file: Path | None,
     clock_step_seconds_max: float,
     free_space_floor_mebibytes: int,
-    **rates: tuple[float, int],
+    **more: Any,  # noqa: ANN401 -- of many types, for whoever added the options
 ) -> None:
     """Run the Tallymark server.
 
@@ -173,7 +181,8 @@ def main(  # noqa: PLR0913 -- one parameter for each option
     Example:
       tallymark-server --data ./data --institution 127.0.0.1:7430
     """  # noqa: D301 -- for click it is the character itself
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    watching = watching_of(more)
+    set_up_logs(watching.log_format, watching.log_level)
     try:
         settings = Settings(
             data=data,
@@ -191,7 +200,8 @@ def main(  # noqa: PLR0913 -- one parameter for each option
             clock_step_seconds_max=clock_step_seconds_max,
             free_space_floor_bytes=free_space_floor_mebibytes << 20,
             password_profile=PROFILES[password_profile],
-            limits=limits_of(rates),
+            limits=limits_of(more),
+            watching=watching,
         )
         settings.check()
         code = uvloop.run(_run(settings))
@@ -254,8 +264,9 @@ async def _run(settings: Settings) -> int:
                 operator_listen=settings.operator_listen,
             )
         )
+        metrics_port = await _show_metrics(settings, app, database, stack)
         spare_what_stays()
-        write_files(settings, app, authority, recovery)
+        write_files(settings, app, authority, recovery, metrics_port=metrics_port)
         _log.info(
             "serving on port %d, terminals on port %d, operators on port %d",
             app.port,
@@ -280,6 +291,21 @@ async def _run(settings: Settings) -> int:
         f"tallymark-server stopped by itself: {why}. Whatever was answered is kept.", err=True
     )
     return EXIT_STORE_FAILED
+
+
+async def _show_metrics(
+    settings: Settings, app: App, database: Path, stack: AsyncExitStack
+) -> int | None:
+    """Open the port for metrics if there is to be one, and return its number."""
+    address = settings.watching.metrics_listen
+    if not address:
+        return None
+    pauses = Pauses()
+    use = partial(disk_use, database, settings.free_space_floor_bytes)
+    registry = registry_of(app.watched, pauses, use)
+    port = await stack.enter_async_context(showing_metrics(registry, pauses, address))
+    _log.info("metrics on port %d", port)
+    return port
 
 
 def _told_by_signals() -> asyncio.Event:

@@ -23,7 +23,12 @@ def remove_ready_file(settings: Settings) -> None:
 
 
 def write_files(
-    settings: Settings, app: App, authority: Authority, recovery: Recovery | None
+    settings: Settings,
+    app: App,
+    authority: Authority,
+    recovery: Recovery | None,
+    *,
+    metrics_port: int | None = None,
 ) -> None:
     """Write the authority's certificate, the first operator's code, and the ready file."""
     ca_file = settings.data / "ca.pem"
@@ -35,6 +40,7 @@ def write_files(
             "port": app.port,
             "terminal_port": app.terminal_port,
             "operator_port": app.operator_port,
+            "metrics_port": metrics_port,
             "ca_file": str(ca_file.absolute()),
             "pid": os.getpid(),
             "open_recovery": recovery.recovery_id if recovery else None,

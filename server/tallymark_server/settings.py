@@ -9,6 +9,7 @@ from typing import Final
 from tallymark_server.limits import Limits
 from tallymark_server.passwords import PasswordProfile
 from tallymark_server.storage.free_space import FLOOR_MEBIBYTES
+from tallymark_server.watching.options import WatchSettings
 
 __all__ = ["Settings", "institution_ca_pem"]
 
@@ -35,6 +36,7 @@ class Settings:
     limits: Limits
     operator_id: str = "first"
     free_space_floor_bytes: int = FLOOR_MEBIBYTES << 20
+    watching: WatchSettings = field(default_factory=WatchSettings)
 
     def check(self) -> None:
         """Refuse what would be dangerous.

@@ -6,6 +6,7 @@ What gRPC answers by itself (unknown methods, requests that are too large) never
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from time import perf_counter
@@ -40,6 +41,8 @@ CALL_SECONDS: Final = (
 
 Outcome = tuple[str, str]
 """Status and reason, as in ("NOT_FOUND", "CODE_NOT_FOUND"); the reason is empty without one."""
+
+_log = logging.getLogger(__name__)
 
 _Context = grpc.aio.ServicerContext[Any, Any]
 _Unary = Callable[[Any, _Context], Awaitable[Message]]
@@ -85,6 +88,7 @@ class CallWatch:
         """Count the calls of a handler with one answer; adds about 1.5 us to each."""
         calls = self._calls_of(path, is_stream=False)
         method, observe = calls.method, calls.seconds.observe
+        is_told = _log.isEnabledFor(logging.DEBUG)
 
         async def around(request: Message | None, context: _Context) -> Message:
             call = UnderWay(method, request)
@@ -99,7 +103,10 @@ class CallWatch:
                 raise
             finally:
                 calls.under_way -= 1
-                observe(perf_counter() - began)
+                seconds = perf_counter() - began
+                observe(seconds)
+                if is_told:
+                    _log.debug("ended with %s after %.1f ms", call.reason or "OK", seconds * 1000)
             return response
 
         return around

@@ -71,8 +71,8 @@ class ProcessWatch:
             table = key.table
             if table is Process and row is not None:
                 processes.append(row)  # type: ignore[arg-type]  # its table says so
-            elif table is CustomerProcess:
-                born.add(row.process_id)  # type: ignore[union-attr]  # never removed
+            elif table is CustomerProcess and row is not None:
+                born.add(row.process_id)  # type: ignore[attr-defined]  # its table says so
             elif table is Code and row is not None:
                 self.codes[row.state] += 1  # type: ignore[attr-defined]  # its table says so
             elif table is Unresolved:

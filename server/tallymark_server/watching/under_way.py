@@ -11,7 +11,7 @@ __all__ = ["UNDER_WAY", "UnderWay", "note_failure"]
 class UnderWay:
     """A call from its arrival to its end."""
 
-    __slots__ = ("method", "reason", "request")
+    __slots__ = ("method", "reason", "request", "trace_id")
 
     def __init__(self, method: str, request: object) -> None:
         """Take the method, as in `TerminalService/ResolveCode`, and what was sent."""
@@ -21,6 +21,9 @@ class UnderWay:
 
         self.reason: Reason | None = None
         """Why it failed, once that is known."""
+
+        self.trace_id = ""
+        """Of the trace that it is part of, if it is."""
 
 
 UNDER_WAY: Final[ContextVar[UnderWay]] = ContextVar("under_way")
