@@ -154,6 +154,17 @@ POLICY_FIELDS: Final = (
         _SECONDS,
         "How long after a sale a terminal may take it back: bounds what a stolen one can undo.",
     ),
+    PolicyField(
+        "keep_requests_days",
+        _DAYS,
+        "How long the answer to a request is kept for one that is repeated.",
+    ),
+    PolicyField(
+        "keep_processes_days",
+        _DAYS,
+        "How long a process that ended is kept, with its receipt: the less is kept, the less can"
+        " be stolen. What waits for a person stays.",
+    ),
 )
 """In the order in which they are explained; the version is the server's alone."""
 

@@ -30,6 +30,7 @@ from tallymark_server.lanes.completer import Completer
 from tallymark_server.lanes.feed import Feed
 from tallymark_server.lanes.key_keeper import KeyKeeper
 from tallymark_server.lanes.lane import Changes, Lane
+from tallymark_server.lanes.purger import Purger
 from tallymark_server.limits import Limits, Turnstile
 from tallymark_server.passwords import PasswordProfile, Passwords
 from tallymark_server.ports import PortNumbers, Ports, Services
@@ -57,6 +58,7 @@ from tallymark_server.tls.authority import Authority
 from tallymark_server.tls.server_tls import ServerTls
 from tallymark_server.watching.calls import CallWatch
 from tallymark_server.watching.processes import ProcessWatch
+from tallymark_server.watching.tracing import Tracing
 from tallymark_server.watching.watched import Watched
 
 __all__ = ["App", "Core", "Parts", "running", "serve"]
@@ -97,6 +99,9 @@ class Parts:
     backups: Backups | None = None
     """Makes backups while serving; None for a store that has no file."""
 
+    tracing: Tracing | None = None
+    """Makes spans of calls and batches; None for no traces."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Core:
@@ -106,6 +111,7 @@ class Core:
     feed: Feed
     completer: Completer
     key_keeper: KeyKeeper
+    purger: Purger
     services: Services
     new_interceptor: Callable[[], Interceptor]
     """Makes what is around every call of a port."""
@@ -133,6 +139,7 @@ class App:
     lane: Lane
     completer: Completer
     key_keeper: KeyKeeper
+    purger: Purger
     stopped: asyncio.Event
     """As the core's."""
 
@@ -163,6 +170,7 @@ async def serve(
                 lane=core.lane,
                 completer=core.completer,
                 key_keeper=core.key_keeper,
+                purger=core.purger,
                 stopped=core.stopped,
                 witnesses=core.witnesses,
                 watched=core.watched,
@@ -189,7 +197,8 @@ async def running(parts: Parts, numbers: PortNumbers) -> AsyncIterator[Core]:
         for observe in observers:
             observe(changes)
 
-    lane = Lane(store=parts.store, clock=parts.clock, on_commit=tell, has_room=parts.has_room)
+    new_lane = parts.tracing.lane() if parts.tracing else Lane
+    lane = new_lane(store=parts.store, clock=parts.clock, on_commit=tell, has_room=parts.has_room)
     adoption = Adoption(
         lane=lane,
         store=parts.store,
@@ -204,11 +213,12 @@ async def running(parts: Parts, numbers: PortNumbers) -> AsyncIterator[Core]:
     )
     observers.append(completer.notice)
     key_keeper = KeyKeeper(store=parts.store, clock=parts.clock, keyring=parts.keyring)
+    purger = Purger(store=parts.store, lane=lane, clock=parts.clock, partitions=PARTITIONS)
     passwords = Passwords(parts.password_profile)
     checkpoints = Checkpoints(lane=lane, keyring=parts.keyring, clock=parts.clock)
     turnstile = Turnstile(parts.limits, parts.clock)
     watched = Watched(
-        calls=CallWatch(),
+        calls=CallWatch(parts.tracing.calls if parts.tracing else None),
         processes=processes,
         lane=lane,
         completer=completer,
@@ -236,6 +246,7 @@ async def running(parts: Parts, numbers: PortNumbers) -> AsyncIterator[Core]:
     )
     completer_task = _start(completer.run(), stopped)
     key_keeper_task = _start(key_keeper.run(), stopped)
+    purger_task = _start(purger.run(), stopped)
     renewal_task = asyncio.create_task(_renew_certificate(parts.tls)) if parts.tls else None
     try:
         yield Core(
@@ -243,6 +254,7 @@ async def running(parts: Parts, numbers: PortNumbers) -> AsyncIterator[Core]:
             feed=feed,
             completer=completer,
             key_keeper=key_keeper,
+            purger=purger,
             services=services,
             new_interceptor=lambda: Interceptor(
                 callers=callers,
@@ -260,9 +272,10 @@ async def running(parts: Parts, numbers: PortNumbers) -> AsyncIterator[Core]:
     finally:
         if renewal_task:
             renewal_task.cancel()
+        purger.stop()
         key_keeper.stop()
         completer.stop()
-        await asyncio.gather(key_keeper_task, completer_task, return_exceptions=True)
+        await asyncio.gather(purger_task, key_keeper_task, completer_task, return_exceptions=True)
         await completer.settled()
         lane.stop()
         await asyncio.gather(lane_task, return_exceptions=True)

@@ -36,6 +36,8 @@ DEFAULT_POLICY = policy_pb2.Policy(
     new_terminal_count_max=100,
     new_terminal_sum_max=100_000,
     tag_life_seconds=60,
+    keep_requests_days=30,
+    keep_processes_days=400,
 )
 
 MessageT = TypeVar("MessageT", bound=Message)
@@ -107,8 +109,6 @@ class OperatorServiceDouble(RecoveryDouble, AccessDouble):
         terminal.state = merchant_pb2.TERMINAL_STATE_REVOKED
         return contract.RevokeTerminalResponse(terminal=terminal)
 
-    async def ReenrollTerminal(
-        self, request: contract.ReenrollTerminalRequest, _: Context
     async def DelegateTerminal(
         self, request: contract.DelegateTerminalRequest, _: Context
     ) -> contract.DelegateTerminalResponse:
@@ -119,6 +119,8 @@ class OperatorServiceDouble(RecoveryDouble, AccessDouble):
         terminal.concentrator_id = request.concentrator_id
         return contract.DelegateTerminalResponse(terminal=terminal)
 
+    async def ReenrollTerminal(
+        self, request: contract.ReenrollTerminalRequest, _: Context
     ) -> contract.ReenrollTerminalResponse:
         terminal = self.terminals.get((request.terminal_id,))
         if terminal is None:

@@ -6,13 +6,16 @@ The lane is the only writer of its partitions, so what it remembers is what the 
 from itertools import islice
 from typing import Any, Final
 
-from tallymark_server.domain.model.processes import CustomerProcess, Request
+from tallymark_server.domain.model.processes import Code, CustomerProcess, Process, Request
 from tallymark_server.domain.state import Key, Row, Rows
 
 __all__ = ["ROWS_MAX", "RowMemory"]
 
 _SELDOM_READ: Final = {Request, CustomerProcess}
 """One more with every call, and read again only when it is repeated, or never by a rule."""
+
+_NOT_MISSED: Final = {Code, Process}
+"""Removed many at a time when they are old, and then not asked for again."""
 
 ROWS_MAX: Final = 20_000
 """Rows that are remembered, some 20 MB: those of a few thousand customers at the tills."""
@@ -32,7 +35,8 @@ class RowMemory:
         for key, row in rows.items():
             if key.table not in _SELDOM_READ:
                 self.rows.pop(key, None)  # put in again, it is the newest
-                self.rows[key] = row
+                if row is not None or key.table not in _NOT_MISSED:
+                    self.rows[key] = row
         too_many = max(0, len(self.rows) - self._rows_max)
         for key in list(islice(self.rows, too_many)):
             del self.rows[key]

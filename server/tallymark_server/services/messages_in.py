@@ -167,6 +167,8 @@ def policy_from(message: policy_pb2.Policy) -> Policy:
         new_terminal_count_max=message.new_terminal_count_max,
         new_terminal_sum_max=message.new_terminal_sum_max,
         tag_life_seconds=message.tag_life_seconds,
+        keep_requests_days=message.keep_requests_days,
+        keep_processes_days=message.keep_processes_days,
     )
 
 

@@ -174,6 +174,8 @@ def policy_message(policy: Policy) -> policy_pb2.Policy:
         new_terminal_count_max=policy.new_terminal_count_max,
         new_terminal_sum_max=policy.new_terminal_sum_max,
         tag_life_seconds=policy.tag_life_seconds,
+        keep_requests_days=policy.keep_requests_days,
+        keep_processes_days=policy.keep_processes_days,
     )
 
 

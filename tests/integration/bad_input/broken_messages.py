@@ -71,6 +71,10 @@ def _a_longer_time_to_confirm_than_to_live(request: Any) -> None:
     request.policy.confirm_within_seconds = request.policy.close_after_seconds + 1
 
 
+def _processes_forgotten_before_they_are_past_reversal(request: Any) -> None:
+    request.policy.reversal_window_seconds = 86_400 * request.policy.keep_processes_days + 1
+
+
 BROKEN_MESSAGES: dict[str, dict[str, Callable[[Any], None]]] = {
     "CustomerService/IssueCode": {"issue_code.ticket": _a_ticket_code_without_ticket},
     "TerminalService/ResolveCode": {
@@ -89,6 +93,9 @@ BROKEN_MESSAGES: dict[str, dict[str, Callable[[Any], None]]] = {
     "TerminalService/ReverseProcess": _OF_REFERENCES,
     "TerminalService/UpdatePoints": _OF_REFERENCES,
     "OperatorService/AddBills": {"bill.amount": _a_bill_of_zero},
-    "OperatorService/SetPolicy": {"policy.confirm_within": _a_longer_time_to_confirm_than_to_live},
+    "OperatorService/SetPolicy": {
+        "policy.confirm_within": _a_longer_time_to_confirm_than_to_live,
+        "policy.keep_processes": _processes_forgotten_before_they_are_past_reversal,
+    },
 }
 """By RPC; every rule that is reachable from the request has a row."""

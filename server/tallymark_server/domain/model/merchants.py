@@ -197,6 +197,8 @@ class Policy(Row, frozen=True, kw_only=True, omit_defaults=True):
     new_terminal_count_max: int = 100
     new_terminal_sum_max: int = 100_000
     tag_life_seconds: int = 60
+    keep_requests_days: int = 30
+    keep_processes_days: int = 400  # PSD2, article 71: a payer may object for 13 months
     is_current: bool = True
 
     @property

@@ -36,6 +36,7 @@ __all__ = [
     "complete",
     "end",
     "grant",
+    "has_open_work",
     "instruct",
     "is_unresolved",
     "proceed",
@@ -205,6 +206,11 @@ def is_unresolved(process: Process) -> bool:
     """Say whether the process waits for a person."""
     manual = any(action.settlement is Settlement.MANUAL for action in process.actions)
     return manual or process.is_disputed or process.state in _WAIT_FOR_A_PERSON
+
+
+def has_open_work(process: Process) -> bool:
+    """Say whether a timer runs, or the institution is to be told or asked."""
+    return bool(_due(process))
 
 
 def _consume_code(draft: Draft, process: Process) -> None:

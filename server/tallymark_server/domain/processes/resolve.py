@@ -57,8 +57,9 @@ def _resolve_code(
 ) -> ProcessAnswer | RefusedAnswer:
     key = Code.key_of(process.partition, identification.expires_at_seconds, identification.cti_hash)
     code = draft.get(key)
-    if code is None:
-        raise Refused(Reason.CODE_NOT_FOUND)
+    if code is None:  # an old one was removed; its expiry is signed
+        is_past = now >= identification.expires_at_seconds * 1000
+        raise Refused(Reason.CODE_EXPIRED if is_past else Reason.CODE_NOT_FOUND)
     if code.text_hash != identification.text_hash:  # the MAC cannot cover the signature
         raise Refused(Reason.CODE_NOT_GENUINE)
     if code.audience and code.audience != process.terminal_id:
