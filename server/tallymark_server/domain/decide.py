@@ -23,6 +23,7 @@ from tallymark_server.domain import (
     passwords,
     policy,
     recovery,
+    retention,
     sessions,
 )
 from tallymark_server.domain.answers import (
@@ -98,8 +99,8 @@ _RULES: dict[type[Command], _Rule] = {
     commands.CreateMerchant: _timeless(directory.create_merchant),
     commands.CreateTerminal: _timeless(enrolment.create_terminal),
     commands.RevokeTerminal: _timeless(enrolment.revoke_terminal),
-    commands.ReenrolTerminal: _timeless(enrolment.reenrol_terminal),
     commands.DelegateTerminal: enrolment.delegate_terminal,
+    commands.ReenrolTerminal: _timeless(enrolment.reenrol_terminal),
     commands.CreateEvent: _timeless(directory.create_event),
     commands.CreateProgramme: _timeless(directory.create_programme),
     commands.AddBill: directory.add_bill,
@@ -112,6 +113,7 @@ _RULES: dict[type[Command], _Rule] = {
     commands.ReportSale: recovery.report_sale,
     commands.FinishReport: recovery.finish_report,
     commands.FinishRecovery: recovery.finish_recovery,
+    commands.PurgeRows: retention.purge_rows,
 }
 
 _ANSWER_ENCODER = msgspec.json.Encoder()
@@ -202,19 +204,7 @@ def _record(
 ) -> Record:
     """Say what was decided, without secrets: ids, states, postings and the reason of a refusal."""
     process = _process_of(answer, changes)
-    facts: dict[str, object] = {"changed": sorted({key.table.table for key in changes})}
-    if isinstance(answer, RefusedAnswer):
-        facts["refused"] = answer.reason
-    if command.request is not None:
-        facts["request_id"] = command.request.request_id
-    for row in changes.values():
-        if isinstance(row, KeyEvent):
-            facts["key"] = row.name
-        elif isinstance(row, Recovery):
-            facts["recovery"] = msgspec.to_builtins(row)
-    if isinstance(command, commands.SettleProcess):
-        facts["settled_as_executed"] = None if command.try_again else command.executed
-        facts["note_sha256"] = sha256(command.note.encode()).hexdigest()
+    facts = _facts(command, answer, changes)
     if process is not None and process.postings:
         facts["postings"] = [msgspec.to_builtins(posting) for posting in process.postings]
     return Record(
@@ -225,6 +215,32 @@ def _record(
         state=process.state if process else 0,
         payload=_ANSWER_ENCODER.encode(facts).decode(),
     )
+
+
+def _facts(
+    command: Command, answer: Answer, changes: Mapping[Key[Any], Row | None]
+) -> dict[str, object]:
+    """Return what there is to say besides the process. Old requests are found by it, too."""
+    facts: dict[str, object] = {"changed": sorted({key.table.table for key in changes})}
+    if isinstance(answer, RefusedAnswer):
+        facts["refused"] = answer.reason
+    if command.request is not None:
+        facts["request_id"] = command.request.request_id
+        if command.request.rpc != type(command).__name__:
+            facts["rpc"] = command.request.rpc
+    for row in changes.values():
+        if isinstance(row, KeyEvent):
+            facts["key"] = row.name
+        elif isinstance(row, Recovery):
+            facts["recovery"] = msgspec.to_builtins(row)
+        elif isinstance(row, Request) and row.is_reversed:
+            facts["given_up"] = row.request_id
+    if isinstance(command, commands.PurgeRows):
+        facts["removed"] = sum(row is None for row in changes.values())
+    if isinstance(command, commands.SettleProcess):
+        facts["settled_as_executed"] = None if command.try_again else command.executed
+        facts["note_sha256"] = sha256(command.note.encode()).hexdigest()
+    return facts
 
 
 def _process_of(answer: Answer, changes: Mapping[Key[Any], Row | None]) -> Process | None:

@@ -76,6 +76,7 @@ from tallymark_server.domain.commands.recovery import (
     RecordStart,
     ReportSale,
 )
+from tallymark_server.domain.commands.retention import PurgeRows
 
 __all__ = [
     "AddBill",
@@ -93,8 +94,8 @@ __all__ = [
     "CreateOperator",
     "CreateProgramme",
     "CreateTerminal",
-    "DisputeProcess",
     "DelegateTerminal",
+    "DisputeProcess",
     "Enrol",
     "FinishRecovery",
     "FinishReport",
@@ -105,6 +106,7 @@ __all__ = [
     "IssueCode",
     "OpenSession",
     "ProcessName",
+    "PurgeRows",
     "RecordAuthorisation",
     "RecordRecheck",
     "RecordSettlement",
