@@ -1,20 +1,26 @@
 """Who is measured over the wire: the server at its gate, and the echo that only answers."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from typing import Final
+from typing import Final, TypeVar
 
 from bench.crowd import Crowd, codes_of
 from bench.echo import BYTES, MESSAGES, Echo, path
-from bench.load import Call, Played, Script, play
+from bench.load import AT_ONCE, Call, Played, Script, play
 from bench.processes import processor_seconds
 from bench.rounds import Taken
+from bench.stream import Batches, stream
 
-__all__ = ["ECHO_ITEMS", "Admissions", "Caller", "Echoes", "Sales", "issue"]
+__all__ = ["ECHO_ITEMS", "Admissions", "Caller", "Echoes", "Exchanges", "Sales", "issue"]
 
 ECHO_ITEMS: Final = 3
 """How many times as many items the echo is sent, which is as many times as fast."""
+
+MESSAGES_AT_ONCE: Final = 4
+"""Messages of a stream under way, so that the server need not wait for the next one."""
+
+T = TypeVar("T")
 
 
 class Caller:
@@ -26,10 +32,18 @@ class Caller:
 
     async def play(self, pid: int, script: Script) -> tuple[Taken, Played]:
         """Return what the server with this pid took, and what was answered."""
+        return await self._call(pid, play, script)
+
+    async def stream(self, pid: int, batches: Batches) -> Taken:
+        """Return what the server took for batches on a stream."""
+        taken, _ = await self._call(pid, stream, batches)
+        return taken
+
+    async def _call(self, pid: int, work: Callable[[T], Played], given: T) -> tuple[Taken, Played]:
         before = processor_seconds(pid)
-        played = await asyncio.get_running_loop().run_in_executor(self._process, play, script)
+        played = await asyncio.get_running_loop().run_in_executor(self._process, work, given)
         processor = processor_seconds(pid) - before
-        count = len(script.items)
+        count = len(played.milliseconds)
         taken = Taken(
             per_second=count / played.seconds,
             processor_microseconds=1e6 * processor / count,
@@ -75,6 +89,24 @@ class Sales:
         script = Script(self._crowd.gate_address, self._crowd.sell(codes))
         sold, _ = await self._caller.play(self._crowd.pid, script)
         return {"sale": sold}
+
+
+class Exchanges:
+    """The same admissions in batches over one stream."""
+
+    def __init__(self, crowd: Crowd, caller: Caller, size: int) -> None:
+        """Take who comes, who calls for them, and how many commands are in a message."""
+        self._crowd = crowd
+        self._caller = caller
+        self._size = size
+
+    async def play(self) -> Mapping[str, Taken]:
+        """Let everybody in once."""
+        _, codes = await issue(self._crowd, self._caller)
+        at_once = max(MESSAGES_AT_ONCE, AT_ONCE // self._size)
+        batches = self._crowd.exchange(codes, self._size, at_once)
+        taken = await self._caller.stream(self._crowd.pid, batches)
+        return {f"exchange, {self._size} at once": taken}
 
 
 class Echoes:

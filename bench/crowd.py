@@ -4,19 +4,27 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from bench.load import Address, Call, Played
 from bench.processes import pinned
+from bench.stream import Batches
 from tallymark.v1 import operator_service_pb2, registration_pb2
 from tallymark.v1.customer_service_pb2 import IssueCodeRequest, IssueCodeResponse
 from tallymark.v1.identification_pb2 import CODE_PURPOSE_GENERAL
-from tallymark.v1.terminal_service_pb2 import CompleteProcessRequest
+from tallymark.v1.terminal_service_pb2 import (
+    CompleteProcessRequest,
+    ExchangeCommand,
+    ExchangeRequest,
+    ResolveCodeRequest,
+)
 from tests.e2e.served import SERVER, Town, town
 from tests.world.actions import ADMIT, earn
 from tests.world.world import Terminal, by_request, new_id
 
 __all__ = ["Crowd", "codes_of", "crowd"]
+
+T = TypeVar("T")
 
 ISSUE: Final = "/tallymark.v1.CustomerService/IssueCode"
 RESOLVE: Final = "/tallymark.v1.TerminalService/ResolveCode"
@@ -82,14 +90,25 @@ class Crowd:
 
     def admit(self, codes: Sequence[str]) -> list[list[Call]]:
         """Return the one call with which a gate lets somebody in."""
-        requests = [
-            self.gate.resolve_request(code, ADMIT, complete_on_instruction=True) for code in codes
+        return [[Call(RESOLVE, self._admission(code).SerializeToString())] for code in codes]
+
+    def exchange(self, codes: Sequence[str], size: int, at_once: int) -> Batches:
+        """Return the same admissions, so many in a message."""
+        commands = [
+            ExchangeCommand(correlation=number, resolve_code=self._admission(code))
+            for number, code in enumerate(codes)
         ]
-        return [[Call(RESOLVE, request.SerializeToString())] for request in requests]
+        messages = [
+            ExchangeRequest(commands=some).SerializeToString() for some in _groups(commands, size)
+        ]
+        return Batches(self.gate_address, messages, size, len(codes), at_once)
 
     def sell(self, codes: Sequence[str]) -> list[list[Call]]:
         """Return the two calls of a sale; the second names the first, whose answer it needs not."""
         return list(self._sales(codes))
+
+    def _admission(self, code: str) -> ResolveCodeRequest:
+        return self.gate.resolve_request(code, ADMIT, complete_on_instruction=True)
 
     def _sales(self, codes: Sequence[str]) -> Iterator[list[Call]]:
         for code in codes:
@@ -132,8 +151,8 @@ async def crowd(folder: Path, count: int, *, code: str = SERVER) -> AsyncIterato
             raise
 
 
-def _groups(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    return (names[first : first + size] for first in range(0, len(names), size))
+def _groups(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    return (items[first : first + size] for first in range(0, len(items), size))
 
 
 async def _register(town: Town, login_name: str) -> str:

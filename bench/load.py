@@ -14,9 +14,12 @@ import uvloop
 
 from tallymark_protocol.tls import ClientIdentity, open_channel
 
-__all__ = ["Address", "Call", "Played", "Script", "play"]
+__all__ = ["AT_ONCE", "Address", "Call", "Played", "Script", "play"]
 
 DEADLINE_SECONDS: Final = 30.0
+
+AT_ONCE: Final = 64
+"""Callers who wait for an answer at any moment, unless a script says otherwise."""
 
 
 class Address(NamedTuple):
@@ -47,7 +50,7 @@ class Script(NamedTuple):
 
     address: Address
     items: Sequence[Sequence[Call]]
-    at_once: int = 64
+    at_once: int = AT_ONCE
     """Items under way, each of which is followed by the next one (closed loop)."""
 
     per_second: float = 0.0

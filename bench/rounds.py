@@ -44,6 +44,11 @@ class Rounds:
         """Take a mapping for each round."""
         self._played = played
 
+    @property
+    def count(self) -> int:
+        """How many there were."""
+        return len(self._played)
+
     def of(self, name: str) -> list[Taken]:
         """Return what a contestant took, round by round."""
         return [taken[name] for taken in self._played]

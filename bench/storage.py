@@ -1,0 +1,136 @@
+"""Raw SQLite: the ceiling of any server that writes to it as durably as this one does.
+
+The writes of scans, recorded from a real server, are written once more on one thread: the same rows
+in the same tables, the same bytes, as many in a transaction, the same settings of the file, every
+commit synced. No rule is decided, nothing is read, sealed or sent. Rows go in by prepared
+statements, one execution for each row: on a thread that need not share the interpreter that takes
+some 30 % less than the server's own statements, which take all rows of a table at once.
+"""
+
+import asyncio
+import logging
+import shutil
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from bench.contestants import Caller, issue
+from bench.crowd import crowd
+from bench.load import Script
+from bench.rounds import Taken
+from bench.writes import Batch, batches_of, recording_server
+from tallymark_server.storage.sqlite_database import ExclusiveConnection, connect
+
+__all__ = ["RawWrites", "Recording", "record"]
+
+_PUT: Final = (
+    "INSERT INTO {} (partition, key, body) VALUES (?, ?, ?)"
+    " ON CONFLICT (partition, key) DO UPDATE SET body = excluded.body"
+)
+_REMOVE: Final = "DELETE FROM {} WHERE partition = ? AND key = ?"
+_APPEND: Final = "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+Statement = tuple[str, list[tuple[Any, ...]]]
+"""SQL, and the rows that it is executed for."""
+
+
+class Recording(NamedTuple):
+    """A database as it was before some scans, and what they wrote."""
+
+    database: Path
+    lines: Sequence[bytes]
+    scans: int
+
+
+async def record(folder: Path, caller: Caller, customers: int) -> Recording:
+    """Let a recording server admit everybody once, one by one."""
+    notes, before = folder / "notes", folder / "before.sqlite3"
+    async with crowd(folder / "recorded", customers, code=recording_server(notes)) as served:
+        _, codes = await issue(served, caller)
+        await asyncio.to_thread(_back_up, folder / "recorded/data/tallymark.sqlite3", before)
+        written = notes.stat().st_size
+        script = Script(served.gate_address, served.admit(codes), at_once=1)
+        await caller.play(served.pid, script)
+        lines = notes.read_bytes()[written:].splitlines()
+    return Recording(before, lines, customers)
+
+
+class RawWrites:
+    """Writes of a recording in batches of a size, by a process on the core of servers."""
+
+    def __init__(self, recording: Recording, size: int, process: ProcessPoolExecutor) -> None:
+        """Prepare the statements."""
+        batches = batches_of(recording.lines, recording.scans, size)
+        self._name = f"raw SQLite, {size} at once"
+        self._database = recording.database
+        self._scans = recording.scans
+        self._transactions = [list(_statements(batch)) for batch in batches]
+        self._process = process
+
+    async def play(self) -> Mapping[str, Taken]:
+        """Write all of it to a fresh copy."""
+        seconds, processor = await asyncio.get_running_loop().run_in_executor(
+            self._process, write_all, self._database, self._transactions
+        )
+        taken = Taken(
+            per_second=self._scans / seconds,
+            processor_microseconds=1e6 * processor / self._scans,
+        )
+        return {self._name: taken}
+
+
+def write_all(database: Path, transactions: Sequence[Sequence[Statement]]) -> tuple[float, float]:
+    """Write to a copy of the database; return seconds, and seconds of processor time."""
+    logging.getLogger("tallymark_server").setLevel(logging.ERROR)  # its warnings are no news here
+    with tempfile.TemporaryDirectory(dir=database.parent) as folder:
+        copy = shutil.copy(database, Path(folder) / "copy.sqlite3")
+        with closing(connect(Path(copy))) as connection:
+            processor, began = time.process_time(), time.perf_counter()
+            for statements in transactions:
+                _write(connection, statements)
+            return time.perf_counter() - began, time.process_time() - processor
+
+
+def _write(connection: ExclusiveConnection, statements: Sequence[Statement]) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    for sql, rows in statements:
+        connection.executemany(sql, rows)
+    connection.execute("COMMIT")
+    connection.checkpoints.after_commit(connection)
+
+
+def _statements(batch: Batch) -> Iterator[Statement]:
+    for sql, rows in batch.rows.items():
+        yield _PUT.format(_table(sql)), [(*_key(text), _body(row)) for text, row in rows.items()]
+    for sql, given in batch.others.items():
+        if _table(sql) == "journal":
+            yield _APPEND, [tuple(line) for line in given]
+        else:
+            yield _REMOVE.format(_table(sql)), [_key(text) for text in given]
+
+
+def _table(sql: str) -> str:
+    """Return what stands after INSERT INTO or DELETE FROM."""
+    return sql.split(None, 3)[2]
+
+
+def _key(text: str) -> tuple[int, str]:
+    """Return partition and key, which go to the server's statements as one text."""
+    return int(text[:3]), text[3:]
+
+
+def _body(row: object) -> str:
+    """Return what the row's column holds: a cell, or JSON."""
+    return row if isinstance(row, str) else msgspec.json.encode(row).decode()
+
+
+def _back_up(database: Path, copy: Path) -> None:
+    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
