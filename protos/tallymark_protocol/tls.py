@@ -1,5 +1,6 @@
 """How clients of Tallymark speak TLS: whom they trust, and what they present."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import grpc
@@ -24,6 +25,7 @@ def open_channel(
     ca_certificates_pem: str = "",
     identity: ClientIdentity | None = None,
     options: tuple[tuple[str, int | str], ...] = (),
+    interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
 ) -> grpc.aio.Channel:
     """Return a channel to HOST:PORT over TLS 1.2 or later; whoever opens it closes it.
 
@@ -36,4 +38,4 @@ def open_channel(
         private_key=identity.private_key_pem.encode() if identity else None,
         certificate_chain=identity.certificate_pem.encode() if identity else None,
     )
-    return grpc.aio.secure_channel(address, credentials, options=options)
+    return grpc.aio.secure_channel(address, credentials, options=options, interceptors=interceptors)

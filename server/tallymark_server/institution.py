@@ -5,6 +5,7 @@ have gone wrong after the institution decided, so it is an unknown outcome and n
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final, TypeVar
 
 import grpc
@@ -52,7 +53,11 @@ _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
 
 
-def open_institution_channel(address: str, ca_certificates_pem: str = "") -> grpc.aio.Channel:
+def open_institution_channel(
+    address: str,
+    ca_certificates_pem: str = "",
+    interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
+) -> grpc.aio.Channel:
     """Return a channel to HOST:PORT, which connects when it is first used. Whoever opens closes.
 
     Without the certificates of an authority it is plain text, for the same machine only: card
@@ -60,8 +65,13 @@ def open_institution_channel(address: str, ca_certificates_pem: str = "") -> grp
     """
     options = (("grpc.max_reconnect_backoff_ms", _RECONNECT_MILLISECONDS_MAX),)
     if ca_certificates_pem:
-        return open_channel(address, ca_certificates_pem=ca_certificates_pem, options=options)
-    return grpc.aio.insecure_channel(address, options=options)
+        return open_channel(
+            address,
+            ca_certificates_pem=ca_certificates_pem,
+            options=options,
+            interceptors=interceptors,
+        )
+    return grpc.aio.insecure_channel(address, options=options, interceptors=interceptors)
 
 
 class CreditInstitution:

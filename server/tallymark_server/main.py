@@ -46,6 +46,7 @@ from tallymark_server.watching.metrics import registry_of
 from tallymark_server.watching.options import watch_options, watching_of
 from tallymark_server.watching.pauses import Pauses
 from tallymark_server.watching.port import showing_metrics
+from tallymark_server.watching.tracing import tracing
 
 __all__ = ["main"]
 
@@ -227,7 +228,14 @@ async def _run(settings: Settings) -> int:
         store = await SqliteStore.open(database, keyring.cells)
         stack.push_async_callback(store.close)
         remove_ready_file(settings)
-        channel = open_institution_channel(settings.institution, institution_ca_pem(settings))
+        traced = await stack.enter_async_context(
+            tracing(settings.watching.trace_to, settings.watching.trace_ratio)
+        )
+        channel = open_institution_channel(
+            settings.institution,
+            institution_ca_pem(settings),
+            traced.interceptors() if traced else (),
+        )
         stack.push_async_callback(channel.close)
         clock = SystemClock(
             not_before=await last_decision(store), step_seconds_max=settings.clock_step_seconds_max
@@ -255,6 +263,7 @@ async def _run(settings: Settings) -> int:
             keep_shown=high_water.keep_shown,
             has_room=FreeSpace(settings.data, settings.free_space_floor_bytes),
             backups=Backups(database=database, folder=settings.data / "backups"),
+            tracing=traced,
         )
         app = await stack.enter_async_context(
             serve(

@@ -11,7 +11,7 @@ from tallymark_server.passwords import PasswordProfile
 from tallymark_server.storage.free_space import FLOOR_MEBIBYTES
 from tallymark_server.watching.options import WatchSettings
 
-__all__ = ["Settings", "institution_ca_pem"]
+__all__ = ["Settings", "institution_ca_pem", "is_loopback"]
 
 _OWN_NAMES: Final = ("localhost", "127.0.0.1", "::1")
 
@@ -45,14 +45,14 @@ class Settings:
             RuntimeError: plain text on an address that others can reach.
 
         """
-        if self.institution_ca_file is None and not _is_loopback(self.institution):
+        if self.institution_ca_file is None and not is_loopback(self.institution):
             message = (
                 "card numbers go to the institution: give --institution-ca-file for TLS, "
                 "or an address on this machine"
             )
             raise RuntimeError(message)
         addresses = (self.listen, self.terminal_listen, self.operator_listen)
-        if self.unsafe_plain_text and not all(_is_loopback(address) for address in addresses):
+        if self.unsafe_plain_text and not all(is_loopback(address) for address in addresses):
             message = "--unsafe-plain-text is for loopback addresses only, such as 127.0.0.1:7420"
             raise RuntimeError(message)
 
@@ -75,7 +75,8 @@ def _host(address: str) -> str:
     return address.rpartition(":")[0]
 
 
-def _is_loopback(address: str) -> bool:
+def is_loopback(address: str) -> bool:
+    """Say whether HOST:PORT is on this machine."""
     host = _host(address).strip("[]")
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -43,6 +43,7 @@ from tallymark_server.storage.sqlite_backup import Backups
 from tallymark_server.storage.store import Store
 from tallymark_server.tls.authority import Authority, CertificateLives
 from tallymark_server.tls.server_tls import ServerTls
+from tallymark_server.watching.tracing import Tracing
 from tests.contract.institution_fixtures import StoppedClock
 from tests.world.clock import START, MovedClock
 from tests.world.files import backups_of_tests
@@ -579,6 +580,7 @@ async def world(  # noqa: PLR0913 -- what may differ from server to server
     backups: Backups | None = None,
     keep_shown: Callable[[Shown], None] = lambda _: None,
     institution: CreditInstitution | None = None,
+    tracing: Tracing | None = None,
     again: bool = False,
 ) -> AsyncIterator[World]:
     """Serve on a store that the caller closes; one that was served before is furnished."""
@@ -591,7 +593,10 @@ async def world(  # noqa: PLR0913 -- what may differ from server to server
                 grace_seconds=0,
             )
         )
-        channel = open_institution_channel(f"127.0.0.1:{institution_port}")
+        channel = open_institution_channel(
+            f"127.0.0.1:{institution_port}",
+            interceptors=tracing.interceptors() if tracing else (),
+        )
         stack.push_async_callback(channel.close)
         clock = clock or MovedClock()
         authority = authority or new_authority(LONG_LIVES)
@@ -609,6 +614,7 @@ async def world(  # noqa: PLR0913 -- what may differ from server to server
             tls=ServerTls(authority, clock=clock, host_names=["127.0.0.1"]),
             keep_shown=keep_shown,
             backups=backups or backups_of_tests(),
+            tracing=tracing,
         )
         app = await stack.enter_async_context(
             serve(

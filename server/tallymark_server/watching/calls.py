@@ -5,7 +5,6 @@ reason, a fault as INTERNAL, and a call that its caller gave up as CANCELLED or 
 What gRPC answers by itself (unknown methods, requests that are too large) never gets here.
 """
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
@@ -15,11 +14,12 @@ from typing import Any, Final
 import grpc
 from google.protobuf.message import Message
 
-from tallymark_protocol.reasons import DESCRIPTIONS
+from tallymark_server.watching.call_spans import CallSpans
 from tallymark_server.watching.histogram import Histogram
+from tallymark_server.watching.outcome import Outcome, outcome_of
 from tallymark_server.watching.under_way import UNDER_WAY, UnderWay
 
-__all__ = ["CALL_SECONDS", "CallWatch", "MethodCalls", "Outcome"]
+__all__ = ["CALL_SECONDS", "CallWatch", "MethodCalls"]
 
 CALL_SECONDS: Final = (
     0.001,
@@ -38,9 +38,6 @@ CALL_SECONDS: Final = (
     30.0,
 )
 """A scan takes milliseconds; one that waits for the customer or the institution, seconds."""
-
-Outcome = tuple[str, str]
-"""Status and reason, as in ("NOT_FOUND", "CODE_NOT_FOUND"); the reason is empty without one."""
 
 _log = logging.getLogger(__name__)
 
@@ -75,8 +72,9 @@ class MethodCalls:
 class CallWatch:
     """Wraps handlers so that their calls are counted; one for all ports of a server."""
 
-    def __init__(self) -> None:
-        """Start with no calls."""
+    def __init__(self, spans: CallSpans | None = None) -> None:
+        """Start with no calls; take what traces them, if anything does."""
+        self._spans = spans
         self._methods: dict[str, MethodCalls] = {}
 
     @property
@@ -89,6 +87,7 @@ class CallWatch:
         calls = self._calls_of(path, is_stream=False)
         method, observe = calls.method, calls.seconds.observe
         is_told = _log.isEnabledFor(logging.DEBUG)
+        handle = self._spans.unary(handle, path) if self._spans else handle
 
         async def around(request: Message | None, context: _Context) -> Message:
             call = UnderWay(method, request)
@@ -99,7 +98,7 @@ class CallWatch:
                 response = await handle(request, context)
                 calls.done += 1
             except BaseException as error:
-                calls.fail(_outcome(call, error, context))
+                calls.fail(outcome_of(error, context))
                 raise
             finally:
                 calls.under_way -= 1
@@ -115,6 +114,7 @@ class CallWatch:
         """Count the calls of a handler with many answers, whatever it is sent."""
         calls = self._calls_of(path, is_stream=True)
         method = calls.method
+        handle = self._spans.stream(handle, path) if self._spans else handle
 
         async def around(request: object, context: _Context) -> AsyncIterator[Message]:
             call = UnderWay(method, request)
@@ -127,7 +127,7 @@ class CallWatch:
                         yield response
                 calls.done += 1
             except BaseException as error:
-                calls.fail(_outcome(call, error, context))
+                calls.fail(outcome_of(error, context))
                 raise
             finally:
                 calls.under_way -= 1
@@ -138,20 +138,3 @@ class CallWatch:
         """Return the counts of a method in the form `/package.Service/Method`, on any port."""
         method = path.rpartition(".")[2]
         return self._methods.setdefault(method, MethodCalls(method, is_stream=is_stream))
-
-
-def _outcome(call: UnderWay, error: BaseException, context: _Context) -> Outcome:
-    """Return how a call ended that was not answered with OK."""
-    if isinstance(error, asyncio.CancelledError | GeneratorExit):
-        return _given_up(context), ""
-    if call.reason is None:
-        return "UNKNOWN", ""
-    return DESCRIPTIONS[call.reason].status, call.reason.value
-
-
-def _given_up(context: _Context) -> str:
-    """Return the status that the caller sees who waits no more."""
-    remaining_seconds = context.time_remaining()
-    if remaining_seconds is None:  # it set no deadline
-        return "CANCELLED"
-    return "CANCELLED" if remaining_seconds > 0 else "DEADLINE_EXCEEDED"
