@@ -29,6 +29,7 @@ __all__ = [
     "TallymarkError",
     "UnknownOutcome",
     "from_call",
+    "make_error",
     "to_status",
 ]
 
@@ -156,13 +157,6 @@ class _Details:
             elif detail.Unpack(retry):
                 self.retry_after_seconds = retry.retry_delay.ToMilliseconds() / 1000
 
-    @property
-    def reason(self) -> Reason | None:
-        """The reason, if it is one that this version knows."""
-        if self.info is None or self.info.reason not in Reason.__members__:
-            return None
-        return Reason(self.info.reason)
-
 
 _NOT_DONE = frozenset(
     {Reason.OVERLOADED, Reason.RATE_LIMITED, Reason.SHUTTING_DOWN, Reason.DISK_NEARLY_FULL}
@@ -172,16 +166,39 @@ _NOT_DONE = frozenset(
 def from_call(error: grpc.aio.AioRpcError) -> TallymarkError:
     """Return the error that the server raised, or an `UnknownOutcome` for a failure on the way."""
     details = _Details(error.trailing_metadata())
-    reason = details.reason
-    kind: type[TallymarkError] = Refused
-    if reason in _NOT_DONE:
-        kind = NotDone
-    elif error.code() in _UNKNOWN_STATUSES:
-        kind = UnknownOutcome
-    return kind(
-        reason,
+    return make_error(
+        details.info.reason if details.info else "",
+        error.code(),
         message=error.details() or f"The call failed with status {error.code().name}.",
         violations=details.violations,
         retry_after_seconds=details.retry_after_seconds,
-        **(dict(details.info.metadata) if details.info else {}),
+        metadata=details.info.metadata if details.info else {},
+    )
+
+
+def make_error(  # noqa: PLR0913 -- what an error carries
+    reason_name: str,
+    status: grpc.StatusCode,
+    *,
+    message: str,
+    violations: Iterable[FieldViolation],
+    retry_after_seconds: float,
+    metadata: Mapping[str, str],
+) -> TallymarkError:
+    """Return the error of the class that reason and status say.
+
+    A reason that this version does not know is None, and the status alone counts.
+    """
+    reason = Reason(reason_name) if reason_name in Reason.__members__ else None
+    kind: type[TallymarkError] = Refused
+    if reason in _NOT_DONE:
+        kind = NotDone
+    elif status in _UNKNOWN_STATUSES:
+        kind = UnknownOutcome
+    return kind(
+        reason,
+        message=message,
+        violations=violations,
+        retry_after_seconds=retry_after_seconds,
+        **metadata,
     )

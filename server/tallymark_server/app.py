@@ -41,6 +41,8 @@ from tallymark_server.services.checkpoints import Checkpoints
 from tallymark_server.services.code_maker import CodeMaker
 from tallymark_server.services.customer import CustomerService
 from tallymark_server.services.enrolment import Certificates
+from tallymark_server.services.exchange import Exchange
+from tallymark_server.services.exchange_batches import BatchDesk
 from tallymark_server.services.interceptors import Interceptor
 from tallymark_server.services.lookup import Lookup
 from tallymark_server.services.number_sender import NumberSender
@@ -51,6 +53,8 @@ from tallymark_server.services.peer_keys import CertifiedPeers, PeerKey, PeerKey
 from tallymark_server.services.sealed_records import SealedRecords
 from tallymark_server.services.tag_maker import TagMaker
 from tallymark_server.services.terminal import TerminalService
+from tallymark_server.services.terminal_answers import TerminalAnswers
+from tallymark_server.services.terminal_commands import TerminalCommands
 from tallymark_server.services.witnesses import Witnesses
 from tallymark_server.storage.sqlite_backup import Backups
 from tallymark_server.storage.store import Store
@@ -243,6 +247,9 @@ async def running(parts: Parts, numbers: PortNumbers) -> AsyncIterator[Core]:
         passwords=passwords,
         checkpoints=checkpoints,
         rings=_rings(parts, key_keeper),
+        callers=callers,
+        turnstile=turnstile,
+        witnesses=witnesses,
     )
     completer_task = _start(completer.run(), stopped)
     key_keeper_task = _start(key_keeper.run(), stopped)
@@ -291,9 +298,14 @@ def _services(  # noqa: PLR0913 -- what the services share
     passwords: Passwords,
     checkpoints: Checkpoints,
     rings: KeyRings,
+    callers: Callers,
+    turnstile: Turnstile,
+    witnesses: Witnesses,
 ) -> Services:
     codes = CodeMaker(parts.keyring, parts.clock)
     tags = TagMaker(parts.keyring, parts.clock)
+    records = SealedRecords(parts.keyring.records_key)
+    lookup = Lookup(store=parts.store, keyring=parts.keyring, codes=codes, partitions=PARTITIONS)
     certificates = Certificates(
         lane=lane,
         store=parts.store,
@@ -315,17 +327,37 @@ def _services(  # noqa: PLR0913 -- what the services share
         checkpoints=checkpoints,
         feed=feed,
     )
+    terminal_commands = TerminalCommands(keyring=parts.keyring, lookup=lookup)
+    terminal_answers = TerminalAnswers(keyring=parts.keyring, lookup=lookup, records=records)
+    exchange = Exchange(
+        desk=BatchDesk(
+            lane=lane,
+            lookup=lookup,
+            callers=callers,
+            turnstile=turnstile,
+            commands=terminal_commands,
+            answers=terminal_answers,
+        ),
+        answers=terminal_answers,
+        lookup=lookup,
+        feed=feed,
+        checkpoints=checkpoints,
+        witnesses=witnesses,
+    )
     terminals = TerminalService(
         lane=lane,
         store=parts.store,
         clock=parts.clock,
         keyring=parts.keyring,
-        lookup=Lookup(store=parts.store, keyring=parts.keyring, codes=codes, partitions=PARTITIONS),
+        lookup=lookup,
         tags=tags,
         feed=feed,
         certificates=certificates,
         checkpoints=checkpoints,
-        records=SealedRecords(parts.keyring.records_key),
+        records=records,
+        commands=terminal_commands,
+        answers=terminal_answers,
+        exchange=exchange,
         port=lambda: numbers.terminals,
     )
     operators = OperatorService(

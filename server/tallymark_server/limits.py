@@ -18,16 +18,18 @@ from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
-from tallymark_protocol.errors import NotDone
+from tallymark_protocol.errors import NotDone, Refused
 from tallymark_protocol.reasons import Reason
 from tallymark_server.clock import Clock
 from tallymark_server.domain.commands import Caller
 from tallymark_server.domain.model.merchants import CallerKind
 
 __all__ = [
+    "EXCHANGE_STREAMS",
     "FORGED_CODE_CALLS",
     "OPERATOR_REQUEST_BYTES_MAX",
     "PUBLIC_REQUEST_BYTES_MAX",
+    "TERMINAL_REQUEST_BYTES_MAX",
     "UNSAFE_WIDE_FOR_TESTS",
     "Buckets",
     "Limits",
@@ -37,7 +39,10 @@ __all__ = [
 ]
 
 PUBLIC_REQUEST_BYTES_MAX: Final = 64 * 1024
-"""The largest request of a phone or terminal; theirs are below 8 KiB."""
+"""The largest request of a phone, or of whoever enrols; theirs are below 8 KiB."""
+
+TERMINAL_REQUEST_BYTES_MAX: Final = 256 * 1024
+"""The largest request of a terminal: 200 scans in a batch are below 100 KiB."""
 
 OPERATOR_REQUEST_BYTES_MAX: Final = 1024 * 1024
 """The largest request of an operator; 400 imported rows are below 400 KiB."""
@@ -56,6 +61,12 @@ IPV6_PREFIX_BITS: Final = 64
 
 FORGED_CODE_CALLS: Final = 50
 """What a code that nobody issued costs: a terminal with the usual rate may send ten a second."""
+
+EXCHANGE_STREAMS: Final = 25
+"""What a stream of commands counts for: it may keep some 3 MB of them, a watching one a few KiB."""
+
+_FORGED: Final = {Reason.CODE_MALFORMED, Reason.CODE_KEY_UNKNOWN, Reason.CODE_NOT_GENUINE}
+"""What only codes that nobody issued are refused for, before any row is looked up."""
 
 _EVERYBODY: Final = "everybody"
 
@@ -166,28 +177,29 @@ class Turnstile:
         elif caller.kind in self._of_caller:
             self._of_caller[caller.kind].take(caller.caller_id)
 
-    def charge_forged_code(self, caller: Caller) -> None:
+    def charge_forgery(self, caller: Caller, error: Exception) -> None:
         """Let a code that nobody issued count as many calls of whoever sent it."""
-        if caller.kind in self._of_caller:
+        is_forged = isinstance(error, Refused) and error.reason in _FORGED
+        if is_forged and caller.kind in self._of_caller:
             self._of_caller[caller.kind].charge(caller.caller_id, FORGED_CODE_CALLS)
 
     @contextmanager
-    def stream(self, caller: Caller) -> Iterator[None]:
-        """Count a stream of the caller as long as the context lasts.
+    def stream(self, caller: Caller, *, weight: int = 1) -> Iterator[None]:
+        """Count a stream of the caller, or as many as it weighs, as long as the context lasts.
 
         Raises:
             NotDone: RATE_LIMITED, because the caller has as many as it may have.
 
         """
         streams_max = self._streams_max.get(caller.kind)
-        if streams_max is not None and self._streams[caller.name] >= streams_max:
+        if streams_max is not None and self._streams[caller.name] + weight > streams_max:
             seconds = STREAM_RETRY_AFTER_SECONDS
             raise NotDone(Reason.RATE_LIMITED, retry_after_seconds=seconds)
-        self._streams[caller.name] += 1
+        self._streams[caller.name] += weight
         try:
             yield
         finally:
-            self._streams[caller.name] -= 1
+            self._streams[caller.name] -= weight
             if not self._streams[caller.name]:
                 del self._streams[caller.name]
 

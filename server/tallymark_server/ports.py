@@ -16,7 +16,11 @@ from tallymark.v1 import (
     terminal_service_pb2,
     terminal_service_pb2_grpc,
 )
-from tallymark_server.limits import OPERATOR_REQUEST_BYTES_MAX, PUBLIC_REQUEST_BYTES_MAX
+from tallymark_server.limits import (
+    OPERATOR_REQUEST_BYTES_MAX,
+    PUBLIC_REQUEST_BYTES_MAX,
+    TERMINAL_REQUEST_BYTES_MAX,
+)
 from tallymark_server.listener import Listener
 from tallymark_server.services.customer import CustomerService
 from tallymark_server.services.interceptors import Interceptor
@@ -70,7 +74,7 @@ class Ports:
             )
 
         self._phones = listener(PUBLIC_REQUEST_BYTES_MAX, ask_clients=False)
-        self._terminals = listener(PUBLIC_REQUEST_BYTES_MAX, ask_clients=True)
+        self._terminals = listener(TERMINAL_REQUEST_BYTES_MAX, ask_clients=True)
         self._operators = listener(OPERATOR_REQUEST_BYTES_MAX, ask_clients=True)
         self._register(services)
 

@@ -19,7 +19,7 @@ __all__ = ["Reporting"]
 
 RECORDS_MAX: Final = 50
 RECORD_BYTES_MAX: Final = 48 * 1024
-"""Of one call; the server takes 64 KiB."""
+"""Of one call; the server takes more."""
 
 MARGIN_SECONDS: Final = 600.0
 """Reported from so much earlier: the times of this terminal are those of the server, almost."""

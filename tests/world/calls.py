@@ -6,8 +6,11 @@ from typing import Any, NamedTuple, TypeVar
 import grpc
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
 
-from tallymark_protocol.errors import TallymarkError, from_call
+from tallymark.v1 import terminal_service_pb2
+from tallymark_protocol.command_failures import from_failure
+from tallymark_protocol.errors import TallymarkError, from_call, to_status
 from tallymark_server.domain.identifiers import DIRECTORY
 from tallymark_server.domain.model.processes import Request
 from tallymark_server.domain.state import Key, Row, Rows
@@ -74,12 +77,16 @@ async def send(call: Call, *, secret: str | None = None, authorization: str | No
         authorization = f"Bearer {secret}" if secret else ""
     metadata = (("authorization", authorization),) if authorization else ()
     method = getattr(call.actor.stub, call.rpc)
-    under_way = method(call.request, metadata=metadata, timeout=DEADLINE_SECONDS)
-    if not isinstance(under_way, grpc.aio.UnaryStreamCall):
+    sent = call.request
+    if isinstance(sent, terminal_service_pb2.ExchangeRequest):
+        sent = [sent]
+    under_way = method(sent, metadata=metadata, timeout=DEADLINE_SECONDS)
+    if not isinstance(under_way, grpc.aio.UnaryStreamCall | grpc.aio.StreamStreamCall):
         return await under_way
     first = await under_way.read()
     if first is not grpc.aio.EOF:
         under_way.cancel()
+        _raise_failure(first)
         return first
     if await under_way.code() is not grpc.StatusCode.OK:
         raise grpc.aio.AioRpcError(
@@ -90,6 +97,18 @@ async def send(call: Call, *, secret: str | None = None, authorization: str | No
         )
     message = f"{call.rpc} streamed nothing"
     raise AssertionError(message)
+
+
+def _raise_failure(answer: Any) -> None:
+    """Let a failed command of a stream look like the call that it stands for."""
+    if isinstance(answer, terminal_service_pb2.ExchangeResponse):
+        for one in answer.answers:
+            if one.HasField("failure"):
+                status = rpc_status.to_status(to_status(from_failure(one.failure)))
+                trailing = grpc.aio.Metadata(*(status.trailing_metadata or ()))
+                raise grpc.aio.AioRpcError(
+                    status.code, grpc.aio.Metadata(), trailing, details=status.details
+                )
 
 
 async def failure_of(call: Call, **presented: str | None) -> Failure:

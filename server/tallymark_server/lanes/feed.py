@@ -19,10 +19,10 @@ class Subscription:
     Older states are dropped, not queued, so a slow reader costs nothing.
     """
 
-    def __init__(self) -> None:
-        """Start with no news."""
+    def __init__(self, has_news: asyncio.Event | None = None) -> None:
+        """Start with no news; whoever waits for other things as well gives the event to set."""
         self._latest: dict[str, Process] = {}
-        self._has_news = asyncio.Event()
+        self._has_news = has_news or asyncio.Event()
         self._is_closed = False
 
     def put(self, process: Process) -> None:
@@ -43,9 +43,19 @@ class Subscription:
 
         """
         await self._has_news.wait()
+        news = self.take()
+        self._has_news.clear()
+        return news
+
+    def take(self) -> list[Process]:
+        """Return the news that there is, in the order of the changes.
+
+        Raises:
+            NotDone: as `next`.
+
+        """
         if self._is_closed:
             raise NotDone(Reason.SHUTTING_DOWN, retry_after_seconds=RETRY_AFTER_SECONDS)
-        self._has_news.clear()
         news = sorted(self._latest.values(), key=lambda process: process.event)
         self._latest = {}
         return news
@@ -70,15 +80,23 @@ class Feed:
     def subscribe(self, identifier: str) -> Iterator[Subscription]:
         """Subscribe to a process id or a customer id while the context lasts."""
         subscription = Subscription()
-        if self._is_closed:
-            subscription.close()
-        self._subscriptions[identifier].add(subscription)
+        self.add(subscription, identifier)
         try:
             yield subscription
         finally:
-            self._subscriptions[identifier].discard(subscription)
-            if not self._subscriptions[identifier]:
-                del self._subscriptions[identifier]
+            self.remove(subscription, identifier)
+
+    def add(self, subscription: Subscription, identifier: str) -> None:
+        """Tell a subscription of this process id or customer id too, until it is removed."""
+        if self._is_closed:
+            subscription.close()
+        self._subscriptions[identifier].add(subscription)
+
+    def remove(self, subscription: Subscription, identifier: str) -> None:
+        """Tell it no more."""
+        self._subscriptions[identifier].discard(subscription)
+        if not self._subscriptions[identifier]:
+            del self._subscriptions[identifier]
 
     def publish(self, changes: Changes) -> None:
         """Tell of every process among committed changes."""

@@ -13,7 +13,7 @@ caller that goes away changes nothing: its command is decided and saved all the 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import perf_counter
 from typing import Any, Final, NamedTuple
 
@@ -39,6 +39,7 @@ from tallymark_server.domain.model.journal import JournalEntry, JournalHead, Rec
 from tallymark_server.domain.model.merchants import CallerKind
 from tallymark_server.domain.state import Key, Need, Row, Rows
 from tallymark_server.lanes.row_memory import RowMemory
+from tallymark_server.lanes.together import Place, Together
 from tallymark_server.storage.store import Store
 from tallymark_server.watching.lane_work import LaneWork
 
@@ -92,9 +93,13 @@ def _begins(command: Command) -> bool:
     return command.caller.kind is not CallerKind.SERVER and not isinstance(command, _ENDS)
 
 
+_Waiter = asyncio.Future[Answer] | Place
+"""Who waits for an answer: a call, or a place among commands of a stream."""
+
+
 class _Waiting(NamedTuple):
     command: Command
-    answer: asyncio.Future[Answer]
+    answer: _Waiter
 
 
 class _Seen(Mapping[Key[Any], Row | None]):
@@ -127,7 +132,7 @@ class _Batch:
         self.rows: Rows = _Seen(self.used, memory.rows)
         self.changes: dict[Key[Any], Row | None] = {}
         self.records: list[tuple[int, Record]] = []
-        self.outcomes: list[tuple[asyncio.Future[Answer], Answer | TallymarkError]] = []
+        self.outcomes: list[tuple[_Waiter, Answer | TallymarkError]] = []
 
     def know(self, loaded: Rows) -> None:
         """Take in stored rows. One that was decided while it was loaded stays as decided."""
@@ -183,16 +188,34 @@ class Lane:
             UnknownOutcome: a fault; the same request may be repeated.
 
         """
+        self._refuse_unless_taken_on(command)
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._queue.append(_Waiting(command, answer))
+        self._arrived.set()
+        return await answer
+
+    async def submit_all(self, commands: Sequence[Command]) -> Sequence[Answer | TallymarkError]:
+        """Return what became of each, once all of it is durable; an error stands for itself."""
+        if not commands:
+            return ()
+        together = Together(len(commands))
+        for index, command in enumerate(commands):
+            try:
+                self._refuse_unless_taken_on(command)
+            except NotDone as error:
+                together.put(index, error)
+            else:
+                self._queue.append(_Waiting(command, Place(together, index)))
+        self._arrived.set()
+        return await together.all()
+
+    def _refuse_unless_taken_on(self, command: Command) -> None:
         if self._stopping:
             raise NotDone(Reason.SHUTTING_DOWN, retry_after_seconds=RETRY_AFTER_SECONDS)
         if len(self._queue) >= QUEUE_MAX:
             raise NotDone(Reason.OVERLOADED, retry_after_seconds=RETRY_AFTER_SECONDS)
         if not self._has_room() and _begins(command):
             raise NotDone(Reason.DISK_NEARLY_FULL, retry_after_seconds=ROOM_AFTER_SECONDS)
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Waiting(command, answer))
-        self._arrived.set()
-        return await answer
 
     async def journal_head(self, partition: int) -> JournalHead:
         """Return where a partition's journal ends, as far as it is durable."""
@@ -297,9 +320,7 @@ class Lane:
         await self._store.save(batch.changes, entries)
         self._heads = heads
 
-    def _give_up(
-        self, answers: list[asyncio.Future[Answer]], why: TallymarkError | None = None
-    ) -> None:
+    def _give_up(self, answers: list[_Waiter], why: TallymarkError | None = None) -> None:
         for answer in answers:
             if not answer.done():
                 answer.set_exception(

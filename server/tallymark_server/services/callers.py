@@ -19,6 +19,7 @@ from tallymark_server.domain.model.merchants import (
 from tallymark_server.domain.model.people import Session
 from tallymark_server.keyring import secret_hash
 from tallymark_server.lanes.lane import Changes
+from tallymark_server.services.answering import load_one
 from tallymark_server.services.peer_keys import PeerKey
 from tallymark_server.storage.store import Store
 
@@ -43,7 +44,10 @@ def customer_partition(caller: Caller) -> int:
 
 
 class Callers:
-    """Finds callers by session token or key. Commits that end a session or key make it forget."""
+    """Finds callers by session token or key. Commits that end a session or key make it forget.
+
+    A terminal may also be spoken for, by the one that the operator has delegated it to.
+    """
 
     def __init__(
         self, *, store: Store, clock: Clock, adopt: Callable[[PeerKey], Awaitable[None]]
@@ -53,6 +57,7 @@ class Callers:
         self._store = store
         self._clock = clock
         self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._spoken_for: OrderedDict[str, tuple[str, Caller]] = OrderedDict()
         self._commits = 0
 
     async def customer(self, authorization: str) -> Caller:
@@ -90,10 +95,45 @@ class Callers:
             raise Refused(Reason.CALLER_NOT_ALLOWED, needed=needed.value)
         return caller
 
+    async def spoken_for(self, concentrator: Caller, terminal_id: str) -> Caller:
+        """Return the terminal that another one speaks for.
+
+        Raises:
+            Refused: TERMINAL_NOT_DELEGATED.
+
+        """
+        known = self.find_spoken_for(concentrator, terminal_id)
+        if known is not None:
+            return known
+        commits = self._commits
+        terminal = await load_one(self._store, Terminal.key_of(terminal_id))
+        if (
+            terminal is None
+            or terminal.concentrator_id != concentrator.caller_id
+            or terminal.state is TerminalState.REVOKED
+        ):
+            raise Refused(Reason.TERMINAL_NOT_DELEGATED, terminal_id=terminal_id)
+        caller = Caller(
+            kind=CallerKind.TERMINAL, caller_id=terminal_id, merchant_id=terminal.merchant_id
+        )
+        if commits == self._commits:
+            self._spoken_for[terminal_id] = concentrator.caller_id, caller
+            if len(self._spoken_for) > CACHE_MAX:
+                self._spoken_for.popitem(last=False)
+        return caller
+
+    def find_spoken_for(self, concentrator: Caller, terminal_id: str) -> Caller | None:
+        """Return the terminal if it is remembered that this one speaks for it."""
+        concentrator_id, caller = self._spoken_for.get(terminal_id, ("", None))
+        return caller if concentrator_id == concentrator.caller_id else None
+
     def forget(self, changes: Changes) -> None:
         """Forget whoever lost a session or a key, as a revoked terminal does, or renewed it."""
         for key in changes:
-            if key.table is Session or key.table is Credential:
+            if key.table is Terminal:
+                self._commits += 1
+                self._spoken_for.pop(key.text, None)
+            elif key.table is Session or key.table is Credential:
                 self._commits += 1
                 self._known.pop(key.text, None)
 

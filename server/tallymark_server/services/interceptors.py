@@ -17,14 +17,12 @@ from functools import lru_cache
 from typing import Any, Final
 
 import grpc
-import protovalidate
 from google.protobuf.message import DecodeError, Message
 from grpc_status import rpc_status
 
 from tallymark_protocol.errors import (
     RETRY_PUSHBACK_KEY,
     NotDone,
-    Refused,
     TallymarkError,
     UnknownOutcome,
     to_status,
@@ -34,12 +32,13 @@ from tallymark_protocol.witness import WITNESS_KEY
 from tallymark_server.domain.commands import Caller
 from tallymark_server.domain.model.merchants import CallerKind
 from tallymark_server.lanes.lane import RETRY_AFTER_SECONDS
-from tallymark_server.limits import Turnstile
+from tallymark_server.limits import EXCHANGE_STREAMS, Turnstile
 from tallymark_server.services.callers import CALLER, Callers
 from tallymark_server.services.checkpoints import CHECKPOINT_KEY, Checkpoints
+from tallymark_server.services.contract_rules import check
 from tallymark_server.services.peer_keys import PeerKeys
+from tallymark_server.services.told_errors import as_told
 from tallymark_server.services.witnesses import Witnesses
-from tallymark_server.storage.store import StoreFailed
 from tallymark_server.watching.calls import CallWatch
 from tallymark_server.watching.under_way import note_failure
 
@@ -59,9 +58,6 @@ _WITHOUT_CREDENTIALS: Final = {
     "/tallymark.v1.OperatorService/EnrollOperator",
 }
 
-VIOLATIONS_MAX: Final = 20
-"""Broken rules that are told: an error travels in a trailer, of which gRPC takes some 8 KiB."""
-
 RECHECK_SECONDS: Final = 2.0
 """How often an open stream's caller is looked up again; a revocation ends it within 5 seconds."""
 
@@ -71,14 +67,13 @@ QUIET_SECONDS = 0.1
 QUIET_LOOKS_MAX: Final = 10
 """Callers that do not heed the refusal are waited out for a second only."""
 
-_FORGED: Final = {Reason.CODE_MALFORMED, Reason.CODE_KEY_UNKNOWN, Reason.CODE_NOT_GENUINE}
-"""What only codes that nobody issued are refused for, before any row is looked up."""
-
 _REGISTRATION: Final = "/tallymark.v1.CustomerService/RegisterCustomer"
 
 _ANYONE: Final = Caller(kind=CallerKind.ANYONE, caller_id="anyone")
 
 _Context = grpc.aio.ServicerContext[Any, Any]
+_Sent = Message | AsyncIterator[Message | None] | None
+"""A request, a stream of them, or None for bytes that are no message."""
 
 _log = logging.getLogger(__name__)
 
@@ -140,6 +135,13 @@ class Interceptor(grpc.aio.ServerInterceptor):
     def _wrap(
         self, handler: "grpc.RpcMethodHandler[Any, Any]", method: str
     ) -> "grpc.RpcMethodHandler[Any, Any]":
+        if handler.request_streaming:
+            exchange = self._around_stream(handler.stream_stream, method, weight=EXCHANGE_STREAMS)
+            return grpc.stream_stream_rpc_method_handler(
+                self._watch.stream(exchange, method),
+                _or_none(handler.request_deserializer),
+                handler.response_serializer,
+            )
         if handler.response_streaming:
             stream = self._watch.stream(self._around_stream(handler.unary_stream, method), method)
             return grpc.unary_stream_rpc_method_handler(
@@ -157,7 +159,8 @@ class Interceptor(grpc.aio.ServerInterceptor):
     ) -> Callable[[Message | None, _Context], Awaitable[Message]]:
         async def around(request: Message | None, context: _Context) -> Message:
             try:
-                await self._enter(request, method, context)
+                await self._enter(method, context)
+                check(request)
                 response: Message = await handle(request, context)
                 newest = str(await self._checkpoints.newest())
                 self._refuse_if_behind()
@@ -165,7 +168,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
                     ((CHECKPOINT_KEY, newest), (WITNESS_KEY, self._witnesses.tell(newest)))
                 )
             except Exception as error:
-                self._charge_forgery(error)
+                self._turnstile.charge_forgery(CALLER.get(_ANYONE), error)
                 await _abort(context, error, method)
                 raise
             return response
@@ -176,12 +179,16 @@ class Interceptor(grpc.aio.ServerInterceptor):
         self,
         handle: Any,  # noqa: ANN401 -- the same
         method: str,
-    ) -> Callable[[Message | None, _Context], AsyncIterator[Message]]:
-        async def around(request: Message | None, context: _Context) -> AsyncIterator[Message]:
+        *,
+        weight: int = 1,
+    ) -> Callable[[_Sent, _Context], AsyncIterator[Message]]:
+        async def around(request: _Sent, context: _Context) -> AsyncIterator[Message]:
             try:
-                await self._enter(request, method, context)
+                await self._enter(method, context)
+                if not isinstance(request, AsyncIterator):  # a stream is checked as it comes
+                    check(request)
                 responses = self._rechecked(aiter(handle(request, context)), method, context)
-                with self._turnstile.stream(CALLER.get()):
+                with self._turnstile.stream(CALLER.get(), weight=weight):
                     async with aclosing(responses):
                         async for response in responses:
                             self._refuse_if_behind()
@@ -216,7 +223,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
                 coming.cancel()
                 await asyncio.wait({coming})
 
-    async def _enter(self, request: Message | None, method: str, context: _Context) -> None:
+    async def _enter(self, method: str, context: _Context) -> None:
         if self._is_closed:
             raise NotDone(Reason.SHUTTING_DOWN, retry_after_seconds=RETRY_AFTER_SECONDS)
         for key, value in context.invocation_metadata() or ():
@@ -227,16 +234,11 @@ class Interceptor(grpc.aio.ServerInterceptor):
         caller = await self._identify(method, context)
         self._turnstile.admit(caller, context.peer(), proves_nothing=method == _REGISTRATION)
         CALLER.set(caller)
-        _check(request)
 
     def _refuse_if_behind(self) -> None:
         """Give no answer out of a database that was found to be an old one in the meantime."""
         if self._witnesses.shown is not None:
             raise UnknownOutcome(Reason.STORE_FAILED, retry_after_seconds=RETRY_AFTER_SECONDS)
-
-    def _charge_forgery(self, error: Exception) -> None:
-        if isinstance(error, Refused) and error.reason in _FORGED:
-            self._turnstile.charge_forged_code(CALLER.get())
 
     async def _identify(self, method: str, context: _Context) -> Caller:
         if method in _WITHOUT_CREDENTIALS:
@@ -268,46 +270,11 @@ def _or_none(
     return read
 
 
-def _check(request: Message | None) -> None:
-    """Check the rules that the contract states.
-
-    Values stay out of the answer: one of them may be a secret.
-    """
-    if request is None:
-        violations = [("", "the bytes are no message of the type that the RPC takes")]
-        raise Refused(Reason.REQUEST_INVALID, violations=violations)
-    try:
-        protovalidate.validate(request)
-    except protovalidate.ValidationError as error:
-        violations = [
-            (_path_of(violation.proto), violation.proto.message)
-            for violation in error.violations[:VIOLATIONS_MAX]
-        ]
-        raise Refused(Reason.REQUEST_INVALID, violations=violations) from None
-
-
-def _path_of(violation: Any) -> str:  # noqa: ANN401 -- its module is protovalidate's own
-    """Return the field's path, as in `actions[1].admit.event_id`.
-
-    It is empty for a rule about the whole request.
-    """
-    path = ""
-    for element in violation.field.elements if violation.field else ():
-        path += f".{element.field_name}"
-        if element.subscript is not None:
-            path += f"[{element.subscript.value}]"
-    return path.lstrip(".")
-
-
 async def _abort(context: _Context, error: Exception, method: str) -> None:
     """End the call with the error's status. Raises, as grpc wants it."""
     if isinstance(error, grpc.aio.AbortError):
         return
-    if isinstance(error, StoreFailed):
-        error = UnknownOutcome(Reason.STORE_FAILED, retry_after_seconds=RETRY_AFTER_SECONDS)
-    elif not isinstance(error, TallymarkError):
-        _log.error("%s failed", method, exc_info=error)
-        error = UnknownOutcome(Reason.INTERNAL)
+    error = as_told(error, method)
     note_failure(error.reason)
     if error.metadata or error.violations or error.retry_after_seconds:
         status = rpc_status.to_status(to_status(error))

@@ -1,6 +1,6 @@
 """How a terminal's call finds its partition and its process."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from tallymark.v1 import identification_pb2
 from tallymark_protocol.errors import Refused
@@ -103,6 +103,14 @@ class Lookup:
         process = await load_one(self._store, Process.key_of(process_id))
         assert process is not None, "an answered process exists"
         return as_terminal_sees(process)
+
+    async def processes(self, process_ids: Iterable[str]) -> dict[str, Process]:
+        """Return processes that are known to exist, by id, as their terminals may see them."""
+        keys = {Process.key_of(process_id) for process_id in process_ids}
+        if not keys:
+            return {}
+        rows = (await self._store.load(keys)).values()
+        return {row.process_id: as_terminal_sees(row) for row in rows if isinstance(row, Process)}
 
     async def _read(self, caller: Caller, text: str, request_id: str) -> IssuedCode:
         """Read a code; one whose key is gone only to find what was decided while it was there.

@@ -2,9 +2,9 @@
 
 import asyncio
 import hashlib
-import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from typing import Any
 
 import grpc
@@ -27,24 +27,24 @@ from tallymark_server.domain.model.merchants import (
     Policy,
     Terminal,
 )
-from tallymark_server.domain.model.processes import ProcessState
 from tallymark_server.domain.model.recovery import SaleReportOutcome
 from tallymark_server.domain.processes.terminal_view import as_terminal_sees
 from tallymark_server.keyring import Keyring
 from tallymark_server.lanes.feed import Feed
 from tallymark_server.lanes.lane import Lane
-from tallymark_server.services.answering import decided, load_one, request_key
+from tallymark_server.services.answering import decided, load_one
 from tallymark_server.services.callers import CALLER
 from tallymark_server.services.checkpoints import Checkpoints
 from tallymark_server.services.enrolment import Certificates
+from tallymark_server.services.exchange import Exchange
 from tallymark_server.services.lookup import Lookup
-from tallymark_server.services.messages_in import process_name_from
-from tallymark_server.services.processes_out import receipt_message
 from tallymark_server.services.registrations_out import verification_key_message
 from tallymark_server.services.sealed_records import SealedRecords
 from tallymark_server.services.tag_maker import TagMaker
+from tallymark_server.services.terminal_answers import TerminalAnswers
+from tallymark_server.services.terminal_commands import TerminalCommands
 from tallymark_server.services.terminal_resolve import TerminalResolving
-from tallymark_server.services.values_out import number_in_contract, time_message
+from tallymark_server.services.values_out import time_message
 from tallymark_server.storage.store import Store
 
 __all__ = ["TerminalService"]
@@ -68,6 +68,9 @@ class TerminalService(TerminalResolving, contract_grpc.TerminalServiceServicer):
         certificates: Certificates,
         checkpoints: Checkpoints,
         records: SealedRecords,
+        commands: TerminalCommands,
+        answers: TerminalAnswers,
+        exchange: Exchange,
         port: Callable[[], int],
     ) -> None:
         """Take the parts it works with, and what tells the port that terminals call."""
@@ -81,6 +84,9 @@ class TerminalService(TerminalResolving, contract_grpc.TerminalServiceServicer):
         self._certificates = certificates
         self._checkpoints = checkpoints
         self._records = records
+        self._commands = commands
+        self._answers = answers
+        self._exchange = exchange
         self._port = port
 
     async def Enroll(
@@ -137,27 +143,7 @@ class TerminalService(TerminalResolving, contract_grpc.TerminalServiceServicer):
         self, request: contract.GetProcessRequest, context: _Context
     ) -> contract.GetProcessResponse:
         """Tell what is known of a process or of a request."""
-        caller = CALLER.get()
-        name = process_name_from(request.reference)
-        if not name.process_id:
-            known = await self._lookup.request(caller, request.reference)
-            if known is None:
-                return contract.GetProcessResponse(knowledge=contract.PROCESS_KNOWLEDGE_NEVER_SEEN)
-            if known.is_reversed:
-                return contract.GetProcessResponse(
-                    knowledge=contract.PROCESS_KNOWLEDGE_REVERSED_UNSEEN
-                )
-            if known.refused:
-                return contract.GetProcessResponse(
-                    knowledge=contract.PROCESS_KNOWLEDGE_FAILED, failed_reason=known.refused
-                )
-        process = await self._lookup.own_process(caller, request.reference)
-        is_completed = process.state is ProcessState.COMPLETED
-        return contract.GetProcessResponse(
-            knowledge=contract.PROCESS_KNOWLEDGE_FOUND,
-            process=self._message(process),
-            receipt=receipt_message(process) if is_completed else None,
-        )
+        return await self._answers.known(CALLER.get(), request)
 
     async def WatchProcess(
         self, request: contract.WatchProcessRequest, context: _Context
@@ -171,7 +157,7 @@ class TerminalService(TerminalResolving, contract_grpc.TerminalServiceServicer):
                 for process in map(as_terminal_sees, news):
                     if process.version > told:  # what only the customer notices is no news
                         told = process.version
-                        yield contract.WatchProcessResponse(process=self._message(process))
+                        yield contract.WatchProcessResponse(process=self._answers.process(process))
                     if process.is_final:
                         return
                 news = await subscription.next()
@@ -180,51 +166,32 @@ class TerminalService(TerminalResolving, contract_grpc.TerminalServiceServicer):
         self, request: contract.CompleteProcessRequest, context: _Context
     ) -> contract.CompleteProcessResponse:
         """Take the report that everything was executed."""
-        command = commands.CompleteProcess(
-            caller=CALLER.get(),
-            partition=await self._lookup.partition_of(request.reference.identification),
-            request=request_key(self._keyring, "CompleteProcess", request, request.request_id),
-            name=process_name_from(request.reference),
-        )
-        answer = await decided(self._lane, command, ProcessAnswer)
-        return contract.CompleteProcessResponse(
-            process=self._message(answer.process), receipt=receipt_message(answer.process)
-        )
+        command = await self._commands.complete_process(CALLER.get(), request)
+        return self._answers.completed(await decided(self._lane, command, ProcessAnswer))
 
     async def ReverseProcess(
         self, request: contract.ReverseProcessRequest, context: _Context
     ) -> contract.ReverseProcessResponse:
         """Give up or take back."""
-        command = commands.ReverseProcess(
-            caller=CALLER.get(),
-            partition=await self._lookup.partition_of(request.reference.identification),
-            request=request_key(self._keyring, "ReverseProcess", request, request.request_id),
-            name=process_name_from(request.reference),
-            note=request.note,
-            fresh=os.urandom(10),
-        )
-        answer = await decided(self._lane, command, ReversalAnswer)
-        return contract.ReverseProcessResponse(
-            outcome=number_in_contract(answer.outcome),
-            refused_because=number_in_contract(answer.refused_because),
-            process=self._message(answer.process) if answer.process else None,
-            reversal=self._message(answer.reversal) if answer.reversal else None,
-        )
+        command = await self._commands.reverse_process(CALLER.get(), request)
+        return self._answers.reversed(await decided(self._lane, command, ReversalAnswer))
 
     async def UpdatePoints(
         self, request: contract.UpdatePointsRequest, context: _Context
     ) -> contract.UpdatePointsResponse:
         """Stage a changed number of points."""
-        command = commands.UpdatePoints(
-            caller=CALLER.get(),
-            partition=await self._lookup.partition_of(request.reference.identification),
-            request=request_key(self._keyring, "UpdatePoints", request, request.request_id),
-            name=process_name_from(request.reference),
-            version=request.version,
-            new_balance=request.new_balance,
-        )
-        answer = await decided(self._lane, command, ProcessAnswer)
-        return contract.UpdatePointsResponse(process=self._message(answer.process))
+        command = await self._commands.update_points(CALLER.get(), request)
+        return self._answers.updated(await decided(self._lane, command, ProcessAnswer))
+
+    async def Exchange(
+        self,
+        request_iterator: AsyncIterator[contract.ExchangeRequest | None],
+        context: _Context,
+    ) -> AsyncIterator[contract.ExchangeResponse]:
+        """Take commands and give answers in batches, over one stream."""
+        async with aclosing(self._exchange.serve(CALLER.get(), request_iterator)) as responses:
+            async for response in responses:
+                yield response
 
     async def ReportSales(
         self, request: contract.ReportSalesRequest, context: _Context

@@ -1,31 +1,24 @@
-"""The part of TerminalService that says what to do: ResolveCode, and what a terminal is shown."""
+"""The part of TerminalService that says what to do: ResolveCode."""
 
 import asyncio
-import os
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import grpc
 
-from tallymark.v1 import process_pb2
 from tallymark.v1 import terminal_service_pb2 as contract
 from tallymark_protocol.errors import NotDone, TallymarkError
-from tallymark_server.domain import commands
 from tallymark_server.domain.answers import Answer, ProcessAnswer, RefusedAnswer, SeenProcess
 from tallymark_server.domain.model.processes import Process, ProcessState
-from tallymark_server.domain.processes.finish import RESOLVE_RPC
 from tallymark_server.domain.processes.terminal_view import as_terminal_sees
-from tallymark_server.keyring import Keyring
 from tallymark_server.lanes.feed import Feed
 from tallymark_server.lanes.lane import Lane
-from tallymark_server.services.answering import refusal, request_key
+from tallymark_server.services.answering import refusal
 from tallymark_server.services.callers import CALLER
 from tallymark_server.services.lookup import Lookup
-from tallymark_server.services.messages_in import ask_from, money_from
-from tallymark_server.services.processes_out import process_message
-from tallymark_server.services.sealed_records import SealedRecords
+from tallymark_server.services.terminal_answers import TerminalAnswers
+from tallymark_server.services.terminal_commands import TerminalCommands
 
 __all__ = ["TELEPHONE_ANSWER_SECONDS", "TerminalResolving", "taking_at_least"]
 
@@ -48,13 +41,13 @@ _Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class TerminalResolving:
-    """Resolves codes and telephone numbers, and shows processes as their terminals may see them."""
+    """Resolves codes and telephone numbers."""
 
     _lane: Lane
-    _keyring: Keyring
     _lookup: Lookup
     _feed: Feed
-    _records: SealedRecords
+    _commands: TerminalCommands
+    _answers: TerminalAnswers
 
     async def ResolveCode(
         self, request: contract.ResolveCodeRequest, context: _Context
@@ -68,23 +61,7 @@ class TerminalResolving:
     async def _resolve(
         self, request: contract.ResolveCodeRequest, context: _Context
     ) -> contract.ResolveCodeResponse:
-        caller = CALLER.get()
-        partition, identification = await self._lookup.identify(
-            caller, request.identification, request.request_id
-        )
-        command = commands.ResolveCode(
-            caller=caller,
-            partition=partition,
-            request=request_key(
-                self._keyring, RESOLVE_RPC, _without_wait(request), request.request_id
-            ),
-            identification=identification,
-            asks=tuple(ask_from(action) for action in request.actions),
-            sale_total=(money_from(request.sale_total) if request.HasField("sale_total") else None),
-            complete_on_instruction=request.complete_on_instruction,
-            fresh=os.urandom(10),
-            digits=f"{secrets.randbelow(100):02d}",
-        )
+        command = await self._commands.resolve_code(CALLER.get(), request)
         process = await self._resolved(await self._lane.submit(command))
         wait_seconds = (request.wait_milliseconds or WAIT_MILLISECONDS) / 1000
         remaining_seconds = context.time_remaining()
@@ -92,7 +69,7 @@ class TerminalResolving:
             wait_seconds = min(wait_seconds, remaining_seconds - MARGIN_SECONDS)
         if process.state in _UNDECIDED:
             process = await self._wait_for_decision(process, wait_seconds)
-        return contract.ResolveCodeResponse(process=self._message(process))
+        return self._answers.resolved(process)
 
     async def _resolved(self, answer: Answer) -> Process:
         match answer:
@@ -118,15 +95,6 @@ class TerminalResolving:
                 pass  # the time is over, or the server stops: tell how it stands
         return process
 
-    def _message(self, process: Process) -> process_pb2.Process:
-        process = as_terminal_sees(process)
-        reference = ""
-        if process.customer_id:
-            reference = self._keyring.customer_reference(process.merchant_id, process.customer_id)
-        message = process_message(process, customer_reference=reference)
-        message.sealed_record = self._records.seal(process)
-        return message
-
 
 @asynccontextmanager
 async def taking_at_least(seconds: float) -> AsyncIterator[None]:
@@ -139,11 +107,3 @@ async def taking_at_least(seconds: float) -> AsyncIterator[None]:
         await asyncio.sleep(ready_at - loop.time())
         raise
     await asyncio.sleep(ready_at - loop.time())
-
-
-def _without_wait(request: contract.ResolveCodeRequest) -> contract.ResolveCodeRequest:
-    """Return the request without what may differ when it is repeated: how long the caller waits."""
-    copy = contract.ResolveCodeRequest()
-    copy.CopyFrom(request)
-    copy.ClearField("wait_milliseconds")
-    return copy

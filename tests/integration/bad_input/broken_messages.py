@@ -75,23 +75,43 @@ def _processes_forgotten_before_they_are_past_reversal(request: Any) -> None:
     request.policy.reversal_window_seconds = 86_400 * request.policy.keep_processes_days + 1
 
 
+_OF_RESOLVING: dict[str, Callable[[Any], None]] = {
+    "resolve_code.identification": _identified_by_process,
+    "resolve_code.actions": _two_charges,
+    "resolve_code.card_bill": _a_bill_on_no_remainder,
+    "resolve_code.complete_on_instruction": _a_charge_completed_at_once,
+    "charge.amount": _a_charge_of_zero,
+    "ChargeAction.what": _a_charge_of_nothing_said,
+    "Action.kind": _an_action_of_no_kind,
+    "Identification.by": _no_one_identified,
+}
+
+
+def _in_a_batch(break_it: Callable[[Any], None]) -> Callable[[Any], None]:
+    return lambda request: break_it(request.commands[0].resolve_code)
+
+
+def _a_reference_without_a_name_in_a_batch(request: Any) -> None:
+    _a_reference_without_a_name(request.commands[0].complete_process)
+
+
+def _a_command_to_do_nothing(request: Any) -> None:
+    request.commands[0].ClearField("command")
+
+
 BROKEN_MESSAGES: dict[str, dict[str, Callable[[Any], None]]] = {
     "CustomerService/IssueCode": {"issue_code.ticket": _a_ticket_code_without_ticket},
-    "TerminalService/ResolveCode": {
-        "resolve_code.identification": _identified_by_process,
-        "resolve_code.actions": _two_charges,
-        "resolve_code.card_bill": _a_bill_on_no_remainder,
-        "resolve_code.complete_on_instruction": _a_charge_completed_at_once,
-        "charge.amount": _a_charge_of_zero,
-        "ChargeAction.what": _a_charge_of_nothing_said,
-        "Action.kind": _an_action_of_no_kind,
-        "Identification.by": _no_one_identified,
-    },
+    "TerminalService/ResolveCode": _OF_RESOLVING,
     "TerminalService/GetProcess": _OF_REFERENCES,
     "TerminalService/WatchProcess": _OF_REFERENCES,
     "TerminalService/CompleteProcess": _OF_REFERENCES,
     "TerminalService/ReverseProcess": _OF_REFERENCES,
     "TerminalService/UpdatePoints": _OF_REFERENCES,
+    "TerminalService/Exchange": {
+        **{rule: _in_a_batch(break_it) for rule, break_it in _OF_RESOLVING.items()},
+        "process_reference.complete": _a_reference_without_a_name_in_a_batch,
+        "ExchangeCommand.command": _a_command_to_do_nothing,
+    },
     "OperatorService/AddBills": {"bill.amount": _a_bill_of_zero},
     "OperatorService/SetPolicy": {
         "policy.confirm_within": _a_longer_time_to_confirm_than_to_live,

@@ -71,6 +71,11 @@ async def _update_points(stage: Stage) -> contract.UpdatePointsRequest:
     )
 
 
+async def _exchange(stage: Stage) -> contract.ExchangeRequest:
+    resolve = contract.ExchangeCommand(correlation=7, resolve_code=await _resolve_code(stage))
+    return contract.ExchangeRequest(commands=[resolve])
+
+
 async def _report_sales(stage: Stage) -> contract.ReportSalesRequest:
     process = await stage.instructed()
     return contract.ReportSalesRequest(
@@ -91,5 +96,6 @@ SAMPLES = {
     "CompleteProcess": _complete_process,
     "ReverseProcess": _reverse_process,
     "UpdatePoints": _update_points,
+    "Exchange": _exchange,
     "ReportSales": _report_sales,
 }
