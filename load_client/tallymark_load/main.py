@@ -13,7 +13,7 @@ from tallymark_protocol.errors import TallymarkError, UnknownOutcome
 
 __all__ = ["main"]
 
-_COMMANDS: Final = ("prepare",)
+_COMMANDS: Final = ("prepare", "record", "show")
 """Modules of tallymark_load.commands, each with a command of its name, "_" for "-"."""
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from tallymark_load.columns import table_of
 from tallymark_load.results.measurements import NANOSECONDS, OK, Measurements, Second
 
 __all__ = ["percentile", "summary", "table"]
@@ -63,11 +64,7 @@ def table(measurements: Measurements) -> str:
     whole = measurements.whole()
     if len(rows) != 1:
         rows.append(_row("all", whole, duration))
-    columns = list(zip(HEAD, *rows, strict=True))
-    widths = [max(map(len, column)) for column in columns]
-    lines = [_line(row, widths) for row in (HEAD, *rows)]
-    lines.insert(1, "-" * len(lines[0]))
-    return "\n".join([*lines, "", *_remarks(measurements, whole)])
+    return "\n".join([*table_of(HEAD, rows), "", *_remarks(measurements, whole)])
 
 
 def _figures(calls: Second, duration_seconds: float) -> dict[str, object]:
@@ -87,14 +84,6 @@ def _row(name: str, calls: Second, duration_seconds: float) -> tuple[str, ...]:
     rate = calls.calls / duration_seconds if duration_seconds else 0.0
     times = [f"{latency[name]:.1f}" if latency else "-" for name in PERCENTILES]
     return (name.removeprefix("/"), f"{calls.calls:,}", f"{calls.errors:,}", f"{rate:,.1f}", *times)
-
-
-def _line(row: Sequence[str], widths: Sequence[int]) -> str:
-    name, *numbers = (
-        text.ljust(width) if column == 0 else text.rjust(width)
-        for column, (text, width) in enumerate(zip(row, widths, strict=True))
-    )
-    return "  ".join([name, *numbers])
 
 
 def _remarks(measurements: Measurements, whole: Second) -> list[str]:
