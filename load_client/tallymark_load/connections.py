@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
@@ -44,6 +44,7 @@ class Connections:
         is_plain: bool = False,
         ramp_seconds: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
     ) -> None:
         """Open nothing yet. Without `ca_pem`, whom the system trusts is trusted."""
         self._count = count
@@ -51,6 +52,7 @@ class Connections:
         self._is_plain = is_plain
         self._ramp_seconds = ramp_seconds
         self._clock = clock
+        self._interceptors = interceptors
         self._began: float | None = None
         self._channels: dict[tuple[Route, int], grpc.aio.Channel] = {}
         self._numbers: dict[tuple[Route, int], int] = {}
@@ -105,10 +107,13 @@ class Connections:
 
     def _open(self, route: Route) -> grpc.aio.Channel:
         if self._is_plain:
-            return grpc.aio.insecure_channel(route.address, options=_OPTIONS)
+            return grpc.aio.insecure_channel(
+                route.address, options=_OPTIONS, interceptors=self._interceptors
+            )
         return open_channel(
             route.address,
             ca_certificates_pem=self._ca_pem,
             identity=route.identity,
             options=_OPTIONS,
+            interceptors=self._interceptors,
         )

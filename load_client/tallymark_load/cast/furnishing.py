@@ -17,7 +17,7 @@ from tallymark.v1.operator_service_pb2_grpc import OperatorServiceStub
 from tallymark_load.cast.calls import patiently
 from tallymark_load.cast.members import Cast, Customer, Merchant
 
-__all__ = ["ENTRIES", "POINTS", "CannotFurnish", "Furnisher", "widened"]
+__all__ = ["ENTRIES", "POINTS", "CannotFurnish", "Furnisher", "ticket_id", "widened"]
 
 ENTRIES: Final = 1_000
 """Entries of a ticket, the most that the contract allows."""
@@ -51,6 +51,11 @@ def widened(policy: policy_pb2.Policy) -> policy_pb2.Policy:
     wide.unconfirmed_sum_max = _MOST_MONEY
     wide.new_terminal_days = 0
     return wide
+
+
+def ticket_id(customer: Customer, number: int) -> str:
+    """Return the reference of a customer's ticket; each is good for ENTRIES, the first is 1."""
+    return f"{customer.name}-{number}"
 
 
 class Furnisher:
@@ -101,12 +106,12 @@ class Furnisher:
             self._stub.CreateEvent, operator_service_pb2.CreateEventRequest(event=event)
         )
 
-    async def add_tickets(self, customers: Iterable[Customer], occasion: str) -> None:
-        """Give each customer a ticket with many entries; once for each occasion."""
+    async def add_tickets(self, customers: Iterable[Customer], number: int) -> None:
+        """Give each customer the ticket of a number, with many entries."""
         tickets = [
             registration_pb2.Ticket(
                 event_id=self._cast.merchants[customer.merchant].event_id,
-                ticket_id=f"{customer.name}-{occasion}",
+                ticket_id=ticket_id(customer, number),
                 login_name=customer.login_name,
                 entries=ENTRIES,
             )

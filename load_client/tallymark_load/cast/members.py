@@ -125,6 +125,9 @@ class Customer:
     card_id: str = ""
     """Empty until a card is registered."""
 
+    entries_used: int = 0
+    """Entries of the tickets that loads have used so far."""
+
     @property
     def is_ready(self) -> bool:
         """Whether the customer is registered, with a card."""

@@ -175,7 +175,7 @@ class _Making:
         while self._cast.furnished < len(customers):
             first = self._cast.furnished
             some = customers[first : first + _FURNISHED_AT_ONCE]
-            await furnisher.add_tickets(some, "start")
+            await furnisher.add_tickets(some, 1)
             await furnisher.add_points(some)
             self._cast.furnished += len(some)
             await self._kept()
