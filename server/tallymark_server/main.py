@@ -215,6 +215,9 @@ def main(  # noqa: PLR0913 -- one parameter for each option
 async def _run(settings: Settings) -> int:
     told = _told_by_signals()
     async with AsyncExitStack() as stack:
+        traced = await stack.enter_async_context(
+            tracing(settings.watching.trace_to, settings.watching.trace_ratio)
+        )
         database = settings.data / "tallymark.sqlite3"
         is_new = not await asyncio.to_thread(database.exists)
         folder = await asyncio.to_thread(
@@ -228,9 +231,6 @@ async def _run(settings: Settings) -> int:
         store = await SqliteStore.open(database, keyring.cells)
         stack.push_async_callback(store.close)
         remove_ready_file(settings)
-        traced = await stack.enter_async_context(
-            tracing(settings.watching.trace_to, settings.watching.trace_ratio)
-        )
         channel = open_institution_channel(
             settings.institution,
             institution_ca_pem(settings),

@@ -114,6 +114,7 @@ class CallWatch:
         """Count the calls of a handler with many answers, whatever it is sent."""
         calls = self._calls_of(path, is_stream=True)
         method = calls.method
+        is_told = _log.isEnabledFor(logging.DEBUG)
         handle = self._spans.stream(handle, path) if self._spans else handle
 
         async def around(request: object, context: _Context) -> AsyncIterator[Message]:
@@ -131,6 +132,8 @@ class CallWatch:
                 raise
             finally:
                 calls.under_way -= 1
+                if is_told:
+                    _log.debug("ended with %s", call.reason or "OK")
 
         return around
 

@@ -23,10 +23,13 @@ async def showing_metrics(
     """
     host, _, port = address.rpartition(":")
     try:
+        if not host:  # it would be every address that this machine has
+            message = "write HOST:PORT"
+            raise ValueError(message)
         server, thread = start_http_server(int(port), host.strip("[]"), registry)
     except (OSError, OverflowError, ValueError) as error:
         message = (
-            f"{address} cannot be listened on for metrics ({error}). "
+            f"{address} cannot be listened on for metrics: {error}. "
             "Is the port in use, or the host not here?"
         )
         raise RuntimeError(message) from error
