@@ -46,7 +46,7 @@ class Proxy(grpc.GenericRpcHandler):
 
     def service(
         self, handler_call_details: grpc.HandlerCallDetails
-    ) -> grpc.RpcMethodHandler[bytes, bytes]:
+    ) -> "grpc.RpcMethodHandler[bytes, bytes]":
         """Return what passes a call of this method on."""
         method = handler_call_details.method
 
