@@ -36,7 +36,7 @@ class Route(NamedTuple):
 class Connections:
     """Up to `count` connections for each route; with a ramp, they are taken into use one by one."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what connections differ in
         self,
         *,
         count: int = 1,

@@ -1,7 +1,6 @@
 """How clients of Tallymark speak TLS: whom they trust, and what they present."""
 
 from collections.abc import Sequence
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import grpc

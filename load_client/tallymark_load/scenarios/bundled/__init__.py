@@ -1,0 +1,3 @@
+"""The scenarios that come with the program."""
+
+__all__: list[str] = []
