@@ -56,6 +56,8 @@ class Shot:
     method: str
     fire: Callable[[Connections], Awaitable[Ended | str]]
     ready: Callable[[], Awaitable[None]] | None = None
+    after: Callable[[], Awaitable[None]] | None = None
+    """What is to be done with the answer, when the time it took is known."""
 
 
 async def fire(
@@ -140,25 +142,27 @@ class _Engine:
         task.add_done_callback(self._forget)
 
     async def _play(self, shot: Shot) -> None:
-        measurements = self._measurements
         if shot.ready is not None:
             await shot.ready()
         sent = time.monotonic_ns()
-        if not shot.method:
-            await shot.fire(self._connections)
-            return
-        measurements.count_sent()
+        if shot.method:
+            self._measurements.count_sent()
         ended = await shot.fire(self._connections)
-        outcome, is_expected = ended if isinstance(ended, Ended) else (ended, False)
-        intended = sent if shot.due_ns is None else measurements.started_ns + shot.due_ns
-        measurements.record(
+        if shot.method:
+            self._record(shot, sent, ended if isinstance(ended, Ended) else Ended(ended))
+        if shot.after is not None:
+            await shot.after()
+
+    def _record(self, shot: Shot, sent_ns: int, ended: Ended) -> None:
+        start = self._measurements.started_ns
+        self._measurements.record(
             Sample(
                 method=shot.method,
-                intended_ns=intended,
-                sent_ns=sent,
+                intended_ns=sent_ns if shot.due_ns is None else start + shot.due_ns,
+                sent_ns=sent_ns,
                 ended_ns=time.monotonic_ns(),
-                outcome=outcome,
-                is_expected=is_expected,
+                outcome=ended.outcome,
+                is_expected=ended.is_expected,
             )
         )
 

@@ -1,0 +1,91 @@
+"""Judges a replay: every call that did not go as it was recorded, and why it may have."""
+
+from collections.abc import Iterator
+
+from google.protobuf.message import Message
+
+from tallymark_load.replay.calling import parsed
+from tallymark_load.replay.comparison import Comparison, Difference
+from tallymark_load.replay.correlation import Correlation
+from tallymark_load.replay.outcomes import CANCELLED
+from tallymark_load.replay.played import NOT_SENT, Played
+from tallymark_load.replay.rules import ReplayRules
+from tallymark_load.replay.streams import StreamAnswers
+
+__all__ = ["Judge"]
+
+_GIVEN_UP = "the caller gave the stream up, which races with its answers"
+
+
+class Judge:
+    """Compares what came of each call with the recording."""
+
+    def __init__(self, rules: ReplayRules, correlation: Correlation, *, is_faster: bool) -> None:
+        """Take the rules, and what the recorded values were in the replay."""
+        self._rules = rules
+        self._correlation = correlation
+        self._comparison = Comparison(rules, correlation, is_faster=is_faster)
+
+    def differences(self, played: Played) -> Iterator[Difference]:
+        """Yield what is not as it was recorded."""
+        planned = played.planned
+        for named, recorded, replayed, why in self._found(played):
+            yield Difference(
+                method=planned.recorded.method,
+                call=planned.number,
+                field=named,
+                recorded=recorded,
+                replayed=replayed,
+                explained=why,
+            )
+
+    def _found(self, played: Played) -> Iterator[tuple[str, str, str, str]]:
+        planned = played.planned
+        if played.missing:
+            told = ", ".join(sorted({key.kind for key in played.missing}))
+            yield "outcome", planned.outcome, f"{NOT_SENT}: no answer told its {told}", ""
+            return
+        if not played.is_expected and not (planned.is_given_up and played.outcome == CANCELLED):
+            why = self._comparison.outcomes(planned.outcome, played.outcome)
+            yield "outcome", planned.outcome, played.outcome, why
+            if not planned.is_given_up:
+                return
+        if planned.recorded.is_truncated:
+            return
+        if planned.rule is not None:
+            yield from self._stream_by_rule(played)
+        else:
+            yield from self._one_by_one(played)
+
+    def _one_by_one(self, played: Played) -> Iterator[tuple[str, str, str, str]]:
+        planned = played.planned
+        recorded = planned.recorded.received
+        if len(recorded) != len(played.bodies):
+            why = _GIVEN_UP if planned.is_given_up else ""
+            yield "answers", str(len(recorded)), str(len(played.bodies)), why
+        both = zip(recorded, planned.received, played.bodies, strict=False)
+        for index, (before, message, body) in enumerate(both):
+            path = "" if planned.method.is_unary else f"answers[{index}]"
+            after = parsed(planned.method.response, body)
+            if message is not None and after is not None:
+                yield from self._comparison.messages(message, after, path)
+            elif before.body != body:
+                yield path or "answer", f"{len(before.body)} bytes", f"{len(body)} other bytes", ""
+
+    def _stream_by_rule(self, played: Played) -> Iterator[tuple[str, str, str, str]]:
+        planned = played.planned
+        assert planned.rule is not None
+        values = self._rules.value_selection()
+        answers = StreamAnswers(planned.rule, planned.received, self._correlation, values)
+        kind = planned.method.response
+        came = [one for body in played.bodies if (one := parsed(kind, body)) is not None]
+        for before, after in answers.pairs(came):
+            if before is not None and after is not None:
+                yield from self._comparison.messages(before, after, "answer")
+            else:
+                why = _GIVEN_UP if planned.is_given_up and before is None else ""
+                yield "answer", _presence(before), _presence(after), why
+
+
+def _presence(message: Message | None) -> str:
+    return "(unset)" if message is None else "(set)"

@@ -1,0 +1,151 @@
+"""Which answer on a replayed stream belongs to which recorded one."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+
+from tallymark_load.replay.correlation import Correlation, Key
+from tallymark_load.replay.field_paths import Selection
+from tallymark_load.replay.rules import StreamRule, ValueRule
+
+__all__ = ["StreamAnswers", "items_of", "key_of"]
+
+Values = tuple[Any, ...]
+
+
+def items_of(message: Message | None, name: str) -> list[Message]:
+    """Return what a message holds: the elements of a repeated field, or itself without a name."""
+    if message is None:
+        return []
+    return list(getattr(message, name)) if name else [message]
+
+
+def key_of(item: Message, paths: Iterable[str]) -> Values | None:
+    """Return the values at dotted paths; None: the item does not have one of the messages."""
+    values = []
+    for path in paths:
+        *above, last = path.split(".")
+        held: Message = item
+        for name in above:
+            if not held.HasField(name):
+                return None
+            held = getattr(held, name)
+        values.append(getattr(held, last))
+    return tuple(values)
+
+
+class StreamAnswers:
+    """The answers of one stream: pairs each with a recorded one, as it comes and at the end."""
+
+    def __init__(
+        self,
+        rule: StreamRule,
+        recorded: Iterable[Message | None],
+        correlation: Correlation,
+        values: Selection[ValueRule],
+    ) -> None:
+        """Take the recorded messages."""
+        self._rule = rule
+        self._correlation = correlation
+        self._values = values
+        self._recorded = list(self._items(recorded))
+        self._unpaired = list(self._recorded)
+
+    def pair(self, replayed: Message) -> Iterator[tuple[Message, Message]]:
+        """Yield the recorded and the replayed answers of one message that has come.
+
+        A process that is not known yet is the first of the recording that is not known either.
+        """
+        for item in self._items([replayed]):
+            match = self._match(item)
+            if match is not None:
+                self._unpaired = [one for one in self._unpaired if one is not match]
+                yield match, item
+
+    def has_all_last(self) -> bool:
+        """Say whether the last recorded answer of everything that is joined has come."""
+        groups = self._grouped(self._recorded, is_recorded=True)
+        return all(not _holds(self._unpaired, group[-1]) for group in groups.values())
+
+    def pairs(self, replayed: Iterable[Message]) -> Iterator[tuple[Message | None, Message | None]]:
+        """Yield all pairs of what was recorded and what came; None where one is missing.
+
+        States between may have been joined, so what is missing is told only of the last ones.
+        """
+        recorded = self._grouped(self._recorded, is_recorded=True)
+        came = self._grouped(self._items(replayed), is_recorded=False)
+        for group in {**recorded, **came}:
+            yield from self._in_group(recorded.get(group, []), came.get(group, []))
+
+    def _in_group(
+        self, recorded: list[Message], came: list[Message]
+    ) -> Iterator[tuple[Message | None, Message | None]]:
+        if not recorded or not came:
+            yield recorded[-1] if recorded else None, came[-1] if came else None
+            return
+        by_key: defaultdict[Values | None, tuple[list[Message], list[Message]]]
+        by_key = defaultdict(lambda: ([], []))
+        for item in recorded:
+            by_key[self._now(item)][0].append(item)
+        for item in came:
+            by_key[key_of(item, self._rule.key)][1].append(item)
+        is_last_paired = False
+        for before, after in by_key.values():
+            if before and after:
+                both = zip(before, after, strict=True) if len(before) == len(after) else []
+                both = both or [(before[-1], after[-1])]
+                for one, other in both:
+                    is_last_paired |= one is recorded[-1]
+                    yield one, other
+        if not is_last_paired:
+            yield recorded[-1], came[-1]
+
+    def _items(self, messages: Iterable[Message | None]) -> Iterator[Message]:
+        for message in messages:
+            for item in items_of(message, self._rule.items):
+                if key_of(item, self._rule.key) is not None:
+                    yield item
+
+    def _grouped(
+        self, items: Iterable[Message], *, is_recorded: bool
+    ) -> dict[Values | None, list[Message]]:
+        paths = self._rule.joins or self._rule.key
+        groups: defaultdict[Values | None, list[Message]] = defaultdict(list)
+        for item in items:
+            groups[self._now(item, paths) if is_recorded else key_of(item, paths)].append(item)
+        return groups
+
+    def _match(self, item: Message) -> Message | None:
+        key = key_of(item, self._rule.key)
+        for one in self._unpaired:
+            if self._now(one) == key:
+                return one
+        for one in self._unpaired:
+            now = self._now(one) or ()
+            if None in now and all(a in (None, b) for a, b in zip(now, key or (), strict=True)):
+                return one
+        return None
+
+    def _now(self, item: Message, paths: Iterable[str] = ()) -> Values | None:
+        """Return a recorded key in the values of this replay; None where one is not known."""
+        paths = paths or self._rule.key
+        key = key_of(item, paths)
+        if key is None:
+            return None
+        return tuple(self._value(item, *both) for both in zip(paths, key, strict=True))
+
+    def _value(self, item: Message, path: str, value: Any) -> Any:  # noqa: ANN401 -- any field
+        *above, last = path.split(".")
+        held = item
+        for name in above:
+            held = getattr(held, name)
+        rule = self._values.of(cast("FieldDescriptor", held.DESCRIPTOR.fields_by_name[last]))
+        return value if rule is None else self._correlation.now(Key(rule.kind, value))
+
+
+def _holds(messages: Iterable[Message], one: Message) -> bool:
+    """Say whether this very message is among them; another may be equal."""
+    return any(message is one for message in messages)
