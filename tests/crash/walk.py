@@ -45,6 +45,7 @@ NOT_WALKED: Final = {
     "OperatorService/Backup": "copies the database, and changes nothing in it",
     "OperatorService/ReconcileDay": "compares, and changes nothing",
     "OperatorService/FinishRecovery": "is refused unless the server was restored from a backup",
+    "TerminalService/Exchange": "carries the commands of other RPCs",
     "TerminalService/ReportSales": "is refused unless the server was restored from a backup",
 }
 """What is not among the changing RPCs here, and why."""

@@ -326,6 +326,12 @@ class TerminalServiceDouble(TerminalServiceServicer):
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, "the terminal does not use it")
         yield pb.WatchProcessResponse()
 
+    async def Exchange(
+        self, request_iterator: AsyncIterator[pb.ExchangeRequest], context: Context
+    ) -> AsyncIterator[pb.ExchangeResponse]:
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "concentrators meet the real server")
+        yield pb.ExchangeResponse()
+
     def _begin(self, request: pb.ResolveCodeRequest) -> process_pb2.Process:
         if request.request_id in self.tombstones:
             raise Refused(Reason.REQUEST_REVERSED)

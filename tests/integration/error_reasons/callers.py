@@ -10,6 +10,7 @@ from tallymark_protocol.device_key import DevicePrivateKey
 from tallymark_protocol.reasons import Reason
 from tests.integration.error_reasons.case import Case
 from tests.world.calls import Call
+from tests.world.samples import SAMPLES
 from tests.world.stage import ANAS_NUMBER, PASSWORD, Stage
 from tests.world.world import (
     LONG_LIVES,
@@ -197,7 +198,18 @@ async def a_number_verified_before(stage: Stage, _: _Patch) -> Call:
     return Call(stage.ana, "VerifyNumber", request)
 
 
+async def a_till_that_nobody_delegated(stage: Stage, _: _Patch) -> Call:
+    request = await SAMPLES["TerminalService/Exchange"](stage)
+    request.commands[0].terminal_id = stage.other_till.terminal_id
+    return Call(stage.till, "Exchange", request)
+
+
 CASES = (
+    Case(
+        reason=Reason.TERMINAL_NOT_DELEGATED,
+        arrange=a_till_that_nobody_delegated,
+        metadata={"terminal_id": "till-2"},
+    ),
     Case(
         reason=Reason.REQUEST_INVALID,
         arrange=a_request_without_id_and_purpose,

@@ -37,6 +37,7 @@ WITHOUT_REQUEST_ID = {
     "CreateMerchant": "the merchant's id",
     "CreateTerminal": "the terminal's id",
     "RevokeTerminal": "the terminal's id",
+    "DelegateTerminal": "the terminal's id",
     "ReenrollTerminal": "nothing: each call makes a new code, and the one before is dead",
     "CreateEvent": "the event's id",
     "CreateProgramme": "the programme's id",
@@ -53,6 +54,7 @@ WITHOUT_REQUEST_ID = {
     "Backup": "the backup's name",
     "FinishRecovery": "the recovery's id",
     "ReportSales": "recovery and process",
+    "Exchange": "the request ids of its commands",
 }
 """What changing calls are known by instead; test_operators_repeat.py sends the operator's again."""
 
