@@ -10,11 +10,13 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from bench import calls
+from bench import calls, latency, slowdown
 from bench.lines import Line, end, row, write
 
 PARTS: Final[Mapping[str, Callable[..., Sequence[Line]]]] = {
-    kind: functools.partial(calls.measure, kinds={kind}) for kind in calls.KINDS
+    **{kind: functools.partial(calls.measure, kinds={kind}) for kind in calls.KINDS},
+    "latency": latency.measure,
+    "slowdown": slowdown.measure,
 }
 
 
