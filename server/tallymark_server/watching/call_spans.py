@@ -7,6 +7,7 @@ manage: INTERNAL, UNAVAILABLE, UNKNOWN, or an answer after the caller's deadline
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any, Final
 
 import grpc
@@ -14,7 +15,7 @@ from google.protobuf.message import Message
 
 from tallymark_server.services.callers import CALLER
 from tallymark_server.watching import telemetry as otel
-from tallymark_server.watching.outcome import Outcome, outcome_of
+from tallymark_server.watching.outcome import OK, Outcome, outcome_of
 from tallymark_server.watching.under_way import UNDER_WAY
 
 __all__ = ["CallSpans"]
@@ -55,7 +56,7 @@ class CallSpans:
             except BaseException as error:
                 _end(span, outcome_of(error, context))
                 raise
-            _end(span, Outcome("OK"))
+            _end(span, OK)
             return response
 
         return around
@@ -68,12 +69,13 @@ class CallSpans:
         async def around(request: object, context: _Context) -> AsyncIterator[Message]:
             span = self._begin(path, context)
             try:
-                async for response in handle(request, context):
-                    yield response
+                async with aclosing(aiter(handle(request, context))) as responses:  # type: ignore[type-var]  # handlers are generators
+                    async for response in responses:
+                        yield response
             except BaseException as error:
                 _end(span, outcome_of(error, context))
                 raise
-            _end(span, Outcome("OK"))
+            _end(span, OK)
 
         return around
 

@@ -14,9 +14,11 @@ from typing import Any, Final
 import grpc
 from google.protobuf.message import Message
 
+from tallymark.v1.terminal_service_pb2 import ExchangeResponse
 from tallymark_server.watching.call_spans import CallSpans
 from tallymark_server.watching.histogram import Histogram
-from tallymark_server.watching.outcome import Outcome, outcome_of
+from tallymark_server.watching.outcome import OK, Outcome, outcome_of
+from tallymark_server.watching.stream_answers import AnswerCounts, count_answers
 from tallymark_server.watching.under_way import UNDER_WAY, UnderWay
 
 __all__ = ["CALL_SECONDS", "CallWatch", "MethodCalls"]
@@ -74,6 +76,9 @@ class CallWatch:
 
     def __init__(self, spans: CallSpans | None = None) -> None:
         """Start with no calls; take what traces them, if anything does."""
+        self.answers: AnswerCounts = {}
+        """What became of commands in streams."""
+
         self._spans = spans
         self._methods: dict[str, MethodCalls] = {}
 
@@ -90,22 +95,23 @@ class CallWatch:
         handle = self._spans.unary(handle, path) if self._spans else handle
 
         async def around(request: Message | None, context: _Context) -> Message:
-            call = UnderWay(method, request)
-            UNDER_WAY.set(call)
+            UNDER_WAY.set(UnderWay(method, request))
             calls.under_way += 1
+            ended = OK
             began = perf_counter()
             try:
                 response = await handle(request, context)
                 calls.done += 1
             except BaseException as error:
-                calls.fail(outcome_of(error, context))
+                ended = outcome_of(error, context)
+                calls.fail(ended)
                 raise
             finally:
                 calls.under_way -= 1
                 seconds = perf_counter() - began
                 observe(seconds)
                 if is_told:
-                    _log.debug("ended with %s after %.1f ms", call.reason or "OK", seconds * 1000)
+                    _log.debug("ended with %s after %.1f ms", ended.name, seconds * 1000)
             return response
 
         return around
@@ -118,22 +124,25 @@ class CallWatch:
         handle = self._spans.stream(handle, path) if self._spans else handle
 
         async def around(request: object, context: _Context) -> AsyncIterator[Message]:
-            call = UnderWay(method, request)
-            UNDER_WAY.set(call)
+            UNDER_WAY.set(UnderWay(method, request))
             calls.under_way += 1
+            ended = OK
             try:
                 async with aclosing(aiter(handle(request, context))) as responses:  # type: ignore[type-var]  # handlers are generators
                     async for response in responses:
                         calls.messages += 1
+                        if isinstance(response, ExchangeResponse):
+                            count_answers(response, self.answers)
                         yield response
                 calls.done += 1
             except BaseException as error:
-                calls.fail(outcome_of(error, context))
+                ended = outcome_of(error, context)
+                calls.fail(ended)
                 raise
             finally:
                 calls.under_way -= 1
                 if is_told:
-                    _log.debug("ended with %s", call.reason or "OK")
+                    _log.debug("ended with %s", ended.name)
 
         return around
 

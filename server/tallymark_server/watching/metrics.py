@@ -99,6 +99,12 @@ class _Collector(Collector):
             ("method",),
             [((calls.method,), calls.messages) for calls in streams],
         )
+        yield _counter(
+            "stream_answers",
+            "Answers to commands in streams of batches",
+            ("answer", "status", "reason"),
+            dict(self._watched.calls.answers).items(),
+        )
 
     def _lane(self) -> Iterator[Metric]:
         lane = self._watched.lane

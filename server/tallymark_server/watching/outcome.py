@@ -1,14 +1,14 @@
 """How a call ended, as its caller sees it."""
 
 import asyncio
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import grpc
 
 from tallymark_protocol.reasons import DESCRIPTIONS
 from tallymark_server.watching.under_way import UNDER_WAY
 
-__all__ = ["Outcome", "outcome_of"]
+__all__ = ["OK", "Outcome", "outcome_of"]
 
 
 class Outcome(NamedTuple):
@@ -17,6 +17,14 @@ class Outcome(NamedTuple):
     status: str
     reason: str = ""
     """Empty when there is none: the call was answered, or its caller went away."""
+
+    @property
+    def name(self) -> str:
+        """The reason, or the status if there is none."""
+        return self.reason or self.status
+
+
+OK: Final = Outcome("OK")
 
 
 def outcome_of(error: BaseException, context: grpc.aio.ServicerContext[Any, Any]) -> Outcome:

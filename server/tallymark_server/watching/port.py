@@ -22,10 +22,10 @@ async def showing_metrics(
 
     """
     host, _, port = address.rpartition(":")
+    if not host:  # sockets take that for every address of this machine
+        message = f"{address} is no address to listen on for metrics: write HOST:PORT"
+        raise RuntimeError(message)
     try:
-        if not host:  # it would be every address that this machine has
-            message = "write HOST:PORT"
-            raise ValueError(message)
         server, thread = start_http_server(int(port), host.strip("[]"), registry)
     except (OSError, OverflowError, ValueError) as error:
         message = (

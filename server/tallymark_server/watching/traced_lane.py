@@ -7,10 +7,11 @@ institution, is part of the batch's trace.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from tallymark_protocol.errors import TallymarkError
 from tallymark_server.domain.answers import Answer
 from tallymark_server.domain.commands import Command
 from tallymark_server.lanes.lane import Lane
@@ -43,8 +44,21 @@ class TracedLane(Lane):
             finally:
                 del self._waiting_spans[id(command)]
 
+    async def submit_all(self, commands: Sequence[Command]) -> Sequence[Answer | TallymarkError]:
+        """Return what became of each, as a lane does."""
+        if not otel.trace.get_current_span().is_recording():
+            return await super().submit_all(commands)
+        with self._span("submit", attributes={"tallymark.commands": len(commands)}) as span:
+            mine = dict.fromkeys(map(id, commands), span)
+            self._waiting_spans.update(mine)
+            try:
+                return await super().submit_all(commands)
+            finally:
+                for identity in mine:
+                    del self._waiting_spans[identity]
+
     async def _run_batch(self, waiting: list[Any]) -> None:
-        known = (self._waiting_spans.get(id(one.command)) for one in waiting)
+        known = dict.fromkeys(self._waiting_spans.get(id(one.command)) for one in waiting)
         spans = [span for span in known if span is not None]
         self._is_traced = bool(spans)
         if not spans:

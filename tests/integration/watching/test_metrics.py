@@ -9,6 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from tallymark.v1.customer_service_pb2 import WatchProcessesRequest
+from tallymark.v1.terminal_service_pb2 import ExchangeCommand, ExchangeRequest
 from tallymark_protocol.errors import TallymarkError
 from tallymark_server.keyring import Keyring
 from tallymark_server.lanes import lane
@@ -124,6 +125,25 @@ async def test_a_stream_is_open_until_its_caller_leaves(kept: tuple[Shop, Scrape
     assert watched.value("tallymark_stream_messages_total", method=WATCH) >= 1
     assert left.calls(WATCH, "CANCELLED") == 1
     assert left.value("tallymark_call_seconds_count", method=WATCH) == 0
+
+
+async def test_commands_of_a_stream_are_counted_one_by_one(kept: tuple[Shop, Scraper]) -> None:
+    shop, scraper = kept
+    codes = [await shop.phone.issue(), "TM1:not-a-code", "TM1:nor-this"]
+    commands = [
+        ExchangeCommand(correlation=place, resolve_code=shop.till.resolve_request(code, burn(1)))
+        for place, code in enumerate(codes, start=1)
+    ]
+
+    stream = shop.till.stub.Exchange(iter([ExchangeRequest(commands=commands)]))
+    answers = [answer async for response in stream for answer in response.answers]
+
+    scraped = await scraper.scrape()
+    name = "tallymark_stream_answers_total"
+    assert len(answers) == 3
+    assert scraped.value(name, answer="resolve_code", status="OK", reason="") == 1
+    assert scraped.value(name, status="INVALID_ARGUMENT", reason="CODE_MALFORMED") == 2
+    assert scraped.calls("TerminalService/Exchange") == 1
 
 
 async def test_whoever_is_turned_away_at_the_door_is_counted(kept: tuple[Shop, Scraper]) -> None:

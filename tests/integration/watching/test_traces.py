@@ -10,6 +10,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from tallymark.v1.customer_service_pb2 import GetWalletRequest, WatchProcessesRequest
+from tallymark.v1.terminal_service_pb2 import ExchangeCommand, ExchangeRequest
 from tallymark_server.keyring import Keyring
 from tallymark_server.lanes import lane
 from tallymark_server.storage.memory import MemoryStore
@@ -93,6 +94,26 @@ async def test_the_commands_of_a_batch_and_the_batch_are_linked(traced: Shop, sp
         for link in batch.links:
             linked = submits[link.context.span_id]
             assert [back.context.span_id for back in linked.links] == [_id_of(batch)]
+
+
+async def test_the_commands_of_a_stream_are_part_of_its_trace(traced: Shop, spans: Spans) -> None:
+    code = await traced.phone.issue()
+    commands = [
+        ExchangeCommand(correlation=place, resolve_code=traced.till.resolve_request(code, burn(1)))
+        for place in (1, 2, 3)
+    ]
+    await asyncio.to_thread(spans.clear)
+
+    stream = traced.till.stub.Exchange(iter([ExchangeRequest(commands=commands)]))
+    answers = [answer async for response in stream for answer in response.answers]
+
+    submit = await spans.named("submit")
+    batch = next(span for span in await spans.seen() if _is_child(span, submit))
+    assert len(answers) == 3
+    assert _attributes(submit)["tallymark.commands"] == 3
+    assert _attributes(batch)["tallymark.batch.commands"] == 3
+    assert not batch.links
+    assert _is_child(submit, await spans.named("tallymark.v1.TerminalService/Exchange"))
 
 
 @pytest.mark.parametrize(
