@@ -50,13 +50,22 @@ attack: install ## Attack every promise about theft, for long; writes build/repo
 compare: install ## Compare the speed of the server with that of an earlier commit, BASE=...
 	$(BIN)/python -m bench.compare $(BASE)
 
+# What gRPC says whenever a program is started beside it is no news.
+BENCH := GRPC_VERBOSITY=ERROR $(BIN)/python -m bench
+
 .PHONY: bench
 bench: install ## Measure the server beside what limits it, or PARTS= of it; writes build/reports/bench.json
-	$(BIN)/python -m bench $(PARTS) $(ARGS)
+	@if command -v go >/dev/null; then $(MAKE) --no-print-directory ghz; fi
+	$(BENCH) $(PARTS) $(ARGS)
 
 .PHONY: bench-quick
 bench-quick: install ## Measure the same within three minutes
-	$(BIN)/python -m bench --quick $(PARTS) $(ARGS)
+	$(BENCH) --quick $(PARTS) $(ARGS)
+
+GHZ := build/ghz/ghz
+
+.PHONY: ghz
+ghz: $(GHZ) ## Build the load generator of others that the bench asks as a witness (Go)
 
 .PHONY: chaos
 chaos: install ## Kill a real server on faulty lines for SECONDS= with SEED=; writes build/reports/chaos.json
@@ -176,6 +185,9 @@ $(JPOS): tests/integration/iso8583/jpos/jpos.sha256
 		-Dartifact=org.jpos:jpos:2.1.10 -DoutputDirectory=$(@D)
 	sha256sum --check --quiet $<
 	@touch $@
+
+$(GHZ):
+	GOBIN=$(abspath $(@D)) go install github.com/bojand/ghz/cmd/ghz@v0.120.0
 
 $(VALIDATE_PROTO): $(CODEGEN)/.installed scripts/generate.py
 	$(CODEGEN)/bin/python scripts/generate.py --dependencies-only

@@ -8,16 +8,18 @@ one. Writes build/reports/bench.json; lines of parts that are not played stay in
 import argparse
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import Final
 
-from bench import calls, latency, slowdown
+from bench import calls
 from bench.lines import Line, end, row, write
 
-PARTS: Final[Mapping[str, Callable[..., Sequence[Line]]]] = {
-    **{kind: functools.partial(calls.measure, kinds={kind}) for kind in calls.KINDS},
-    "latency": latency.measure,
-    "slowdown": slowdown.measure,
-}
+MODULES: Final = ("latency", "slowdown", "ghz")
+"""Parts that are modules of this package, each with its `measure`."""
+
+PARTS: Final = (*calls.KINDS, *MODULES)
+
+Measure = Callable[..., Sequence[Line]]
 
 
 def main() -> None:
@@ -31,7 +33,7 @@ def main() -> None:
     if unknown:
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
     lines: list[Line] = []
-    for name, measure in _chosen(arguments.parts).items():
+    for name, measure in _chosen(arguments.parts or PARTS).items():
         print(f"\n{name}", flush=True)
         for line in measure(is_quick=arguments.quick):
             print(row(line), flush=True)
@@ -40,12 +42,14 @@ def main() -> None:
     end(lines, is_strict=arguments.strict)
 
 
-def _chosen(names: Sequence[str]) -> dict[str, Callable[..., Sequence[Line]]]:
-    """Return what to play: all calls together, in turns, and the other parts one by one."""
-    wanted = [name for name in PARTS if name in names or not names]
-    kinds = [name for name in wanted if name in calls.KINDS]
-    together = {"calls": functools.partial(calls.measure, kinds=kinds)} if kinds else {}
-    return {**together, **{name: PARTS[name] for name in wanted if name not in kinds}}
+def _chosen(names: Sequence[str]) -> Mapping[str, Measure]:
+    """Return what to play: all kinds of calls together, in turns, then part after part."""
+    kinds = [kind for kind in calls.KINDS if kind in names]
+    together = {", ".join(kinds): functools.partial(calls.measure, kinds=kinds)} if kinds else {}
+    return {
+        **together,
+        **{name: import_module(f"bench.{name}").measure for name in MODULES if name in names},
+    }
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from tests.e2e.served import SERVER, Town, town
 from tests.world.actions import ADMIT, earn
 from tests.world.world import Terminal, by_request, new_id
 
-__all__ = ["Crowd", "codes_of", "crowd"]
+__all__ = ["RESOLVE", "Crowd", "codes_of", "crowd"]
 
 T = TypeVar("T")
 

@@ -7,6 +7,8 @@ A part of `make bench` is a module with one function
 which prints nothing on stdout, ends by itself, and runs less long when it `is_quick`. It is named
 in `bench/__main__.py`. A part of its own `make` target ends with `main(measure, "growth")`, which
 takes `--quick` and `--strict`, prints its lines, and writes build/reports/growth.json.
+
+A target that is missed is news and no failure, so a bench ends with 0 unless it is told `--strict`.
 """
 
 import argparse
