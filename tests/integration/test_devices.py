@@ -12,7 +12,7 @@ from tallymark.v1 import operator_service_pb2 as o
 from tallymark_protocol.device_key import DevicePrivateKey, KeyAlgorithm
 from tallymark_server.domain.identifiers import DIRECTORY
 from tallymark_server.passwords import Turn
-from tallymark_server.services import interceptors
+from tallymark_server.services import open_streams
 from tests.world.actions import earn
 from tests.world.calls import ROWS_MAX
 from tests.world.clock import START
@@ -145,8 +145,8 @@ async def test_a_revoked_phone_is_refused_at_once_and_its_codes_are_dead(tallyma
 async def test_an_open_stream_ends_with_its_session(
     in_memory: World, monkeypatch: pytest.MonkeyPatch, ended_by: str
 ) -> None:
-    assert interceptors.RECHECK_SECONDS * 2 < STREAM_SECONDS_MAX
-    monkeypatch.setattr(interceptors, "RECHECK_SECONDS", 0.02)
+    assert open_streams.RECHECK_SECONDS * 2 < STREAM_SECONDS_MAX
+    monkeypatch.setattr(open_streams, "RECHECK_SECONDS", 0.02)
     ana = await in_memory.add_phone()
     lost = await in_memory.add_device(ana)
     till = await in_memory.add_terminal()

@@ -83,17 +83,18 @@ class CustomerService(CustomerAccounts, CustomerCodes, contract_grpc.CustomerSer
             last_event = (await self._customer(caller)).last_event
             # What is not counted yet, the phone knows from before a backup was restored.
             event = request.after_event if request.after_event <= last_event else 0
-            missed = await self._processes_between(caller, event, last_event)
+            news = await self._processes_between(caller, event, last_event)
             while True:
-                for process in missed:
-                    if process.event > event:
-                        event = process.event
-                        message = process_message(process, customer_reference=None)
+                while news:  # what was told is let go: the wait for more may be long
+                    if news[0].event > event:
+                        event = news[0].event
+                        message = process_message(news[0], customer_reference=None)
                         yield contract.WatchProcessesResponse(event=event, process=message)
+                    del news[0]
                 try:
-                    missed = await asyncio.wait_for(subscription.next(), LIFE_SIGN_SECONDS)
+                    async with asyncio.timeout(LIFE_SIGN_SECONDS):
+                        news = await subscription.next()
                 except TimeoutError:
-                    missed = []
                     yield contract.WatchProcessesResponse(event=event)
 
     async def ConfirmProcess(

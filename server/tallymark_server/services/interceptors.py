@@ -11,9 +11,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import grpc
@@ -36,6 +36,7 @@ from tallymark_server.limits import EXCHANGE_STREAMS, Turnstile
 from tallymark_server.services.callers import CALLER, Callers
 from tallymark_server.services.checkpoints import CHECKPOINT_KEY, Checkpoints
 from tallymark_server.services.contract_rules import check
+from tallymark_server.services.open_streams import OpenStream, OpenStreams
 from tallymark_server.services.peer_keys import PeerKeys
 from tallymark_server.services.told_errors import as_told
 from tallymark_server.services.witnesses import Witnesses
@@ -57,9 +58,6 @@ _WITHOUT_CREDENTIALS: Final = {
     "/tallymark.v1.TerminalService/Enroll",
     "/tallymark.v1.OperatorService/EnrollOperator",
 }
-
-RECHECK_SECONDS: Final = 2.0
-"""How often an open stream's caller is looked up again; a revocation ends it within 5 seconds."""
 
 QUIET_SECONDS = 0.1
 """While stopping: so long must no call arrive before the listener may be closed."""
@@ -101,6 +99,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         self._is_closed = False
         self._last_arrival_seconds = 0.0
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+        self._streams = OpenStreams()
 
     async def close(self) -> None:
         """Refuse new calls, and wait until those that have arrived are in a handler or refused.
@@ -187,41 +186,24 @@ class Interceptor(grpc.aio.ServerInterceptor):
                 await self._enter(method, context)
                 if not isinstance(request, AsyncIterator):  # a stream is checked as it comes
                     check(request)
-                responses = self._rechecked(aiter(handle(request, context)), method, context)
-                with self._turnstile.stream(CALLER.get(), weight=weight):
-                    async with aclosing(responses):
+                identify = partial(self._identify, method, context)
+                with (
+                    self._turnstile.stream(CALLER.get(), weight=weight),
+                    OpenStream(self._streams, identify) as stream,
+                ):
+                    async with aclosing(aiter(handle(request, context))) as responses:
                         async for response in responses:
+                            await identify()
                             self._refuse_if_behind()
+                            stream.is_sending = True
                             yield response
+                            stream.is_sending = False
+                            del response  # not held until there is another one
             except Exception as error:
                 await _abort(context, error, method)
                 raise
 
         return around
-
-    async def _rechecked(
-        self, responses: AsyncIterator[Message], method: str, context: _Context
-    ) -> AsyncGenerator[Message]:
-        """Yield the responses as long as the caller may call, which is looked up again and again.
-
-        A stream without news must not outlive its caller's right either.
-        """
-        coming: asyncio.Future[Message] | None = None
-        try:
-            while True:
-                coming = coming or asyncio.ensure_future(anext(responses))
-                arrived, _ = await asyncio.wait({coming}, timeout=RECHECK_SECONDS)
-                await self._identify(method, context)
-                if arrived:
-                    response = await coming
-                    coming = None
-                    yield response
-        except StopAsyncIteration:
-            return
-        finally:
-            if coming is not None:
-                coming.cancel()
-                await asyncio.wait({coming})
 
     async def _enter(self, method: str, context: _Context) -> None:
         if self._is_closed:

@@ -17,7 +17,7 @@ from tallymark_protocol.certificate_request import ClientKey
 from tallymark_protocol.errors import TallymarkError
 from tallymark_protocol.tls import ClientIdentity
 from tallymark_server.keyring import Keyring
-from tallymark_server.services import interceptors
+from tallymark_server.services import open_streams
 from tallymark_server.services.callers import Callers
 from tallymark_server.storage.memory import MemoryStore
 from tallymark_server.tls.authority import CertificateLives
@@ -182,8 +182,8 @@ async def test_a_revoked_terminal_loses_its_open_streams(
     in_memory: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A stream that is quiet is looked at too, often enough to end within five seconds."""
-    assert interceptors.RECHECK_SECONDS * 2 < REVOCATION_SECONDS_MAX
-    monkeypatch.setattr(interceptors, "RECHECK_SECONDS", 0.02)
+    assert open_streams.RECHECK_SECONDS * 2 < REVOCATION_SECONDS_MAX
+    monkeypatch.setattr(open_streams, "RECHECK_SECONDS", 0.02)
     stage = await Stage.set_up(in_memory)
     process = await stage.instructed()
     stream = stage.till.watch(
