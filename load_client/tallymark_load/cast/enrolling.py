@@ -26,7 +26,7 @@ MemberT = TypeVar("MemberT", Operator, Terminal)
 async def enrol_operator(
     stub: OperatorServiceStub, drawn: Operator, server: Server
 ) -> tuple[Operator, Server]:
-    """Enrol by a one-time code; return the operator, and the server with the operators' port."""
+    """Enrol by its one-time code; return the operator, and the server with the operators' port."""
     request = operator_service_pb2.EnrollOperatorRequest(
         request_id=drawn.request_id,
         enrolment_code=drawn.enrolment_code,
@@ -40,16 +40,12 @@ async def enrol_operator(
 
 
 async def enrol_terminal(
-    stub: TerminalServiceStub,
-    drawn: Terminal,
-    enrolment_code: str,
-    server: Server,
-    waiting: Waiting,
+    stub: TerminalServiceStub, drawn: Terminal, server: Server, waiting: Waiting
 ) -> tuple[Terminal, Server]:
-    """Enrol by a one-time code; return the terminal, and the server with the terminals' port."""
+    """Enrol by its one-time code; return the terminal, and the server with the terminals' port."""
     request = terminal_service_pb2.EnrollRequest(
         request_id=drawn.request_id,
-        enrolment_code=enrolment_code,
+        enrolment_code=drawn.enrolment_code,
         certificate_request=bytes.fromhex(drawn.certificate_request),
     )
     answer = await patiently(stub.Enroll, request, waiting=waiting)
@@ -75,11 +71,12 @@ async def renewed_terminal(stub: TerminalServiceStub, terminal: Terminal) -> Ter
     return _certified(terminal, (await patiently(stub.RenewCertificate, request)).certificate)
 
 
-async def let_in_again(stub: OperatorServiceStub, terminal: Terminal) -> tuple[Terminal, str]:
-    """Let a terminal enrol once more, with a new key; return it with its one-time code."""
+async def let_in_again(stub: OperatorServiceStub, terminal: Terminal) -> Terminal:
+    """Let a terminal enrol once more, with a new key."""
     request = operator_service_pb2.ReenrollTerminalRequest(terminal_id=terminal.terminal_id)
     code = (await patiently(stub.ReenrollTerminal, request)).enrolment_code
-    return new_terminal(terminal.name, terminal.terminal_id, terminal.merchant), code
+    drawn = new_terminal(terminal.name, terminal.terminal_id, terminal.merchant)
+    return replace(drawn, enrolment_code=code)
 
 
 def _certified(member: MemberT, issued: certificate_pb2.IssuedCertificate) -> MemberT:

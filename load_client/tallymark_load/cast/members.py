@@ -53,6 +53,9 @@ class _Certified:
     certificate_request: str = field(repr=False)
     """PKCS #10 in DER, as hexadecimal digits: it is signed at random, so it is kept as sent."""
 
+    enrolment_code: str = field(default="", repr=False)
+    """Good once; kept because only with it the enrolment can be repeated."""
+
     certificate_pem: str = field(default="", repr=False)
     """Empty until the member has enrolled."""
 
@@ -79,8 +82,6 @@ class Operator(_Certified):
     """The operator that prepares the server for the cast."""
 
     operator_id: str = ""
-    enrolment_code: str = field(default="", repr=False)
-    """Good once; kept because only with it the enrolment can be repeated."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

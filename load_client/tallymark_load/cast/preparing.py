@@ -134,17 +134,22 @@ class _Making:
     ) -> None:
         members = self._cast.terminals
 
-        async def enrol(terminal: Terminal) -> None:
+        async def create(terminal: Terminal) -> None:
             merchant = self._cast.merchants[terminal.merchant]
-            create = operator_service_pb2.CreateTerminalRequest(
+            request = operator_service_pb2.CreateTerminalRequest(
                 terminal_id=terminal.terminal_id, merchant_id=merchant.merchant_id
             )
-            code = (await patiently(operators.CreateTerminal, create)).enrolment_code
+            code = (await patiently(operators.CreateTerminal, request)).enrolment_code
+            members[terminal.name] = replace(terminal, enrolment_code=code)
+
+        async def enrol(terminal: Terminal) -> None:
             members[terminal.name], self._cast.server = await enrol_terminal(
-                enrolling, terminal, code, self._cast.server, self._watcher.waiting
+                enrolling, terminal, self._cast.server, self._watcher.waiting
             )
             self._tell("terminals", members)
 
+        # Codes are kept before one is used: of a terminal that has enrolled there is none any more.
+        await each([one for one in _missing(members) if not one.enrolment_code], create, self._kept)
         await each(_missing(members), enrol, self._kept)
 
     async def customers(self, phones: CustomerServiceStub) -> None:

@@ -98,14 +98,13 @@ class _Renewing:
     async def _enrol_again(self, terminal: Terminal) -> None:
         assert self._cast.operator is not None, "who enrols terminals is enrolled"
         operators = self._lines.operators(self._cast.operator.identity)
-        drawn, code = await let_in_again(operators, terminal)
+        drawn = await let_in_again(operators, terminal)
         # Before the code is used: its answer may get lost.
         self._cast.terminals[terminal.name] = drawn
         await self._kept()
         self._cast.terminals[terminal.name], self._cast.server = await enrol_terminal(
             self._lines.enrolling_terminals(),
             drawn,
-            code,
             self._cast.server,
             self._watcher.waiting,
         )
