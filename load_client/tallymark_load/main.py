@@ -14,7 +14,7 @@ from tallymark_protocol.errors import TallymarkError, UnknownOutcome
 
 __all__ = ["main"]
 
-_COMMANDS: Final = ("prepare", "run", "record", "show")
+_COMMANDS: Final = ("prepare", "run", "record", "replay", "show")
 """Modules of tallymark_load.commands, each with a command of its name, "_" for "-"."""
 
 

@@ -91,6 +91,7 @@ class Comparison:
         self._values = rules.value_selection()
         self._ignored = Selection(dict.fromkeys(rules.ignore, True))
         self._ignored_types = frozenset(rules.ignore_types)
+        self._keys = Selection({one.field: one.key for one in rules.lists})
         self._tolerances = [one for one in rules.tolerate if is_faster or not one.when_faster]
         self._tolerated = Selection({name: one for one in self._tolerances for name in one.fields})
 
@@ -124,20 +125,21 @@ class Comparison:
         if isinstance(before, Message) and isinstance(after, Message):
             yield from self.messages(before, after, path)
         elif not self._is_same(named, before, after):
-            tolerance: Tolerance | None = self._tolerated.of(named)
-            shown = self._values.of(named) is None
-            yield (
-                path,
-                _text(named, before) if shown else "(a value of the recording)",
-                _text(named, after) if shown else "(another value than it stands for)",
-                tolerance.why if tolerance else "",
-            )
+            if self._values.of(named) is not None:
+                yield path, "(a value of the recording)", "(another value than it stands for)", ""
+                return
+            recorded, replayed = _text(named, before), _text(named, after)
+            yield path, recorded, replayed, _why(self._tolerated.of(named), recorded, replayed)
 
     def _field(
         self, named: FieldDescriptor, recorded: Message, replayed: Message, path: str
     ) -> Iterator[tuple[str, Any, Any]]:
         before, after = getattr(recorded, named.name), getattr(replayed, named.name)
         if named.is_repeated:
+            key = self._keys.of(named)
+            if key is not None:
+                yield from self._by_key(key, path, before, after)
+                return
             if named.message_type is not None and named.message_type.GetOptions().map_entry:
                 before, after = sorted(before.items(), key=str), sorted(after.items(), key=str)
             if len(before) != len(after):
@@ -149,6 +151,20 @@ class Comparison:
             before = before if recorded.HasField(named.name) else None
             after = after if replayed.HasField(named.name) else None
         yield path, before, after
+
+    def _by_key(
+        self, key: str, path: str, recorded: Iterable[Message], replayed: Iterable[Message]
+    ) -> Iterator[tuple[str, Any, Any]]:
+        """Yield the elements of two lists that belong together, whatever their order."""
+        came = {getattr(one, key): one for one in replayed}
+        for index, one in enumerate(recorded):
+            field_of_key = cast("FieldDescriptor", one.DESCRIPTOR.fields_by_name[key])
+            rule = self._values.of(field_of_key)
+            value = getattr(one, key)
+            now = value if rule is None else self._correlation.now(Key(rule.kind, value))
+            yield f"{path}[{index}]", one, came.pop(now, None)
+        for one in came.values():
+            yield f"{path}[]", None, one
 
     def _is_ignored(self, named: FieldDescriptor) -> bool:
         if self._ignored.of(named):
@@ -171,6 +187,13 @@ class Comparison:
             # What it stands beside was compared by itself.
             return True
         return bool(self._correlation.now(Key(rule.kind, before)) == after)
+
+
+def _why(tolerance: Tolerance | None, recorded: str, replayed: str) -> str:
+    """Return why two values of a field may differ; empty: nothing explains it."""
+    if tolerance is None or (tolerance.values and not {recorded, replayed} <= {*tolerance.values}):
+        return ""
+    return tolerance.why
 
 
 def _text(named: FieldDescriptor, value: Any) -> str:  # noqa: ANN401 -- any field

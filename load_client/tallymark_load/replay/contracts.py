@@ -26,6 +26,7 @@ from tallymark.v1 import (
     operator_service_pb2,
     terminal_service_pb2,
 )
+from tallymark_load.connections import Route
 
 __all__ = ["Contracts", "Method", "UnusableContracts", "pool_of_file", "pool_of_server"]
 
@@ -114,8 +115,21 @@ def pool_of_file(path: Path) -> descriptor_pool.DescriptorPool:
     return pool
 
 
-def pool_of_server(channel: grpc.Channel) -> descriptor_pool.DescriptorPool:
-    """Return the descriptors that a server tells of by reflection, each asked for when needed."""
+def pool_of_server(route: Route, ca_pem: str, *, is_plain: bool) -> descriptor_pool.DescriptorPool:
+    """Return the descriptors that a server tells of by reflection, each asked for when needed.
+
+    Its connection stays open, and blocks while it is asked: use it before the first call.
+    """
+    if is_plain:
+        channel = grpc.insecure_channel(route.address)
+    else:
+        identity = route.identity
+        credentials = grpc.ssl_channel_credentials(
+            root_certificates=ca_pem.encode() or None,
+            private_key=identity.private_key_pem.encode() if identity else None,
+            certificate_chain=identity.certificate_pem.encode() if identity else None,
+        )
+        channel = grpc.secure_channel(route.address, credentials)
     return descriptor_pool.DescriptorPool(ProtoReflectionDescriptorDatabase(channel))
 
 

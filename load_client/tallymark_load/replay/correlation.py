@@ -6,7 +6,7 @@ now; whoever needs it earlier waits.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -57,9 +57,9 @@ class Named:
 class Correlation:
     """Knows what recorded values are now."""
 
-    def __init__(self, selection: Selection[ValueRule]) -> None:
-        """Know nothing yet."""
-        self._finder = Finder(selection)
+    def __init__(self, selection: Selection[ValueRule], unordered: Collection[str] = ()) -> None:
+        """Know nothing yet; nothing is learned from lists without an order."""
+        self._finder = Finder(selection, unordered)
         self._known: dict[Key, Value] = {}
         self._recorded: dict[tuple[str, Value], Key] = {}
         self._waiting: dict[Key, asyncio.Event] = {}
@@ -112,7 +112,7 @@ class Correlation:
             if value is None:
                 unknown.append(named.key)
             else:
-                named.place.value = value
+                named.place.put(value)
         return unknown
 
     def _value(self, named: Named, member: Member | None) -> Value | None:

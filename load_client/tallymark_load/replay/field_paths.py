@@ -4,7 +4,7 @@ A field is selected as "tallymark.v1.Process.process_id"; `*` stands for any cha
 rule holds wherever a message of that type occurs, however deep, and no path is written down.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Generic, TypeVar, cast
@@ -33,8 +33,8 @@ class Place:
         held = getattr(self.message, self.field.name)
         return held if self.index is None else held[self.index]
 
-    @value.setter
-    def value(self, value: Any) -> None:  # noqa: ANN401 -- the same
+    def put(self, value: Any) -> None:  # noqa: ANN401 -- the same
+        """Replace what stands there."""
         if self.index is None:
             setattr(self.message, self.field.name, value)
         else:
@@ -62,9 +62,10 @@ class Selection(Generic[T]):
 class Finder(Generic[T]):
     """Finds every selected value of a message; looks only where one can be."""
 
-    def __init__(self, selection: Selection[T]) -> None:
-        """Take the selection."""
+    def __init__(self, selection: Selection[T], unordered: Collection[str] = ()) -> None:
+        """Take the selection, and the names of repeated fields whose elements have no order."""
         self._selection = selection
+        self._unordered = frozenset(unordered)
         self._branches: dict[str, tuple[FieldDescriptor, ...]] = {}
 
     def find(self, message: Message, *, is_listed: bool = False) -> Iterator[tuple[Place, T]]:
@@ -90,11 +91,14 @@ class Finder(Generic[T]):
                 yield Place(message, field, is_listed=is_listed), selected
 
     def pairs(self, one: Message, other: Message) -> Iterator[tuple[Place, Place, T]]:
-        """Yield the places that are filled in both; elements of lists are paired by index."""
+        """Yield the places that are filled in both; elements of lists are paired by index.
+
+        Lists without an order are left out.
+        """
         for field in self._fields(one):
             selected = self._selection.of(field)
             held, others = getattr(one, field.name), getattr(other, field.name)
-            if _is_map(field):
+            if _is_map(field) or field.full_name in self._unordered:
                 continue
             if field.is_repeated:
                 for index, (element, its_other) in enumerate(zip(held, others, strict=False)):

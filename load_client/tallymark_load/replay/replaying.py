@@ -94,7 +94,7 @@ async def replay(  # noqa: PLR0913 -- what a replay is made of
 
     """
     callers = Callers(rules, route=route, cast=cast)
-    correlation = Correlation(rules.value_selection())
+    correlation = Correlation(rules.value_selection(), [one.field for one in rules.lists])
     signing = TallymarkSigning(callers, correlation) if rules.signing else Signing()
     plan = plan_of(
         _of_one_side(calls),

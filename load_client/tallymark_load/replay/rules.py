@@ -48,10 +48,14 @@ class ValueRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tolerance:
-    """Fields or outcomes that may differ, and why; `when_faster` only if time passes faster."""
+    """Fields or outcomes that may differ, and why; `when_faster` only if time passes faster.
+
+    With `values`, a field may only be one of them in place of another of them.
+    """
 
     why: str
     fields: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
     outcomes: tuple[str, ...] = ()
     when_faster: bool = False
 
@@ -73,6 +77,14 @@ class StreamRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListRule:
+    """A repeated field whose elements come in any order, told apart by a field of theirs."""
+
+    field: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PollRule:
     """A reading call that is repeated until the field says what it said, as its callers do."""
 
@@ -88,6 +100,7 @@ class ReplayRules:
     ignore: tuple[str, ...] = ()
     ignore_types: tuple[str, ...] = ()
     tolerate: tuple[Tolerance, ...] = ()
+    lists: tuple[ListRule, ...] = ()
     streams: tuple[StreamRule, ...] = ()
     polls: tuple[PollRule, ...] = ()
     ports: Mapping[str, str] = field(default_factory=dict)
@@ -150,6 +163,7 @@ def _rules(read: dict[str, Any]) -> ReplayRules:
     rules = ReplayRules(
         values=_tables(ValueRule, read.pop("value", [])),
         tolerate=_tables(Tolerance, compare.pop("tolerate", [])),
+        lists=_tables(ListRule, compare.pop("list", [])),
         ignore=tuple(compare.pop("ignore", [])),
         ignore_types=tuple(compare.pop("ignore_types", [])),
         streams=_tables(StreamRule, read.pop("stream", [])),
