@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple, Self
 
 import grpc
 
-from tallymark_protocol.errors import NotDone, from_call
+from tallymark_protocol.errors import NotDone, Refused, from_call
 from tests.crash.found import Found, examine, scratch
 from tests.crash.servers import Server, Site, institution, started
 from tests.crash.strace import SYNC, WRITE, attached, database_files
@@ -181,6 +181,7 @@ class _End(Enum):
     NOTHING = "the fault happened, and nothing is there"
     WHOLE = "the fault happened, and the request is there"
     ANSWERED = "no fault happened: the boundary is beyond the last one"
+    TOO_LATE = "no fault happened: the request was refused, because its time was over"
 
 
 async def walk(
@@ -202,11 +203,15 @@ async def walk(
         while number is not None:
             with ground.copied() as folder:
                 request = await _Request.prepared(ground, rpc, folder, walked, bug)
-                end = _End.NOTHING
+                end, strikes = _End.NOTHING, 0
                 while number is not None and end is _End.NOTHING:
                     end = await request.strike(fault, system_call, number)
-                    number = None if end is _End.ANSWERED else next(left, None)
-                await request.repeat()
+                    strikes += 1
+                    if end is not _End.TOO_LATE:
+                        number = None if end is _End.ANSWERED else next(left, None)
+                if end is not _End.TOO_LATE:
+                    await request.repeat()
+                assert strikes > 1 or end is not _End.TOO_LATE, f"{rpc.path} is refused at once"
     return walked
 
 
@@ -238,6 +243,12 @@ class _Request:
 
     async def strike(self, fault: Fault, system_call: str, number: int) -> _End:
         """Send the request to a server that the fault meets at this boundary."""
+        try:
+            return await self._struck(fault, system_call, number)
+        except Refused:
+            return _End.TOO_LATE
+
+    async def _struck(self, fault: Fault, system_call: str, number: int) -> _End:
         at = f"{number}+" if fault.lasts else str(number)
         async with self._next_server(self._bug) as site:
             call = await self._call(site)
@@ -334,12 +345,20 @@ class _Request:
 
 
 async def _answer_of(call: Call, server: Server) -> Any:
-    """Send a request, again when the machine was too busy; return None if there is no answer."""
+    """Send a request, again when the machine was too busy; return None if there is no answer.
+
+    Raises:
+        Refused: codes and signatures have their time, and many crashes take longer.
+
+    """
     while server.is_running:
         try:
             return await send(call)
         except grpc.aio.AioRpcError as error:
-            too_busy = isinstance(from_call(error), NotDone)
+            why = from_call(error)
+            if isinstance(why, Refused):
+                raise why from None
+            too_busy = isinstance(why, NotDone)
             if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED and not too_busy:
                 return None
     return None
