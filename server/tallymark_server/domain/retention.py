@@ -79,7 +79,7 @@ def _purge_processes(draft: Draft, command: PurgeRows, policy: Policy, now: int)
     old = [one for key in keys if (one := draft.get(key)) and is_old_process(one, policy, now)]
     draft.fetch(*(Process.key_of(process.reverses) for process in old if process.reverses))
     removed = 0
-    for process in old:
+    for process in sorted(old, key=lambda one: bool(one.reverses)):
         if process.reverses and draft.get(Process.key_of(process.reverses)) is not None:
             continue  # the one that it took back tells of it
         for key in _keys_with(process):
