@@ -150,6 +150,12 @@ class _Collector(Collector):
     def _due_work(self) -> Iterator[Metric]:
         completer = self._watched.completer
         yield _gauge(
+            "due_work",
+            "Timers and errands at the institution that are written down",
+            ("kind",),
+            [((kind,), count) for kind, count in self._watched.processes.due.items()],
+        )
+        yield _gauge(
             "due_work_late_seconds",
             "How long the oldest work that is due waits for its end",
             ("kind",),

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Final, TypeVar
 
 from tallymark_server.domain.model.processes import (
+    CALL,
+    TIMER,
     Code,
     CodeState,
     CustomerProcess,
@@ -35,6 +37,7 @@ class ProcessWatch:
         """Know of nothing yet."""
         self._open: dict[str, ProcessState] = {}
         self._unresolved: set[str] = set()
+        self._due: dict[str, set[str]] = {TIMER: set(), CALL: set()}
         self.open = dict.fromkeys(ProcessState, 0)
         """Processes that have not ended, by state."""
 
@@ -49,6 +52,11 @@ class ProcessWatch:
         """How many processes wait for a person."""
         return len(self._unresolved)
 
+    @property
+    def due(self) -> dict[str, int]:
+        """How much work of each kind is written down, whether its time has come or not."""
+        return {kind: len(keys) for kind, keys in self._due.items()}
+
     async def start(self, store: Store, partitions: Sequence[int]) -> None:
         """Read what a server before has left open. Nothing may be decided meanwhile.
 
@@ -58,6 +66,8 @@ class ProcessWatch:
         """
         for partition in partitions:
             async for due in _rows(store, Due, partition):
+                for row in due:
+                    self._due[row.kind].add(row.text)
                 await self._take_in(store, {row.process_id for row in due})
             async for waiting in _rows(store, Unresolved, partition):
                 self._unresolved.update(row.process_id for row in waiting)
@@ -69,14 +79,15 @@ class ProcessWatch:
         processes: list[Process] = []
         for key, row in changes.items():
             table = key.table
-            if table is Process and row is not None:
-                processes.append(row)  # type: ignore[arg-type]  # its table says so
-            elif table is CustomerProcess and row is not None:
-                born.add(row.process_id)  # type: ignore[attr-defined]  # its table says so
-            elif table is Code and row is not None:
-                self.codes[row.state] += 1  # type: ignore[attr-defined]  # its table says so
-            elif table is Unresolved:
-                (self._unresolved.add if row else self._unresolved.discard)(key.text)
+            if table is Due or table is Unresolved:
+                keys = self._due[_kind(key.text)] if table is Due else self._unresolved
+                (keys.discard if row is None else keys.add)(key.text)
+            elif isinstance(row, Process):
+                processes.append(row)
+            elif isinstance(row, CustomerProcess):
+                born.add(row.process_id)
+            elif isinstance(row, Code):
+                self.codes[row.state] += 1
         for process in processes:
             self._notice(process, is_born=process.process_id in born)
 
@@ -96,6 +107,11 @@ class ProcessWatch:
         for row in (await store.load(keys)).values():
             if isinstance(row, Process):
                 self._notice(row, is_born=False)
+
+
+def _kind(due_text: str) -> str:
+    """Return the kind in the key of due work, where it stands first."""
+    return due_text.partition("/")[0]
 
 
 async def _rows(store: Store, table: type[R], partition: int) -> AsyncIterator[list[R]]:
