@@ -6,10 +6,8 @@ as the server can be: it is compared with one fsync, which no durable answer can
 """
 
 import asyncio
-import os
 import statistics
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AsyncExitStack
@@ -20,21 +18,18 @@ import uvloop
 
 from bench.contestants import Admissions, Caller, issue
 from bench.crowd import Crowd, crowd
+from bench.fsyncs import sync_pages
 from bench.lines import Line, Target, at_most
 from bench.load import Script
 from bench.processes import LOAD_CORE, SERVER_CORE, hands
 from bench.rounds import Contestant, Rounds, Taken, play_rounds
-from tallymark_server.storage.sqlite_database import PAGE_BYTES
 
-__all__ = ["Scale", "measure"]
+__all__ = ["Fsyncs", "Scale", "measure", "time_scans"]
 
 HALF: Final = 0.5
 
 PERCENTILES: Final = {50.0: None, 99.0: at_most(25), 99.9: None}
 ALONE: Final = at_most(3.0)
-
-FSYNCS: Final = 100
-FSYNC_FILE_PAGES: Final = 64
 
 
 class Scale(NamedTuple):
@@ -60,12 +55,17 @@ async def _measure(scale: Scale) -> list[Line]:
         caller = Caller(stack.enter_context(hands(LOAD_CORE)))
         beside = stack.enter_context(hands(SERVER_CORE))
         served = await stack.enter_async_context(crowd(folder / "server", scale.customers))
-        contestants: list[Contestant] = [
-            Steady(served, caller),
-            Alone(served, caller, scale.alone),
-            Fsyncs(folder, beside),
-        ]
-        rounds = await play_rounds(contestants, scale.rounds)
+        return await time_scans(served, caller, Fsyncs(folder, beside), scale)
+
+
+async def time_scans(served: Crowd, caller: Caller, fsyncs: "Fsyncs", scale: Scale) -> list[Line]:
+    """Measure both at a server."""
+    contestants: list[Contestant] = [
+        Steady(served, caller),
+        Alone(served, caller, scale.alone),
+        fsyncs,
+    ]
+    rounds = await play_rounds(contestants, scale.rounds)
     return [*_steady_lines(rounds), *_alone_lines(rounds)]
 
 
@@ -125,21 +125,6 @@ class Fsyncs:
             self._process, sync_pages, self._folder
         )
         return {"fsync": Taken(1000 * len(milliseconds) / sum(milliseconds), 0, 0, milliseconds)}
-
-
-def sync_pages(folder: Path) -> list[float]:
-    """Return how many milliseconds it took to write and sync a page, each time."""
-    milliseconds = []
-    with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
-        file.write(bytes(FSYNC_FILE_PAGES * PAGE_BYTES))
-        os.fsync(file.fileno())
-        for number in range(FSYNCS):
-            began = time.perf_counter()
-            page = os.urandom(PAGE_BYTES)
-            os.pwrite(file.fileno(), page, number % FSYNC_FILE_PAGES * PAGE_BYTES)
-            os.fsync(file.fileno())
-            milliseconds.append(1000 * (time.perf_counter() - began))
-    return milliseconds
 
 
 def percentile(milliseconds: Sequence[float], percent: float) -> float:

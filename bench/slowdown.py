@@ -24,7 +24,7 @@ from bench.processes import LOAD_CORE, hands
 from bench.rounds import Rounds, Taken, play_rounds
 from tests.e2e.served import SERVER
 
-__all__ = ["Scale", "measure"]
+__all__ = ["BURNING_SERVER", "Scale", "compare", "measure"]
 
 BURNING_SERVER: Final = f"from bench.burn import burn_when_told; burn_when_told(); {SERVER}"
 
@@ -62,10 +62,15 @@ async def _measure(scale: Scale) -> list[Line]:
         served = await stack.enter_async_context(
             crowd(folder / "server", scale.customers, code=BURNING_SERVER)
         )
-        as_it_is = await play_rounds([Thirds(served, caller, {AS_IT_IS: 0.0})], CALIBRATIONS)
-        microseconds = PLANTED * as_it_is.median(AS_IT_IS, "processor_microseconds")
-        burnt = {AS_IT_IS: 0.0, ONCE_MORE: 0.0, SLOWED_DOWN: microseconds}
-        rounds = await play_rounds([Thirds(served, caller, burnt)], scale.rounds)
+        return await compare(served, caller, scale)
+
+
+async def compare(served: Crowd, caller: Caller, scale: Scale) -> list[Line]:
+    """Compare a BURNING_SERVER with itself."""
+    as_it_is = await play_rounds([Thirds(served, caller, {AS_IT_IS: 0.0})], CALIBRATIONS)
+    microseconds = PLANTED * as_it_is.median(AS_IT_IS, "processor_microseconds")
+    burnt = {AS_IT_IS: 0.0, ONCE_MORE: 0.0, SLOWED_DOWN: microseconds}
+    rounds = await play_rounds([Thirds(served, caller, burnt)], scale.rounds)
     return _lines(rounds, microseconds)
 
 

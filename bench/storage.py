@@ -8,25 +8,21 @@ some 30 % less than the server's own statements, which take all rows of a table 
 """
 
 import asyncio
-import logging
-import shutil
 import sqlite3
-import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from bench.contestants import Caller, issue
 from bench.crowd import crowd
 from bench.load import Script
+from bench.raw_sqlite import Statement, write_all
 from bench.rounds import Taken
 from bench.writes import Batch, batches_of, recording_server
-from tallymark_server.storage.sqlite_database import ExclusiveConnection, connect
 
 __all__ = ["RawWrites", "Recording", "record"]
 
@@ -36,9 +32,6 @@ _PUT: Final = (
 )
 _REMOVE: Final = "DELETE FROM {} WHERE partition = ? AND key = ?"
 _APPEND: Final = "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-
-Statement = tuple[str, list[tuple[Any, ...]]]
-"""SQL, and the rows that it is executed for."""
 
 
 class Recording(NamedTuple):
@@ -84,26 +77,6 @@ class RawWrites:
             processor_microseconds=1e6 * processor / self._scans,
         )
         return {self._name: taken}
-
-
-def write_all(database: Path, transactions: Sequence[Sequence[Statement]]) -> tuple[float, float]:
-    """Write to a copy of the database; return seconds, and seconds of processor time."""
-    logging.getLogger("tallymark_server").setLevel(logging.ERROR)  # its warnings are no news here
-    with tempfile.TemporaryDirectory(dir=database.parent) as folder:
-        copy = shutil.copy(database, Path(folder) / "copy.sqlite3")
-        with closing(connect(Path(copy))) as connection:
-            processor, began = time.process_time(), time.perf_counter()
-            for statements in transactions:
-                _write(connection, statements)
-            return time.perf_counter() - began, time.process_time() - processor
-
-
-def _write(connection: ExclusiveConnection, statements: Sequence[Statement]) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    for sql, rows in statements:
-        connection.executemany(sql, rows)
-    connection.execute("COMMIT")
-    connection.checkpoints.after_commit(connection)
 
 
 def _statements(batch: Batch) -> Iterator[Statement]:

@@ -6,17 +6,13 @@ of each row only what is last, and one statement for each table.
 """
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
-import msgspec
-
-from tallymark_server.storage.sqlite_database import ExclusiveConnection
 from tests.e2e.served import SERVER
 
-__all__ = ["Batch", "batches_of", "note_transactions", "recording_server"]
+__all__ = ["Batch", "batches_of", "recording_server"]
 
 
 class Batch(NamedTuple):
@@ -29,34 +25,10 @@ class Batch(NamedTuple):
     """Keys of rows removed, or lines of the journal."""
 
 
-_CHANGES: Final = ("INSERT", "DELETE")
-
-
 def recording_server(notes: Path) -> str:
     """Return the code of a server that notes what it writes in a file."""
     path = str(notes)
-    return f"from bench.writes import note_transactions; note_transactions({path!r}); {SERVER}"
-
-
-def note_transactions(path: str) -> None:
-    """Let this process note its transactions, a line of JSON for each."""
-    notes = Path(path).open("wb")  # noqa: SIM115 -- open as long as the process
-    execute = sqlite3.Connection.execute
-    noted: list[tuple[str, str]] = []
-
-    def execute_and_note(
-        connection: ExclusiveConnection, sql: str, parameters: Sequence[Any] = ()
-    ) -> sqlite3.Cursor:
-        verb = sql.split(None, 1)[0]
-        if verb in _CHANGES:
-            noted.append((sql, *parameters))
-        elif verb == "COMMIT":
-            notes.write(msgspec.json.encode(noted) + b"\n")
-            notes.flush()
-            noted.clear()
-        return execute(connection, sql, parameters)
-
-    ExclusiveConnection.execute = execute_and_note  # type: ignore[assignment]  # only in this process
+    return f"from bench.noting import note_transactions; note_transactions({path!r}); {SERVER}"
 
 
 def batches_of(lines: Sequence[bytes], scans: int, size: int) -> list[Batch]:
