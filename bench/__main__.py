@@ -14,7 +14,7 @@ from typing import Final
 from bench import calls
 from bench.lines import Line, end, row, write
 
-MODULES: Final = ("latency", "slowdown", "ghz")
+MODULES: Final = ("latency", "slowdown", "growth", "scanning", "ghz")
 """Parts that are modules of this package, each with its `measure`."""
 
 PARTS: Final = (*calls.KINDS, *MODULES)

@@ -20,6 +20,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from bench.processes import processor_seconds
 from tallymark.v1.identification_pb2 import CODE_PURPOSE_POINTS
 from tests.e2e.served import SERVER, Town, town
 from tests.e2e.volley import Volley, fire, shooters
@@ -124,9 +125,9 @@ async def play(side: Side, processes: ProcessPoolExecutor) -> Round:
         requests=[request.SerializeToString() for request in requests],
         per_second=SCANS_PER_SECOND,
     )
-    before = _processor_seconds(side.town.program.process.pid)
+    before = processor_seconds(side.town.program.process.pid)
     fired = await asyncio.get_running_loop().run_in_executor(processes, fire, volley)
-    seconds = _processor_seconds(side.town.program.process.pid) - before
+    seconds = processor_seconds(side.town.program.process.pid) - before
     assert fired.reasons == {"OK": len(codes)}, fired.reasons
     return Round(1e6 * seconds / len(codes), statistics.median(fired.milliseconds))
 
@@ -162,12 +163,6 @@ async def _open(stack: AsyncExitStack, folder: Path, source: Path) -> Side:
     made = await stack.enter_async_context(town(folder, code=code, options=WIDE))
     phones = [await made.add_phone(f"guest-{number}") for number in range(SCANS)]
     return Side(made, phones, await made.add_terminal("gate-1"))
-
-
-def _processor_seconds(pid: int) -> float:
-    """Return the processor time of a process so far: utime and stime of proc(5), in 10 ms."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100
 
 
 def _git(*arguments: str) -> None:
