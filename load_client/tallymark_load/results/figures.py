@@ -8,7 +8,10 @@ from typing import Final
 from tallymark_load.columns import table_of
 from tallymark_load.results.measurements import NANOSECONDS, OK, Measurements, Second
 
-__all__ = ["percentile", "summary", "table"]
+__all__ = ["PLOT_SUFFIXES", "percentile", "summary", "table"]
+
+PLOT_SUFFIXES: Final = (".png", ".svg")
+"""What a plot can be written as."""
 
 PERCENTILES: Final = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99_9": 99.9, "max": 100.0}
 

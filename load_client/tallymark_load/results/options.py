@@ -8,10 +8,9 @@ from typing import Final, ParamSpec, TypeVar
 
 import click
 
-from tallymark_load.results.figures import summary, table
+from tallymark_load.results.figures import PLOT_SUFFIXES, summary, table
 from tallymark_load.results.hdr_files import HDR_SUFFIXES, write_hdr
 from tallymark_load.results.measurements import Measurements
-from tallymark_load.results.plot import PLOT_SUFFIXES, write_plot
 from tallymark_load.results.stop_when import EXAMPLES, InvalidCondition, StopWhen
 
 __all__ = ["ResultFiles", "result_options", "stop_when_option"]
@@ -38,6 +37,9 @@ class ResultFiles:
         if self.hdr_file is not None:
             write_hdr(measurements, self.hdr_file)
         if self.plot_file is not None:
+            # Loaded when it is wanted: it takes longer than most commands.
+            from tallymark_load.results.plot import write_plot  # noqa: PLC0415 -- the same
+
             write_plot(measurements, self.plot_file, title=title)
 
 

@@ -8,12 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from tallymark_load.results.figures import percentile
+from tallymark_load.results.figures import PLOT_SUFFIXES, percentile
 from tallymark_load.results.measurements import Measurements, Second
 
-__all__ = ["PLOT_SUFFIXES", "write_plot"]
-
-PLOT_SUFFIXES: Final = (".png", ".svg")
+__all__ = ["write_plot"]
 
 LINES: Final = (
     ("p50", 50.0, "#1b7837"),
