@@ -20,11 +20,13 @@ _GIVEN_UP = "the caller gave the stream up, which races with its answers"
 class Judge:
     """Compares what came of each call with the recording."""
 
-    def __init__(self, rules: ReplayRules, correlation: Correlation, *, is_faster: bool) -> None:
+    def __init__(
+        self, rules: ReplayRules, correlation: Correlation, comparison: Comparison
+    ) -> None:
         """Take the rules, and what the recorded values were in the replay."""
         self._rules = rules
         self._correlation = correlation
-        self._comparison = Comparison(rules, correlation, is_faster=is_faster)
+        self._comparison = comparison
 
     def differences(self, played: Played) -> Iterator[Difference]:
         """Yield what is not as it was recorded."""
@@ -76,7 +78,9 @@ class Judge:
         planned = played.planned
         assert planned.rule is not None
         values = self._rules.value_selection()
-        answers = StreamAnswers(planned.rule, planned.received, self._correlation, values)
+        answers = StreamAnswers(
+            planned.rule, planned.received, self._correlation, values, self._comparison.unlikeness
+        )
         kind = planned.method.response
         came = [one for body in played.bodies if (one := parsed(kind, body)) is not None]
         for before, after in answers.pairs(came):

@@ -346,5 +346,7 @@ class _Turns:
         latest = max((one.at_ns for one in before), default=0)
         waited_for = [one for one in before if one.until_ns > latest or one.at_ns == latest]
         self._last = [one for one in self._last if one not in before or one in waited_for]
-        self._last.append(step)
+        # Nothing comes of giving up that another call could need.
+        if step is not step.call.ending:
+            self._last.append(step)
         return waited_for

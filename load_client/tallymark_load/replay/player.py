@@ -9,6 +9,7 @@ from typing import Final
 from tallymark_load.connections import Connections
 from tallymark_load.replay.callers import Callers
 from tallymark_load.replay.calling import Calling
+from tallymark_load.replay.comparison import Comparison
 from tallymark_load.replay.correlation import Correlation
 from tallymark_load.replay.outcomes import OK
 from tallymark_load.replay.pace import Pace
@@ -40,12 +41,19 @@ class Player:
         correlation: Correlation,
         signing: Signing,
         timing: Timing,
+        comparison: Comparison,
         connections: Connections,
     ) -> None:
         """Play nothing yet."""
         self.played = {call: Played(call) for call in plan.calls}
         pairing = {
-            call: StreamAnswers(call.rule, call.received, correlation, rules.value_selection())
+            call: StreamAnswers(
+                call.rule,
+                call.received,
+                correlation,
+                rules.value_selection(),
+                comparison.unlikeness,
+            )
             for call in plan.calls
             if call.rule is not None
         }
@@ -143,7 +151,7 @@ class Player:
     def _note(self, step: Step) -> None:
         step.replayed_at_ns = time.monotonic_ns()
         due = self._pace.due_ns(step.at_ns)
-        if due is not None:
+        if due is not None and step.message is not None:
             late = step.replayed_at_ns - self._started_ns - due
             self._timing.note(late, has_waited=step in self._waiting.waited)
 

@@ -10,7 +10,7 @@ from tallymark_load.cast import Cast
 from tallymark_load.connections import Connections, Route
 from tallymark_load.recorded import Logger, RecordedCall
 from tallymark_load.replay.callers import Callers
-from tallymark_load.replay.comparison import Differences
+from tallymark_load.replay.comparison import Comparison, Differences
 from tallymark_load.replay.contracts import Contracts
 from tallymark_load.replay.correlation import Correlation
 from tallymark_load.replay.judging import Judge
@@ -109,6 +109,7 @@ async def replay(  # noqa: PLR0913 -- what a replay is made of
         message = f"nobody said where these call: {names}; give --to or --cast"
         raise NobodyToPlay(message)
     timing = Timing()
+    comparison = Comparison(rules, correlation, is_faster=pace.is_faster)
     player = Player(
         plan,
         rules=rules,
@@ -117,6 +118,7 @@ async def replay(  # noqa: PLR0913 -- what a replay is made of
         correlation=correlation,
         signing=signing,
         timing=timing,
+        comparison=comparison,
         connections=connections,
     )
     await connections.open(
@@ -144,7 +146,7 @@ async def replay(  # noqa: PLR0913 -- what a replay is made of
         polls=sum(one.polls for one in player.played.values()),
         unknown_values=Counter(key.kind for one in player.played.values() for key in one.unknown),
     )
-    judge = Judge(rules, correlation, is_faster=pace.is_faster)
+    judge = Judge(rules, correlation, comparison)
     for played in player.played.values():
         if stop is None or played.outcome:
             replayed.differences.add(judge.differences(played))

@@ -27,6 +27,9 @@ _SECOND: Final = 1_000_000_000
 _POLLED_NS: Final = 2_000_000
 """How long before a shot the engine stops sleeping; timers of libuv count whole milliseconds."""
 
+_LOOK_SECONDS: Final = 0.2
+_PATIENCE_AFTER_STOP_SECONDS: Final = 1.0
+
 _AT_ONCE: Final = 8
 """Shots that may leave before answers are read again."""
 
@@ -70,8 +73,8 @@ async def fire(
 ) -> Stop | None:
     """Fire the shots in their order; return when all have ended, with what stopped them early.
 
-    The start is that of the measurements, and their clock time.monotonic_ns. After a stop, and
-    after the last shot, what is under way has `patience_seconds` to end, then it is cancelled.
+    The start is that of the measurements, and their clock time.monotonic_ns. When after the last
+    shot nothing ended for `patience_seconds`, what is under way is cancelled; after a stop, soon.
     """
     engine = _Engine(connections, measurements, stop_when or StopWhen())
     with _garbage_left_for_later():
@@ -111,12 +114,16 @@ class _Engine:
 
     async def end(self, patience_seconds: float) -> None:
         """Let calls end, then cancel them; raise what went wrong in one that is no call's error."""
-        deadline = time.monotonic_ns() + int(patience_seconds * _SECOND)
-        while self._tasks and not self._failed and time.monotonic_ns() < deadline:
+        patience = patience_seconds
+        while self._tasks and not self._failed and patience > 0:
             self._look(time.monotonic_ns())
+            under_way = len(self._tasks)
+            await asyncio.wait(self._tasks, timeout=_LOOK_SECONDS)
             if self.stop:
-                deadline = min(deadline, time.monotonic_ns() + _SECOND)
-            await asyncio.wait(self._tasks, timeout=0.2, return_when=asyncio.ALL_COMPLETED)
+                patience = min(patience, _PATIENCE_AFTER_STOP_SECONDS)
+            elif len(self._tasks) < under_way:
+                patience = patience_seconds
+            patience -= _LOOK_SECONDS
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

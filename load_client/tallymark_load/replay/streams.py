@@ -1,7 +1,7 @@
 """Which answer on a replayed stream belongs to which recorded one."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -46,8 +46,10 @@ class StreamAnswers:
         recorded: Iterable[Message | None],
         correlation: Correlation,
         values: Selection[ValueRule],
+        unlikeness: Callable[[Message, Message], int],
     ) -> None:
-        """Take the recorded messages."""
+        """Take the recorded messages, and how many differences there are between two."""
+        self._unlikeness = unlikeness
         self._rule = rule
         self._correlation = correlation
         self._values = values
@@ -57,7 +59,7 @@ class StreamAnswers:
     def pair(self, replayed: Message) -> Iterator[tuple[Message, Message]]:
         """Yield the recorded and the replayed answers of one message that has come.
 
-        A process that is not known yet is the first of the recording that is not known either.
+        What is not known yet is what it is most like of the recording that is not known either.
         """
         for item in self._items([replayed]):
             match = self._match(item)
@@ -123,11 +125,13 @@ class StreamAnswers:
         for one in self._unpaired:
             if self._now(one) == key:
                 return one
-        for one in self._unpaired:
-            now = self._now(one) or ()
-            if None in now and all(a in (None, b) for a, b in zip(now, key or (), strict=True)):
-                return one
-        return None
+        unknown = [one for one in self._unpaired if self._may_be(one, key or ())]
+        return min(unknown, key=lambda one: self._unlikeness(one, item), default=None)
+
+    def _may_be(self, recorded: Message, key: Values) -> bool:
+        """Say whether a recorded answer, as far as its key is known, can have this one."""
+        now = self._now(recorded) or ()
+        return None in now and all(a in (None, b) for a, b in zip(now, key, strict=True))
 
     def _now(self, item: Message, paths: Iterable[str] = ()) -> Values | None:
         """Return a recorded key in the values of this replay; None where one is not known."""
