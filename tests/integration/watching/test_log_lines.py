@@ -11,37 +11,19 @@ import pytest
 from tallymark_server.watching.logs import (
     LINES_AT_ONCE,
     SECONDS_EACH,
-    CallFields,
     Flood,
-    formatter,
 )
+from tests.integration.watching.written_lines import Lines, written
 from tests.world.actions import burn
 from tests.world.shop import Shop
 from tests.world.world import new_id
 
 
-class Lines(logging.Handler):
-    """Keeps the lines as they would be written."""
-
-    def __init__(self, log_format: str) -> None:
-        super().__init__()
-        self.setFormatter(formatter(log_format))
-        self.addFilter(CallFields())
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(self.format(record))
-
-
 @pytest.fixture(params=["text", "json"])
 def lines(request: pytest.FixtureRequest) -> Iterator[Lines]:
     """Keep what the server writes in each format."""
-    handler, server = Lines(request.param), logging.getLogger("tallymark_server")
-    server.addHandler(handler)
-    server.setLevel(logging.DEBUG)
-    yield handler
-    server.setLevel(logging.NOTSET)
-    server.removeHandler(handler)
+    with written(request.param) as kept:
+        yield kept
 
 
 @pytest.mark.parametrize("lines", ["json"], indirect=True)
