@@ -9,12 +9,13 @@ from tallymark_load import exit_codes
 from tallymark_load.cast import UnusableCast
 from tallymark_load.cast.furnishing import CannotFurnish
 from tallymark_load.cast.operator_home import NoOperator
+from tallymark_load.ghz.exported import CannotExport
 from tallymark_load.scenarios.scenario import InvalidScenario
 from tallymark_protocol.errors import TallymarkError, UnknownOutcome
 
 __all__ = ["main"]
 
-_COMMANDS: Final = ("prepare", "run", "record", "replay", "show")
+_COMMANDS: Final = ("prepare", "run", "record", "replay", "show", "export-ghz")
 """Modules of tallymark_load.commands, each with a command of its name, "_" for "-"."""
 
 
@@ -46,7 +47,7 @@ class _Program(click.Group):
             ctx.exit(exit_codes.FAILED)
         except BrokenPipeError:
             raise  # click ends quietly when the reader of a pipe is gone
-        except (UnusableCast, NoOperator, InvalidScenario, OSError) as error:
+        except (UnusableCast, NoOperator, InvalidScenario, CannotExport, OSError) as error:
             _say(str(error))
             ctx.exit(exit_codes.USAGE)
         except KeyboardInterrupt:

@@ -76,6 +76,13 @@ class Furnisher:
         await patiently(self._stub.SetPolicy, operator_service_pb2.SetPolicyRequest(policy=wide))
         return True
 
+    async def set_code_life(self, seconds: int) -> None:
+        """Set how long codes of every purpose live."""
+        request = operator_service_pb2.GetPolicyRequest()
+        policy = (await patiently(self._stub.GetPolicy, request)).policy
+        policy.code_life_seconds = policy.points_code_life_seconds = seconds
+        await patiently(self._stub.SetPolicy, operator_service_pb2.SetPolicyRequest(policy=policy))
+
     async def add_programme(self) -> None:
         """Create the points programme of the cast: one point is one cent."""
         programme = registration_pb2.PointsProgramme(

@@ -39,6 +39,9 @@ class Kind:
     admissions: int = 0
     """Entries of a ticket that it uses."""
 
+    scans: bool = True
+    """Whether a terminal scans a code in it."""
+
     @property
     def sentence(self) -> str:
         """What happens, for people."""
@@ -90,8 +93,10 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         ),
         "collect": Kind(play=points_visits.collect, options={"points": _FEW}),
         "recount": Kind(play=points_visits.recount, options={"points": _FEW, "updates": (10, 30)}),
-        "look-around": Kind(play=other_visits.look_around, expected=other_visits.DONE),
-        "open-till": Kind(play=other_visits.open_till, expected=other_visits.DONE),
-        "ask-for-nothing": Kind(play=other_visits.ask_for_nothing, expected=other_visits.DONE),
+        "look-around": Kind(play=other_visits.look_around, expected=other_visits.DONE, scans=False),
+        "open-till": Kind(play=other_visits.open_till, expected=other_visits.DONE, scans=False),
+        "ask-for-nothing": Kind(
+            play=other_visits.ask_for_nothing, expected=other_visits.DONE, scans=False
+        ),
     }
 )

@@ -28,7 +28,9 @@ class Stage:
     Phones share the connections of their route, as behind a proxy; a terminal has one of its own.
     """
 
-    def __init__(self, cast: Cast, connections: Connections) -> None:
+    def __init__(
+        self, cast: Cast, connections: Connections, terminal_type: type[Terminal] = Terminal
+    ) -> None:
         """Take who plays, and the connections; nothing is opened yet."""
         assert cast.operator is not None, "a prepared cast has an operator"
         server = cast.server
@@ -46,7 +48,7 @@ class Stage:
         self._terminals: dict[str, list[Terminal]] = {name: [] for name in cast.merchants}
         for member in cast.terminals.values():
             stub = TerminalServiceStub(channel(server.terminals, member.identity, 0))
-            terminal = Terminal(stub, member, cast.merchants[member.merchant])
+            terminal = terminal_type(stub, member, cast.merchants[member.merchant])
             self._terminals[member.merchant].append(terminal)
         stub_of_operator = OperatorServiceStub(channel(server.operators, cast.operator.identity, 0))
         self.operator = Operator(stub_of_operator)
@@ -67,6 +69,19 @@ class Stage:
     def phones(self) -> Iterator[Phone]:
         """Every customer's phone."""
         return iter(self._phones)
+
+    def phones_of(self, merchant: str) -> list[Phone]:
+        """Return the phones of a merchant's customers."""
+        return [phone for phone in self._phones if phone.customer.merchant == merchant]
+
+    def phone(self, name: str) -> Phone | None:
+        """Return the phone of a member, if there is one of the name."""
+        return next((one for one in self._phones if one.customer.name == name), None)
+
+    def terminal(self, name: str) -> Terminal | None:
+        """Return a terminal, if there is one of the name."""
+        every = (one for terminals in self._terminals.values() for one in terminals)
+        return next((one for one in every if one.member.name == name), None)
 
     def begin(self, order: random.Random) -> None:
         """Let customers come in an order of their own, over and over."""
