@@ -48,17 +48,16 @@ class LiveView:
         self._now_ns = now_ns
         # Its own thread would take the interpreter away from the calls at any moment.
         self._live = Live(console=self._console, auto_refresh=False, redirect_stdout=False)
-        self._group = asyncio.TaskGroup()
         self._showing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         """Start to show."""
-        await self._group.__aenter__()
         if self._console.is_terminal:
             self._live.start()
             # What drawing loads is loaded now, before the first call is due.
             self._live.update(self.panel(), refresh=True)
-        self._showing = self._group.create_task(self._show())
+        # In a group of tasks, an error of the run would come out wrapped.
+        self._showing = asyncio.get_running_loop().create_task(self._show())
         return self
 
     async def __aexit__(
@@ -68,12 +67,12 @@ class LiveView:
         trace: TracebackType | None,
     ) -> None:
         """Stop to show, and leave the terminal as it was."""
-        if self._showing is not None:
-            self._showing.cancel()
-        try:
-            await self._group.__aexit__(kind, error, trace)
-        finally:
-            self._live.stop()
+        assert self._showing is not None
+        self._showing.cancel()
+        await asyncio.wait([self._showing])
+        self._live.stop()
+        if error is None and not self._showing.cancelled():
+            self._showing.result()
 
     async def _show(self) -> None:
         while True:
