@@ -1,6 +1,6 @@
 """One gRPC server on one port, with health and reflection beside its services."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import grpc
@@ -42,7 +42,7 @@ class Listener:
         self._interceptor = interceptor
         self._credentials = credentials
         options = [*_OPTIONS, ("grpc.max_receive_message_length", request_bytes_max)]
-        self.server = grpc.aio.server(interceptors=[interceptor], options=options)
+        self.server = grpc.aio.server(options=options)
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
         self._service_names: list[str] = []
@@ -55,7 +55,7 @@ class Listener:
         add: Callable[[Any, grpc.aio.Server], None],
     ) -> None:
         """Serve all of a service; `add` is what was generated for it."""
-        add(servicer, self.server)
+        add(servicer, _Wrapping(self.server, self._interceptor))  # type: ignore[arg-type]  # what `add` needs of one
         self._service_names.append(service.full_name)
 
     def serve_one(
@@ -71,8 +71,9 @@ class Listener:
             request_deserializer=GetMessageClass(method.input_type).FromString,
             response_serializer=GetMessageClass(method.output_type).SerializeToString,
         )
-        generic = grpc.method_handlers_generic_handler(service.full_name, {rpc: handler})
-        self.server.add_generic_rpc_handlers((generic,))
+        self.server.add_generic_rpc_handlers(
+            (self._interceptor.door(service.full_name, {rpc: handler}),)
+        )
         self._service_names.append(service.full_name)
 
     async def start(self, address: str) -> None:
@@ -96,3 +97,20 @@ class Listener:
         await self._health.enter_graceful_shutdown()
         await self._interceptor.close()
         await self.server.stop(GRACE_SECONDS)
+
+
+class _Wrapping:
+    """Stands in for a server while a service is added, and wraps each of its handlers."""
+
+    def __init__(self, server: grpc.aio.Server, interceptor: Interceptor) -> None:
+        self._server = server
+        self._interceptor = interceptor
+
+    def add_generic_rpc_handlers(self, _: object) -> None:
+        """Leave them out: the same handlers come by their names, too."""
+
+    def add_registered_method_handlers(
+        self, service: str, handlers: Mapping[str, "grpc.RpcMethodHandler[Any, Any]"]
+    ) -> None:
+        door = self._interceptor.door(service, handlers)
+        self._server.add_generic_rpc_handlers((door,))

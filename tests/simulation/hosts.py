@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Never
 import grpc
 from grpc.aio import AbortError
 
+from tallymark_server.services.interceptors import Interceptor
 from tests.simulation.virtual_loop import Life, VirtualLoop
 
 __all__ = ["Answer", "Context", "Handled", "Host", "Trailing"]
@@ -95,7 +96,7 @@ class Host:
         """Calls under way here by the call and its arrival, in their order."""
 
         self._handlers: dict[str, Any] = {}
-        self._interceptor: grpc.aio.ServerInterceptor | None = None
+        self._interceptor: Interceptor | grpc.aio.ServerInterceptor | None = None
         self._interceptors: dict[str, grpc.aio.ServerInterceptor] = {}
         life.at_end.append(self._break_off)
 
@@ -103,7 +104,7 @@ class Host:
         self,
         servicer: object,
         add: Callable[[Any, Any], None],
-        interceptor: grpc.aio.ServerInterceptor,
+        interceptor: Interceptor | grpc.aio.ServerInterceptor,
     ) -> None:
         """Serve a servicer; `add` is what was generated for it."""
         self._interceptor = interceptor
@@ -116,16 +117,22 @@ class Host:
         """Take the handlers of a service."""
         assert self._interceptor is not None, "serve was called"
         for name, handler in handlers.items():
-            self._handlers[f"/{service}/{name}"] = handler
-            self._interceptors[f"/{service}/{name}"] = self._interceptor
+            method = f"/{service}/{name}"
+            if isinstance(self._interceptor, Interceptor):
+                self._handlers[method] = self._interceptor.wrap(handler, method)
+            else:
+                self._handlers[method] = handler
+                self._interceptors[method] = self._interceptor
 
     async def handler(self, method: str, metadata: Trailing) -> Any:
         """Return the handler of a method, with its interceptor around it."""
+        interceptor = self._interceptors.get(method)
+        if interceptor is None:
+            return self._handlers[method]
 
         async def continuation(_: object) -> Any:
-            return self._handlers.get(method)
+            return self._handlers[method]
 
-        interceptor = self._interceptors[method]
         details: Any = _Details(method, metadata)
         return await interceptor.intercept_service(continuation, details)
 

@@ -30,11 +30,17 @@ A = TypeVar("A", bound=Answer)
 R = TypeVar("R", bound=Row)
 
 
-def request_key(keyring: Keyring, rpc: str, request: Message, request_id: str) -> RequestKey:
-    """Return the identity of a request: its id, and a keyed hash of everything else in it."""
+def request_key(
+    keyring: Keyring, rpc: str, request: Message, request_id: str, *, but_for: str = "request_id"
+) -> RequestKey:
+    """Return the identity of a request: its id, and a keyed hash of everything else in it.
+
+    `but_for` names one more field that may differ when the request is repeated.
+    """
     body = type(request)()
     body.CopyFrom(request)
     body.ClearField("request_id")
+    body.ClearField(but_for)
     return RequestKey(
         rpc=rpc,
         request_id=request_id.lower(),

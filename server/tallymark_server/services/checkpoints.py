@@ -6,6 +6,7 @@ from tallymark.v1 import checkpoint_pb2, key_pb2
 from tallymark_protocol.checkpoint import Checkpoint
 from tallymark_server.clock import Clock
 from tallymark_server.domain.identifiers import DIRECTORY
+from tallymark_server.domain.model.journal import JournalHead
 from tallymark_server.keyring import Keyring
 from tallymark_server.lanes.lane import Lane
 from tallymark_server.services.values_out import time_message
@@ -24,6 +25,14 @@ class Checkpoints:
         self._lane = lane
         self._keyring = keyring
         self._clock = clock
+        self._told: tuple[JournalHead | None, str] = None, ""
+
+    async def text(self) -> str:
+        """Return the newest checkpoint in short; all answers of a batch carry the same."""
+        head = await self._lane.journal_head(DIRECTORY)
+        if self._told[0] is not head:
+            self._told = head, str(await self.newest())
+        return self._told[1]
 
     async def newest(self, partition: int = DIRECTORY) -> Checkpoint:
         """Return the journal's end."""

@@ -10,7 +10,7 @@ to answer the others (decision 0021).
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
@@ -27,6 +27,7 @@ __all__ = [
     "BEGINNING_MAX",
     "ENDING_MAX",
     "STRANGERS_MAX",
+    "Door",
     "Entrance",
     "may_stand_aside",
     "places_for",
@@ -104,15 +105,37 @@ class Entrance:
         tenths = round(10 * (self._next_comeback - now))
         return min(100 * max(1, tenths), COMEBACK_MILLISECONDS_MAX)
 
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """Take a place as long as the context lasts."""
+    def enter(self) -> None:
+        """Take a place for the call of this task, until it leaves."""
         self.inside += 1
         _INSIDE.set(self)
-        try:
-            yield
-        finally:
-            self.inside -= 1
+
+    def leave(self) -> None:
+        """Give the place back."""
+        self.inside -= 1
+
+
+class Door(grpc.GenericRpcHandler):  # type: ignore[misc]  # its class is untyped
+    """Finds the handler of each method of a service, or the refusal when no place is left."""
+
+    def __init__(
+        self,
+        entrance: Entrance,
+        entries: Mapping[str, tuple["grpc.RpcMethodHandler[Any, Any]", int]],
+    ) -> None:
+        """Take each method's handler, and how many may be inside when it is called."""
+        self._entrance = entrance
+        self._entries = entries
+
+    def service(
+        self, handler_call_details: grpc.HandlerCallDetails
+    ) -> "grpc.RpcMethodHandler[Any, Any] | None":
+        """Return what grpc asks for at every call."""
+        entry = self._entries.get(handler_call_details.method)
+        if entry is None:
+            return None
+        handler, places = entry
+        return handler if self._entrance.inside < places else self._entrance.refusing
 
 
 _INSIDE: Final[ContextVar[Entrance]] = ContextVar("entrance")

@@ -83,7 +83,7 @@ class Exchange:
         stream = _Stream(caller, self._desk, self._turns, followed, has_news)
         try:
             async for answers in stream.serve(requests):
-                newest = str(await self._checkpoints.newest())
+                newest = await self._checkpoints.text()
                 yield contract.ExchangeResponse(
                     answers=answers, checkpoint=newest, witness=self._witnesses.tell(newest)
                 )

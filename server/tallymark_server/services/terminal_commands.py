@@ -43,7 +43,13 @@ class TerminalCommands:
         return commands.ResolveCode(
             caller=caller,
             partition=partition,
-            request=self._key(RESOLVE_RPC, _without_wait(request), request.request_id),
+            request=request_key(
+                self._keyring,
+                RESOLVE_RPC,
+                request,
+                request.request_id,
+                but_for="wait_milliseconds",
+            ),
             identification=identification,
             asks=tuple(ask_from(action) for action in request.actions),
             sale_total=money_from(request.sale_total) if request.HasField("sale_total") else None,
@@ -91,11 +97,3 @@ class TerminalCommands:
 
     def _key(self, rpc: str, request: Message, request_id: str) -> RequestKey:
         return request_key(self._keyring, rpc, request, request_id)
-
-
-def _without_wait(request: contract.ResolveCodeRequest) -> contract.ResolveCodeRequest:
-    """Return the request without what may differ when it is repeated: how long the caller waits."""
-    copy = contract.ResolveCodeRequest()
-    copy.CopyFrom(request)
-    copy.ClearField("wait_milliseconds")
-    return copy

@@ -16,6 +16,7 @@ from tallymark_server.lanes.feed import Feed
 from tallymark_server.lanes.lane import Lane
 from tallymark_server.services.answering import refusal
 from tallymark_server.services.callers import CALLER
+from tallymark_server.services.entrance import may_stand_aside, standing_aside
 from tallymark_server.services.lookup import Lookup
 from tallymark_server.services.terminal_answers import TerminalAnswers
 from tallymark_server.services.terminal_commands import TerminalCommands
@@ -67,7 +68,7 @@ class TerminalResolving:
         remaining_seconds = context.time_remaining()
         if remaining_seconds is not None:
             wait_seconds = min(wait_seconds, remaining_seconds - MARGIN_SECONDS)
-        if process.state in _UNDECIDED:
+        if process.state in _UNDECIDED and may_stand_aside():
             process = await self._wait_for_decision(process, wait_seconds)
         return self._answers.resolved(process)
 
@@ -85,7 +86,7 @@ class TerminalResolving:
 
     async def _wait_for_decision(self, process: Process, wait_seconds: float) -> Process:
         """Return the process when it is decided, or as it stands when the time is over."""
-        with self._feed.subscribe(process.process_id) as subscription:
+        with self._feed.subscribe(process.process_id) as subscription, standing_aside():
             try:
                 async with asyncio.timeout(wait_seconds):
                     process = await self._lookup.process(process.process_id)
