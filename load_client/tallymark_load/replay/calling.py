@@ -15,7 +15,7 @@ from tallymark_load.replay.plan import PlannedCall, Step
 from tallymark_load.replay.played import Played
 from tallymark_load.replay.rules import ReplayRules
 from tallymark_load.replay.signing import Signing
-from tallymark_load.replay.streams import StreamAnswers, items_of, key_of
+from tallymark_load.replay.streams import StreamAnswers, items_of, key_of, values_at
 
 __all__ = ["Calling"]
 
@@ -208,7 +208,7 @@ class Calling:
         answer = parsed(call.method.response, played.bodies[0])
         if recorded is None or answer is None:
             return False
-        return key_of(recorded, (rule.field,)) != key_of(answer, (rule.field,))
+        return values_at(recorded, rule.field) != values_at(answer, rule.field)
 
     def _channel(self, call: PlannedCall, connections: Connections) -> grpc.aio.Channel:
         route = self._callers.route(call.recorded.method, call.caller)

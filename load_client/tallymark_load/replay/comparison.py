@@ -115,10 +115,6 @@ class Comparison:
             for where, before, after in self._field(named, recorded, replayed, below):
                 yield from self._explained(named, where, before, after)
 
-    def unlikeness(self, recorded: Message, replayed: Message) -> int:
-        """Return how many differences there are, counting values that are not known yet."""
-        return sum(1 for _ in self.messages(recorded, replayed))
-
     def _explained(
         self,
         named: FieldDescriptor,

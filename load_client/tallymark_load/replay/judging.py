@@ -78,9 +78,7 @@ class Judge:
         planned = played.planned
         assert planned.rule is not None
         values = self._rules.value_selection()
-        answers = StreamAnswers(
-            planned.rule, planned.received, self._correlation, values, self._comparison.unlikeness
-        )
+        answers = StreamAnswers(planned.rule, planned.received, self._correlation, values)
         kind = planned.method.response
         came = [one for body in played.bodies if (one := parsed(kind, body)) is not None]
         for before, after in answers.pairs(came):

@@ -9,7 +9,6 @@ from typing import Final
 from tallymark_load.connections import Connections
 from tallymark_load.replay.callers import Callers
 from tallymark_load.replay.calling import Calling
-from tallymark_load.replay.comparison import Comparison
 from tallymark_load.replay.correlation import Correlation
 from tallymark_load.replay.outcomes import OK
 from tallymark_load.replay.pace import Pace
@@ -41,19 +40,12 @@ class Player:
         correlation: Correlation,
         signing: Signing,
         timing: Timing,
-        comparison: Comparison,
         connections: Connections,
     ) -> None:
         """Play nothing yet."""
         self.played = {call: Played(call) for call in plan.calls}
         pairing = {
-            call: StreamAnswers(
-                call.rule,
-                call.received,
-                correlation,
-                rules.value_selection(),
-                comparison.unlikeness,
-            )
+            call: StreamAnswers(call.rule, call.received, correlation, rules.value_selection())
             for call in plan.calls
             if call.rule is not None
         }

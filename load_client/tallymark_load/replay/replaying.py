@@ -109,7 +109,6 @@ async def replay(  # noqa: PLR0913 -- what a replay is made of
         message = f"nobody said where these call: {names}; give --to or --cast"
         raise NobodyToPlay(message)
     timing = Timing()
-    comparison = Comparison(rules, correlation, is_faster=pace.is_faster)
     player = Player(
         plan,
         rules=rules,
@@ -118,7 +117,6 @@ async def replay(  # noqa: PLR0913 -- what a replay is made of
         correlation=correlation,
         signing=signing,
         timing=timing,
-        comparison=comparison,
         connections=connections,
     )
     await connections.open(
@@ -146,6 +144,7 @@ async def replay(  # noqa: PLR0913 -- what a replay is made of
         polls=sum(one.polls for one in player.played.values()),
         unknown_values=Counter(key.kind for one in player.played.values() for key in one.unknown),
     )
+    comparison = Comparison(rules, correlation, is_faster=pace.is_faster)
     judge = Judge(rules, correlation, comparison)
     for played in player.played.values():
         if stop is None or played.outcome:

@@ -66,7 +66,8 @@ class StreamRule:
 
     Without `items` each message is an answer, else each element of that repeated field. Answers are
     matched by the values at `key`. With `joins`, states between may be left out, and what counts
-    is the last of each `joins`. `asked` names the key's field in the items of what is sent.
+    is the last of each `joins`. `asked` names the key's field in the items of what is sent. What an
+    answer is about and nobody told yet is recognised by the values at `recognise`.
     """
 
     method: str
@@ -74,6 +75,7 @@ class StreamRule:
     items: str = ""
     joins: tuple[str, ...] = ()
     asked: str = ""
+    recognise: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Which answer on a replayed stream belongs to which recorded one."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -11,7 +11,7 @@ from tallymark_load.replay.correlation import Correlation, Key
 from tallymark_load.replay.field_paths import Selection
 from tallymark_load.replay.rules import StreamRule, ValueRule
 
-__all__ = ["StreamAnswers", "items_of", "key_of"]
+__all__ = ["StreamAnswers", "items_of", "key_of", "values_at"]
 
 Values = tuple[Any, ...]
 
@@ -37,6 +37,19 @@ def key_of(item: Message, paths: Iterable[str]) -> Values | None:
     return tuple(values)
 
 
+def values_at(item: Message, path: str) -> list[object]:
+    """Return all values at a dotted path, through lists too."""
+    name, _, rest = path.partition(".")
+    value = getattr(item, name)
+    field = item.DESCRIPTOR.fields_by_name[name]
+    held = list(value) if field.is_repeated else [value]
+    if rest:
+        return [found for one in held for found in values_at(one, rest)]
+    if field.message_type is not None:
+        return [one.SerializeToString(deterministic=True) for one in held]
+    return held
+
+
 class StreamAnswers:
     """The answers of one stream: pairs each with a recorded one, as it comes and at the end."""
 
@@ -46,10 +59,8 @@ class StreamAnswers:
         recorded: Iterable[Message | None],
         correlation: Correlation,
         values: Selection[ValueRule],
-        unlikeness: Callable[[Message, Message], int],
     ) -> None:
-        """Take the recorded messages, and how many differences there are between two."""
-        self._unlikeness = unlikeness
+        """Take the recorded messages."""
         self._rule = rule
         self._correlation = correlation
         self._values = values
@@ -59,13 +70,17 @@ class StreamAnswers:
     def pair(self, replayed: Message) -> Iterator[tuple[Message, Message]]:
         """Yield the recorded and the replayed answers of one message that has come.
 
-        What is not known yet is what it is most like of the recording that is not known either.
+        What is not known yet is the first of the recording that is not known either, and that it
+        is recognised as.
         """
         for item in self._items([replayed]):
             match = self._match(item)
-            if match is not None:
+            if match is None:
+                continue
+            yield match, item
+            # Recognised by another state of it, that one may still come.
+            if self._now(match) == key_of(item, self._rule.key):
                 self._unpaired = [one for one in self._unpaired if one is not match]
-                yield match, item
 
     def has_all_last(self) -> bool:
         """Say whether the last recorded answer of everything that is joined has come."""
@@ -125,13 +140,16 @@ class StreamAnswers:
         for one in self._unpaired:
             if self._now(one) == key:
                 return one
-        unknown = [one for one in self._unpaired if self._may_be(one, key or ())]
-        return min(unknown, key=lambda one: self._unlikeness(one, item), default=None)
-
-    def _may_be(self, recorded: Message, key: Values) -> bool:
-        """Say whether a recorded answer, as far as its key is known, can have this one."""
-        now = self._now(recorded) or ()
-        return None in now and all(a in (None, b) for a, b in zip(now, key, strict=True))
+        if not self._rule.recognise:
+            return None
+        marks = _marks(item, self._rule.recognise)
+        alike = [
+            one
+            for one in self._unpaired
+            if None in (self._now(one) or ()) and _marks(one, self._rule.recognise) == marks
+        ]
+        same_state = (one for one in alike if _agree(self._now(one) or (), key or ()))
+        return next(same_state, alike[0] if alike else None)
 
     def _now(self, item: Message, paths: Iterable[str] = ()) -> Values | None:
         """Return a recorded key in the values of this replay; None where one is not known."""
@@ -153,3 +171,13 @@ class StreamAnswers:
 def _holds(messages: Iterable[Message], one: Message) -> bool:
     """Say whether this very message is among them; another may be equal."""
     return any(message is one for message in messages)
+
+
+def _agree(now: Values, key: Values) -> bool:
+    """Say whether a key is the one of a recorded answer, as far as that is known."""
+    return all(one in (None, other) for one, other in zip(now, key, strict=True))
+
+
+def _marks(item: Message, paths: Iterable[str]) -> list[list[object]]:
+    """Return what an answer is recognised by: all values at each path, through lists too."""
+    return [values_at(item, path) for path in paths]
