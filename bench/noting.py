@@ -16,7 +16,6 @@ _CHANGES: Final = ("INSERT", "DELETE")
 
 def note_transactions(path: str) -> None:
     """Let this process note its transactions, a line of JSON for each."""
-    notes = Path(path).open("wb")  # noqa: SIM115 -- open as long as the process
     execute = sqlite3.Connection.execute
     noted: list[tuple[str, str]] = []
 
@@ -27,8 +26,8 @@ def note_transactions(path: str) -> None:
         if verb in _CHANGES:
             noted.append((sql, *parameters))
         elif verb == "COMMIT":
-            notes.write(msgspec.json.encode(noted) + b"\n")
-            notes.flush()
+            with Path(path).open("ab") as notes:
+                notes.write(msgspec.json.encode(noted) + b"\n")
             noted.clear()
         return execute(connection, sql, parameters)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from tallymark_server.storage.sqlite_database import ExclusiveConnection, connect
 
-__all__ = ["Statement", "write_all"]
+__all__ = ["Statement", "write", "write_all"]
 
 Statement = tuple[str, list[tuple[Any, ...]]]
 """SQL, and the rows that it is executed for."""
@@ -25,11 +25,12 @@ def write_all(database: Path, transactions: Sequence[Sequence[Statement]]) -> tu
         with closing(connect(Path(copy))) as connection:
             processor, began = time.process_time(), time.perf_counter()
             for statements in transactions:
-                _write(connection, statements)
+                write(connection, statements)
             return time.perf_counter() - began, time.process_time() - processor
 
 
-def _write(connection: ExclusiveConnection, statements: Sequence[Statement]) -> None:
+def write(connection: ExclusiveConnection, statements: Sequence[Statement]) -> None:
+    """Write one transaction."""
     connection.execute("BEGIN IMMEDIATE")
     for sql, rows in statements:
         connection.executemany(sql, rows)

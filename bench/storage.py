@@ -24,7 +24,7 @@ from bench.raw_sqlite import Statement, write_all
 from bench.rounds import Taken
 from bench.writes import Batch, batches_of, recording_server
 
-__all__ = ["RawWrites", "Recording", "record"]
+__all__ = ["RawWrites", "Recording", "back_up", "record", "statements_of"]
 
 _PUT: Final = (
     "INSERT INTO {} (partition, key, body) VALUES (?, ?, ?)"
@@ -47,7 +47,7 @@ async def record(folder: Path, caller: Caller, customers: int) -> Recording:
     notes, before = folder / "notes", folder / "before.sqlite3"
     async with crowd(folder / "recorded", customers, code=recording_server(notes)) as served:
         _, codes = await issue(served, caller)
-        await asyncio.to_thread(_back_up, folder / "recorded/data/tallymark.sqlite3", before)
+        await asyncio.to_thread(back_up, folder / "recorded/data/tallymark.sqlite3", before)
         written = notes.stat().st_size
         script = Script(served.gate_address, served.admit(codes), at_once=1)
         await caller.play(served.pid, script)
@@ -64,7 +64,7 @@ class RawWrites:
         self._name = f"raw SQLite, {size} at once"
         self._database = recording.database
         self._scans = recording.scans
-        self._transactions = [list(_statements(batch)) for batch in batches]
+        self._transactions = [list(statements_of(batch)) for batch in batches]
         self._process = process
 
     async def play(self) -> Mapping[str, Taken]:
@@ -79,7 +79,8 @@ class RawWrites:
         return {self._name: taken}
 
 
-def _statements(batch: Batch) -> Iterator[Statement]:
+def statements_of(batch: Batch) -> Iterator[Statement]:
+    """Return what writes a batch, row by row."""
     for sql, rows in batch.rows.items():
         yield _PUT.format(_table(sql)), [(*_key(text), _body(row)) for text, row in rows.items()]
     for sql, given in batch.others.items():
@@ -104,6 +105,7 @@ def _body(row: object) -> str:
     return row if isinstance(row, str) else msgspec.json.encode(row).decode()
 
 
-def _back_up(database: Path, copy: Path) -> None:
+def back_up(database: Path, copy: Path) -> None:
+    """Copy a database that a server has open."""
     with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(copy)) as target:
         source.backup(target)
