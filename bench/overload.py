@@ -35,11 +35,13 @@ from tallymark_protocol.tls import open_channel
 __all__ = ["measure"]
 
 TIMES_PEAK: Final = (0.5, 1.0, 2.0, 3.0)
-SECONDS: Final = 4.0
-CUSTOMERS: Final = 4_000
-QUICK_SECONDS: Final = 1.5
+CUSTOMERS: Final = 6_000
 QUICK_CUSTOMERS: Final = 1_500
 
+CODES_USED: Final = 0.75
+"""Share of the customers' codes that the peak would use up: it sets how long each rate lasts."""
+
+PEAK_SECONDS_MAX: Final = 30.0
 CONNECTIONS: Final = 16
 CALLERS: Final = 64
 DEADLINE_SECONDS: Final = 10.0
@@ -67,6 +69,9 @@ class Shot(NamedTuple):
     milliseconds: Sequence[float]
     """Of the calls that were answered with OK, from when each was due."""
 
+    in_time: int
+    """How many of these were answered while there were still calls coming."""
+
     reasons: Counter[str]
     """Of all others; "WITHHELD" are those that were not sent."""
 
@@ -80,13 +85,13 @@ def measure(*, is_quick: bool) -> Sequence[Line]:
 
 
 async def _measure(*, is_quick: bool) -> list[Line]:
-    customers, seconds = (QUICK_CUSTOMERS, QUICK_SECONDS) if is_quick else (CUSTOMERS, SECONDS)
+    customers = QUICK_CUSTOMERS if is_quick else CUSTOMERS
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tallymark-bench-")))
         shooter = stack.enter_context(hands(LOAD_CORE))
         served = await stack.enter_async_context(crowd(folder / "server", customers))
-        field = _Field(served, shooter, seconds)
-        await field.shoot()  # everybody has been here once
+        field = _Field(served, shooter)
+        await field.peak()  # everybody has been here once
         peak, line = await field.peak()
         lines = [line]
         for heeds in (True, False):
@@ -98,17 +103,19 @@ async def _measure(*, is_quick: bool) -> list[Line]:
 class _Field:
     """A crowd before its gate, and who shoots."""
 
-    def __init__(self, served: Crowd, shooter: ProcessPoolExecutor, seconds: float) -> None:
+    def __init__(self, served: Crowd, shooter: ProcessPoolExecutor) -> None:
         self._served = served
         self._shooter = shooter
         self._caller = Caller(shooter)
-        self._seconds = seconds
+        self._customers = len(served.issue())
 
-    async def shoot(self, per_second: float = 0.0, *, heeds: bool = True) -> tuple[Shot, float]:
+    async def _shoot(
+        self, seconds: float, per_second: float = 0.0, *, heeds: bool = True
+    ) -> tuple[Shot, float]:
         """Let everybody fetch a code and call; return also the server's processor time."""
         _, codes = await issue(self._served, self._caller)
         requests = [call.request for (call,) in self._served.admit(codes)]
-        shots = Shots(self._served.gate_address, requests, self._seconds, per_second, heeds)
+        shots = Shots(self._served.gate_address, requests, seconds, per_second, heeds)
         before = processor_seconds(self._served.pid)
         loop = asyncio.get_running_loop()
         shot = await loop.run_in_executor(self._shooter, _fire, shots)
@@ -116,21 +123,25 @@ class _Field:
 
     async def peak(self) -> tuple[float, Line]:
         """Return what 64 callers get who wait."""
-        shot, processor = await self.shoot()
+        shot, processor = await self._shoot(PEAK_SECONDS_MAX)
         peak = len(shot.milliseconds) / shot.seconds
         name = f"peak, {CALLERS} at once"
-        return peak, Line(name=name, got=peak, unit="/s", figures=_figures(shot, processor))
+        figures = _figures(shot, processor)
+        note = f"{figures['accepted_per_processor_second']:.0f} per processor second"
+        return peak, Line(name=name, got=peak, unit="/s", note=note, figures=figures)
 
     async def at(self, times: float, peak: float, *, heeds: bool) -> list[Line]:
         """Return goodput and latency of so many times the peak."""
-        shot, processor = await self.shoot(times * peak, heeds=heeds)
+        seconds = CODES_USED * self._customers / peak
+        shot, processor = await self._shoot(seconds, times * peak, heeds=heeds)
         who = "heeding" if heeds else "deaf"
-        share = len(shot.milliseconds) / shot.seconds / peak
+        share = shot.in_time / shot.seconds / peak
         p99 = _quantile(shot.milliseconds, 0.99)
         figures = _figures(shot, processor)
         is_promised = heeds and times >= 1
         note = (
             f"refused {figures['refused']:.0%}, withheld {figures['withheld']:.0%},"
+            f" {figures['accepted_per_processor_second']:.0f} per processor second,"
             f" late p99 {figures['late_p99_milliseconds']:.0f} ms, load {shot.load_share:.2f}"
         )
         unanswered = sum(shot.reasons[name] for name in ("None", "UNANSWERED"))
@@ -171,6 +182,7 @@ def _figures(shot: Shot, processor: float) -> dict[str, Any]:
         "load_share": shot.load_share,
         "server_share": processor / shot.seconds,
         "server_microseconds_each": 1e6 * processor / answered,
+        "accepted_per_processor_second": len(shot.milliseconds) / processor,
         "reasons": dict(shot.reasons),
     }
 
@@ -206,30 +218,33 @@ class _Range:
         self._milliseconds: list[float] = []
         self._late: list[float] = []
         self._reasons: Counter[str] = Counter()
+        self._end = 0.0
+        self._in_time = 0
 
     async def fire(self) -> Shot:
         connections = [_Connection(self._shots.address) for _ in range(CONNECTIONS)]
         try:
             await asyncio.gather(*(one.channel.channel_ready() for one in connections))
             processor, began = time.process_time(), time.perf_counter()
+            self._end = began + self._shots.seconds
             if self._shots.per_second:
                 await self._steadily(connections, began)
                 seconds = self._shots.seconds
             else:
-                await self._closely(connections, began)
+                await self._closely(connections)
                 seconds = time.perf_counter() - began
             took = time.perf_counter() - began
             load_share = (time.process_time() - processor) / took
         finally:
             for one in connections:
                 await one.channel.close()
-        return Shot(seconds, self._milliseconds, self._reasons, self._late, load_share)
+        return Shot(
+            seconds, self._milliseconds, self._in_time, self._reasons, self._late, load_share
+        )
 
-    async def _closely(self, connections: Sequence[_Connection], began: float) -> None:
-        end = began + self._shots.seconds
-
+    async def _closely(self, connections: Sequence[_Connection]) -> None:
         async def follow(number: int) -> None:
-            while self._left and time.perf_counter() < end:
+            while self._left and time.perf_counter() < self._end:
                 connection = connections[number % CONNECTIONS]
                 await self._call(connection, self._left.popleft(), time.perf_counter())
 
@@ -262,7 +277,9 @@ class _Range:
             if self._shots.heeds:
                 connection.quiet_until = time.perf_counter() + _pushback_seconds(error)
         else:
-            self._milliseconds.append(1000 * (time.perf_counter() - due))
+            now = time.perf_counter()
+            self._milliseconds.append(1000 * (now - due))
+            self._in_time += now < self._end
 
 
 def _reason(error: grpc.aio.AioRpcError) -> str:

@@ -41,6 +41,7 @@ from tallymark_server.services.checkpoints import Checkpoints
 from tallymark_server.services.code_maker import CodeMaker
 from tallymark_server.services.customer import CustomerService
 from tallymark_server.services.enrolment import Certificates
+from tallymark_server.services.entrance import Entrance
 from tallymark_server.services.exchange import Exchange
 from tallymark_server.services.exchange_batches import BatchDesk
 from tallymark_server.services.interceptors import Interceptor
@@ -228,6 +229,7 @@ async def running(parts: Parts, numbers: PortNumbers) -> AsyncIterator[Core]:
         completer=completer,
         passwords=passwords,
     )
+    entrance = Entrance()
     peers: PeerKeys = CertifiedPeers() if parts.tls else UnsafeNamedPeers()
     stopped = asyncio.Event()
     witnesses = Witnesses(
@@ -270,6 +272,7 @@ async def running(parts: Parts, numbers: PortNumbers) -> AsyncIterator[Core]:
                 checkpoints=checkpoints,
                 witnesses=witnesses,
                 watch=watched.calls,
+                entrance=entrance,
             ),
             operator_code=operator_code,
             stopped=stopped,

@@ -57,6 +57,9 @@ QUEUE_MAX: Final = 4_000
 Beyond them callers are told to come back, so that nobody waits longer than a few seconds.
 """
 
+ENDING_MAX: Final = 1_000
+"""Commands that may wait beyond those if they end something."""
+
 ROUNDS_MAX: Final = 16
 """Times that a command may ask for more rows.
 
@@ -212,7 +215,8 @@ class Lane:
     def _refuse_unless_taken_on(self, command: Command) -> None:
         if self._stopping:
             raise NotDone(Reason.SHUTTING_DOWN, retry_after_seconds=RETRY_AFTER_SECONDS)
-        if len(self._queue) >= QUEUE_MAX:
+        queue_max = QUEUE_MAX if _begins(command) else QUEUE_MAX + ENDING_MAX
+        if len(self._queue) >= queue_max:
             raise NotDone(Reason.OVERLOADED, retry_after_seconds=RETRY_AFTER_SECONDS)
         if not self._has_room() and _begins(command):
             raise NotDone(Reason.DISK_NEARLY_FULL, retry_after_seconds=ROOM_AFTER_SECONDS)

@@ -26,7 +26,7 @@ from tallymark_server.domain.model.tallies import DAY_MILLISECONDS
 from tallymark_server.domain.processes.finish import RESOLVE_RPC
 from tallymark_server.domain.retention import CODE_KEPT_SECONDS, is_old_code, is_old_process
 from tallymark_server.domain.state import Row
-from tallymark_server.lanes.lane import Lane
+from tallymark_server.lanes.lane import BATCH_MAX, Lane
 from tallymark_server.storage.store import Store
 
 __all__ = ["LOOK_SECONDS", "ROWS_A_STEP", "Purger"]
@@ -139,7 +139,7 @@ class Purger:
         return removed
 
     async def _scan(self, table: type[R], partition: int, first: str, last: str) -> list[R]:
-        if self._stopping.is_set():
+        if self._must_rest():
             return []
         return await self._store.scan(table, partition, first=first, last=last, limit=ROWS_A_STEP)
 
@@ -159,10 +159,14 @@ class Purger:
     async def _old_entries(
         self, partition: int, sequence: int, decided_before: int
     ) -> list[JournalEntry]:
-        if self._stopping.is_set():
+        if self._must_rest():
             return []
         entries = await self._store.journal(partition, after_sequence=sequence, limit=ROWS_A_STEP)
         return [entry for entry in entries if entry.record.decided_at <= decided_before]
+
+    def _must_rest(self) -> bool:
+        """Say whether the server stops, or calls wait for more than the next batch."""
+        return self._stopping.is_set() or self._lane.waiting > BATCH_MAX
 
     async def _submit(self, partition: int, **rows: Any) -> int:  # noqa: ANN401 -- fields of PurgeRows
         command = PurgeRows(caller=PURGER, partition=partition, **rows)

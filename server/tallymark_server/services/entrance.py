@@ -10,11 +10,12 @@ to answer the others (decision 0021).
 """
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import grpc
 from grpc_status import rpc_status
@@ -46,13 +47,16 @@ STRANGERS_MAX: Final = 128
 ASIDE_MAX: Final = 5_000
 """Calls that wait for somebody else; beyond them they are told how it stands, at once."""
 
-COMEBACK_MILLISECONDS: Final = 100
+COMEBACK_SECONDS: Final = 0.1
 """The earliest time to come again: by then a third of those inside have been answered."""
 
-APART_MILLISECONDS: Final = 4
-"""How far apart those who were sent away are told to come again, so that they cost little."""
+APART_SECONDS: Final = 0.004
+"""How far apart connections that were sent away are told to come again.
 
-COMEBACK_MILLISECONDS_MAX: Final = 10_000
+So 250 of them come in a second, and their refusals cost a twentieth of the core.
+"""
+
+COMEBACK_SECONDS_MAX: Final = 10.0
 
 _ENDING: Final = {
     "/tallymark.v1.CustomerService/ConfirmProcess",
@@ -85,25 +89,37 @@ class Entrance:
         self.inside = 0
         self.aside = 0
         self.turned_away = 0
-        self._next_comeback = 0.0
-        self.refusing = grpc.stream_stream_rpc_method_handler(self._refuse)
+        self._comebacks: OrderedDict[str, float] = OrderedDict()
+        """When the connections come that were sent away; the next one stands first."""
+
+        self.refusing: grpc.RpcMethodHandler[Any, Any] = grpc.stream_stream_rpc_method_handler(
+            self._refuse
+        )
         """In place of a call's own handler; as a stream it does not wait for the request."""
 
     async def _refuse(self, _: object, context: _Context) -> None:
         """Send away, by the shortest way that grpc has: no exception, no message."""
         self.turned_away += 1
-        status = _status(self._comeback_milliseconds())
-        context.set_code(status.code)
-        context.set_details(status.details)
-        context.set_trailing_metadata(status.trailing_metadata)
+        refusal = _refusal(self._comeback_milliseconds(context.peer()))
+        context.set_code(refusal.status.code)
+        context.set_details(refusal.status.details)
+        context.set_trailing_metadata(refusal.trailing)
 
-    def _comeback_milliseconds(self) -> int:
-        """Return when to come again, in whole tenths of a second: each a little after the last."""
+    def _comeback_milliseconds(self, peer: str) -> int:
+        """Return when to come again, in whole tenths of a second: each a little after the last.
+
+        All calls of one connection have one time, until it is over.
+        """
         now = self._now()
-        earliest = now + COMEBACK_MILLISECONDS / 1000
-        self._next_comeback = max(earliest, self._next_comeback + APART_MILLISECONDS / 1000)
-        tenths = round(10 * (self._next_comeback - now))
-        return min(100 * max(1, tenths), COMEBACK_MILLISECONDS_MAX)
+        while self._comebacks and next(iter(self._comebacks.values())) <= now:
+            self._comebacks.popitem(last=False)
+        comeback = self._comebacks.get(peer)
+        if comeback is None:
+            latest = next(reversed(self._comebacks.values()), 0.0)
+            comeback = max(now + COMEBACK_SECONDS, latest + APART_SECONDS)
+            comeback = min(comeback, max(latest, now + COMEBACK_SECONDS_MAX))
+            self._comebacks[peer] = comeback
+        return 100 * max(1, round(10 * (comeback - now)))
 
     def enter(self) -> None:
         """Take a place for the call of this task, until it leaves."""
@@ -115,7 +131,7 @@ class Entrance:
         self.inside -= 1
 
 
-class Door(grpc.GenericRpcHandler):  # type: ignore[misc]  # its class is untyped
+class Door(grpc.GenericRpcHandler):
     """Finds the handler of each method of a service, or the refusal when no place is left."""
 
     def __init__(
@@ -163,10 +179,15 @@ def standing_aside() -> Iterator[None]:
         entrance.aside -= 1
 
 
+class _Refusal(NamedTuple):
+    status: grpc.Status
+    trailing: tuple[tuple[str, str | bytes], ...]
+
+
 @lru_cache(maxsize=128)
-def _status(comeback_milliseconds: int) -> Any:  # noqa: ANN401 -- grpc.Status with metadata, which its types make optional
+def _refusal(comeback_milliseconds: int) -> _Refusal:
     """Pack the refusal, once for each time to come again."""
     error = NotDone(Reason.OVERLOADED, retry_after_seconds=comeback_milliseconds / 1000)
     status = rpc_status.to_status(to_status(error))
     pushback = (RETRY_PUSHBACK_KEY, str(comeback_milliseconds))
-    return status._replace(trailing_metadata=(*(status.trailing_metadata or ()), pushback))  # type: ignore[attr-defined]  # it is a named tuple
+    return _Refusal(status, (*(status.trailing_metadata or ()), pushback))

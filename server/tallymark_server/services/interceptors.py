@@ -247,8 +247,7 @@ def _service_of(method: str) -> str:
 
 def _refuse_if_late(context: _Context) -> None:
     """Begin nothing for a caller who waits no more."""
-    remaining_seconds = context.time_remaining()
-    if remaining_seconds is not None and remaining_seconds <= 0:
+    if context.time_remaining() == 0:  # None without a deadline
         raise NotDone(Reason.OVERLOADED, retry_after_seconds=RETRY_AFTER_SECONDS)
 
 
