@@ -10,7 +10,15 @@ no line of a log.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterator,
+    Sequence,
+)
 from typing import Any, Final
 
 from tallymark.v1 import terminal_service_pb2 as contract
@@ -43,6 +51,7 @@ ANSWER_BYTES_MAX: Final = 3 * 1024 * 1024
 """Of a message: the clients of gRPC take 4 MiB unless they are told otherwise."""
 
 _Requests = AsyncIterator[contract.ExchangeRequest | None]
+_Decide = Callable[[Caller, Sequence[Checked]], Awaitable[Sequence[Answered]]]
 
 
 class Exchange:
@@ -161,22 +170,23 @@ class _Stream:
         """Work on what needs no waiting in one go, on everything else by itself."""
         quick = [one for one in batch if not is_slow(one)]
         if quick:
-            self._start(self._work(quick, self._desk.decide(self._caller, quick)))
+            self._hand_over(quick, self._desk.decide)
         if len(quick) < len(batch):
             for one in batch:
                 if is_slow(one):
-                    self._start(self._work([one], self._desk.look_up(self._caller, one)))
+                    self._hand_over([one], self._desk.look_up)
 
-    async def _work(
-        self, batch: Sequence[Checked], work: Coroutine[Any, Any, Sequence[Answered]]
-    ) -> None:
+    def _hand_over(self, batch: Sequence[Checked], decide: _Decide) -> None:
+        task = self._start(self._work(batch, decide))
+        # Not in the task: one that is cancelled before it begins would never give them back.
+        task.add_done_callback(lambda _: self._turns.give(len(batch)))
+
+    async def _work(self, batch: Sequence[Checked], decide: _Decide) -> None:
         try:
-            answered = await work
+            answered = await decide(self._caller, batch)
         except Exception as error:  # noqa: BLE001 -- nobody can say what became of them
             told = as_told(error, "a batch of a stream")
             answered = [failed(one, told) for one in batch]
-        finally:
-            self._turns.give(len(batch))
         undecided = self._followed.add(answered)
         self._ready += [one.message for one in answered]
         self._has_news.set()

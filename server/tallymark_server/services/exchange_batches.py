@@ -82,11 +82,12 @@ class BatchDesk:
         )
         return [self._answer(one, outcome, seen) for one, outcome in zip(batch, whole, strict=True)]
 
-    async def look_up(self, speaker: Caller, one: Checked) -> Sequence[Answered]:
-        """Answer a command that `is_slow`."""
+    async def look_up(self, speaker: Caller, batch: Sequence[Checked]) -> Sequence[Answered]:
+        """Answer a command that `is_slow`, by itself."""
+        (one,) = batch
         if one.kind == "resolve_code":
             async with taking_at_least(TELEPHONE_ANSWER_SECONDS):
-                return await self.decide(speaker, [one])
+                return await self.decide(speaker, batch)
         try:
             caller = await self._admit(speaker, one)
             known = await self._answers.known(caller, one.command.get_process)
