@@ -7,14 +7,18 @@ one. Writes build/reports/bench.json; lines of parts that are not played stay in
 
 import argparse
 import functools
+import sys
+import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Final
 
 from bench import calls
 from bench.lines import Line, end, row, write
+from bench.machine import machine
 
-MODULES: Final = ("latency", "slowdown", "growth", "scanning", "ghz")
+MODULES: Final = ("latency", "slowdown", "growth", "memory", "scanning", "ghz")
 """Parts that are modules of this package, each with its `measure`."""
 
 PARTS: Final = (*calls.KINDS, *MODULES)
@@ -32,13 +36,24 @@ def main() -> None:
     unknown = set(arguments.parts) - set(PARTS)
     if unknown:
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
-    lines: list[Line] = []
+    began = time.monotonic()
+    lines = [machine()]
+    print(row(lines[0]))
+    broken: list[str] = []
     for name, measure in _chosen(arguments.parts or PARTS).items():
         print(f"\n{name}", flush=True)
-        for line in measure(is_quick=arguments.quick):
-            print(row(line), flush=True)
-            lines.append(line)
-    write("bench", lines, add=bool(arguments.parts))
+        try:
+            measured = measure(is_quick=arguments.quick)
+        except Exception:  # noqa: BLE001 -- the other parts are measured all the same
+            traceback.print_exc()
+            broken.append(name)
+            continue
+        print(*map(row, measured), sep="\n", flush=True)
+        lines += measured
+        write("bench", lines, add=bool(arguments.parts))
+    print(f"\nplayed for {time.monotonic() - began:.0f} seconds")
+    if broken:
+        sys.exit(f"broken: {', '.join(broken)}")
     end(lines, is_strict=arguments.strict)
 
 
