@@ -33,7 +33,10 @@ NEW_FILE: Final = click.Path(path_type=Path, dir_okay=False)
     " --to-ca-file data/ca.pem --out shift.binlog"
 )
 @click.option(
-    "--listen", required=True, metavar="HOST:PORT", help="Where callers call; port 0: any free one."
+    "--listen",
+    required=True,
+    type=ServerAddress(is_port_open=True),
+    help="Where callers call; port 0: any free one.",
 )
 @click.option(
     "--listen-certificate", type=FILE, help="Certificate of the proxy: callers speak TLS."

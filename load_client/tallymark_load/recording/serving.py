@@ -20,7 +20,7 @@ __all__ = ["CannotListen", "Side", "serve"]
 PANEL_SECONDS: Final = 1.0
 LINE_SECONDS: Final = 10.0
 
-GRACE_SECONDS: Final = 5.0
+GRACE_SECONDS: Final = 1.0
 """How long calls under way may still end when the proxy stops."""
 
 
