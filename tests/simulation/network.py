@@ -74,6 +74,9 @@ class Channel:
         """Return what opens streams of a method."""
         return self._caller(Stream, method, request_serializer, response_deserializer)
 
+    def stream_stream(self, *_: object, **__: object) -> None:
+        """Nobody here opens streams both ways; the generated stub asks for them all the same."""
+
     async def close(self, grace: float | None = None) -> None:
         """Hang up; what is under way here ends by its own deadline."""
 

@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 from tallymark_protocol import tls
 from tallymark_server.lanes import completer
-from tallymark_server.services import interceptors
+from tallymark_server.services import open_streams
 from tallymark_server.storage import sqlite
 from tallymark_server.storage.sqlite_database import ExclusiveConnection, connect
 from tallymark_server.storage.sqlite_table import RowTable
@@ -40,7 +40,7 @@ CALM_LOOKS_SECONDS = 30.0
 def look_seldom() -> None:
     """Let the server look seldom until the end of the run."""
     completer.POLL_SECONDS = CALM_LOOKS_SECONDS  # type: ignore[misc]  # as `patched` does
-    interceptors.RECHECK_SECONDS = CALM_LOOKS_SECONDS  # type: ignore[misc]  # the same
+    open_streams.RECHECK_SECONDS = CALM_LOOKS_SECONDS  # type: ignore[misc]  # the same
 
 
 def _connect(path: Path) -> ExclusiveConnection:
@@ -69,7 +69,7 @@ def patched(network: Network) -> Iterator[None]:
             (sqlite, "RowTable", _row_table),
             (sqlite, "all_tables", _all_tables),
             (completer, "POLL_SECONDS", LOOKS_SECONDS),
-            (interceptors, "RECHECK_SECONDS", LOOKS_SECONDS),
+            (open_streams, "RECHECK_SECONDS", LOOKS_SECONDS),
         ):
             stack.enter_context(patch.object(target, name, replacement))
         logging.disable(logging.CRITICAL)
