@@ -18,7 +18,7 @@ from bench import calls
 from bench.lines import Line, end, row, write
 from bench.machine import machine
 
-MODULES: Final = ("latency", "slowdown", "growth", "memory", "scanning", "ghz")
+MODULES: Final = ("latency", "slowdown", "growth", "footprint", "memory", "scanning", "ghz")
 """Parts that are modules of this package, each with its `measure`."""
 
 PARTS: Final = (*calls.KINDS, *MODULES)
