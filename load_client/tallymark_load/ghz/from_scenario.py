@@ -117,6 +117,7 @@ class _Scans:
             phone=phone,
             terminal=catcher,
             other_terminal=catcher,
+            streamed=self._stage.streamed(catcher),
             operator=self._stage.operator,
             options=share.options,
             random=self._draw,

@@ -7,7 +7,8 @@ twice.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final, TypeVar
 
 import grpc
@@ -64,14 +65,23 @@ class Chain:
             CallFailed: it was not answered.
 
         """
+        with self.measuring(name, expected=expected):
+            try:
+                return await method(request, metadata=tuple(metadata), timeout=CALL_SECONDS_MAX)
+            except grpc.aio.AioRpcError as error:
+                raise CallFailed(name, outcome_of(error)) from error
+
+    @contextmanager
+    def measuring(self, name: str, *, expected: str = _OK) -> Iterator[None]:
+        """Measure what the context does as a call, which CallFailed ends otherwise than with OK."""
         sent = time.monotonic_ns()
         outcome = _OK
         self._measurements.count_sent()
         try:
-            return await method(request, metadata=tuple(metadata), timeout=CALL_SECONDS_MAX)
-        except grpc.aio.AioRpcError as error:
-            outcome = outcome_of(error)
-            raise CallFailed(name, outcome) from error
+            yield
+        except CallFailed as failed:
+            outcome = failed.outcome
+            raise
         finally:
             now = time.monotonic_ns()
             sample = Sample(

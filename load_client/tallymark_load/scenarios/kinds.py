@@ -40,7 +40,7 @@ class Kind:
     """Entries of a ticket that it uses."""
 
     scans: bool = True
-    """Whether a terminal scans a code in it."""
+    """Whether a terminal scans a code in it by a call."""
 
     @property
     def sentence(self) -> str:
@@ -93,6 +93,14 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         ),
         "collect": Kind(play=points_visits.collect, options={"points": _FEW}),
         "recount": Kind(play=points_visits.recount, options={"points": _FEW, "updates": (10, 30)}),
+        "collect-on-stream": Kind(
+            play=points_visits.collect_on_stream, options={"points": _FEW}, scans=False
+        ),
+        "recount-on-stream": Kind(
+            play=points_visits.recount_on_stream,
+            options={"points": _FEW, "updates": (10, 30)},
+            scans=False,
+        ),
         "look-around": Kind(play=other_visits.look_around, expected=other_visits.DONE, scans=False),
         "open-till": Kind(play=other_visits.open_till, expected=other_visits.DONE, scans=False),
         "ask-for-nothing": Kind(

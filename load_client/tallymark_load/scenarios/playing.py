@@ -36,12 +36,15 @@ async def play(
 ) -> tuple[VisitBook, Stop | None]:
     """Play all visits; return how they ended, and what stopped the run early."""
     playing = _Playing(scenario, stage, measurements)
-    stop = await fire(
-        playing.users() if scenario.users else playing.arrivals(),
-        connections=connections,
-        measurements=measurements,
-        stop_when=stop_when,
-    )
+    try:
+        stop = await fire(
+            playing.users() if scenario.users else playing.arrivals(),
+            connections=connections,
+            measurements=measurements,
+            stop_when=stop_when,
+        )
+    finally:
+        await stage.end()
     return playing.book, stop
 
 
@@ -104,6 +107,7 @@ class _Playing:
                 phone=phone,
                 terminal=terminal,
                 other_terminal=other,
+                streamed=self._stage.streamed(terminal),
                 operator=self._stage.operator,
                 options=share.options,
                 random=draw,

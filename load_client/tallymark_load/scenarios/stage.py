@@ -14,6 +14,7 @@ from tallymark_load.cast import Cast
 from tallymark_load.connections import Connections, Route
 from tallymark_load.scenarios.operator import Operator
 from tallymark_load.scenarios.phone import Phone
+from tallymark_load.scenarios.streamed_terminal import StreamedTerminal
 from tallymark_load.scenarios.terminal import Terminal
 from tallymark_protocol.tls import ClientIdentity
 
@@ -46,10 +47,12 @@ class Stage:
             for place, customer in enumerate(cast.customers.values())
         ]
         self._terminals: dict[str, list[Terminal]] = {name: [] for name in cast.merchants}
+        self._streamed: dict[str, StreamedTerminal] = {}
         for member in cast.terminals.values():
             stub = TerminalServiceStub(channel(server.terminals, member.identity, 0))
             terminal = terminal_type(stub, member, cast.merchants[member.merchant])
             self._terminals[member.merchant].append(terminal)
+            self._streamed[member.name] = StreamedTerminal(stub, member, terminal.merchant)
         stub_of_operator = OperatorServiceStub(channel(server.operators, cast.operator.identity, 0))
         self.operator = Operator(stub_of_operator)
         self._free: asyncio.Queue[Phone] = asyncio.Queue()
@@ -64,6 +67,10 @@ class Stage:
         """
         async with asyncio.timeout(_CONNECT_SECONDS):
             await asyncio.gather(*(channel.channel_ready() for channel in self._channels))
+
+    async def end(self) -> None:
+        """Close the streams of terminals, after what was sent is answered."""
+        await asyncio.gather(*(terminal.close() for terminal in self._streamed.values()))
 
     @property
     def phones(self) -> Iterator[Phone]:
@@ -82,6 +89,10 @@ class Stage:
         """Return a terminal, if there is one of the name."""
         every = (one for terminals in self._terminals.values() for one in terminals)
         return next((one for one in every if one.member.name == name), None)
+
+    def streamed(self, terminal: Terminal) -> StreamedTerminal:
+        """Return a terminal as one whose commands go over a stream."""
+        return self._streamed[terminal.member.name]
 
     def begin(self, order: random.Random) -> None:
         """Let customers come in an order of their own, over and over."""

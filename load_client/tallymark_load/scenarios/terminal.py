@@ -19,7 +19,7 @@ from tallymark_load.cast.members import Terminal as Member
 from tallymark_load.request_ids import new_request_id
 from tallymark_load.scenarios.chain import CALL_SECONDS_MAX, CallFailed, Chain, outcome_of
 
-__all__ = ["Terminal", "resolve_request"]
+__all__ = ["Terminal", "complete_request", "resolve_request", "update_points_request"]
 
 _SERVICE: Final = "/tallymark.v1.TerminalService"
 
@@ -45,6 +45,25 @@ def resolve_request(
         sale_total=sale_total,
         complete_on_instruction=completes,
         wait_milliseconds=wait_milliseconds,
+    )
+
+
+def complete_request(process_id: str) -> terminal_service_pb2.CompleteProcessRequest:
+    """Return the report of an execution under a new request_id."""
+    return terminal_service_pb2.CompleteProcessRequest(
+        request_id=new_request_id(), reference=_by_process(process_id)
+    )
+
+
+def update_points_request(
+    process_id: str, *, version: int, new_balance: int
+) -> terminal_service_pb2.UpdatePointsRequest:
+    """Return the report of a balance under a new request_id."""
+    return terminal_service_pb2.UpdatePointsRequest(
+        request_id=new_request_id(),
+        reference=_by_process(process_id),
+        version=version,
+        new_balance=new_balance,
     )
 
 
@@ -79,22 +98,10 @@ class Terminal:
 
     async def complete(self, chain: Chain, process_id: str) -> process_pb2.Receipt:
         """Report that everything was executed."""
-        request = terminal_service_pb2.CompleteProcessRequest(
-            request_id=new_request_id(), reference=_by_process(process_id)
-        )
+        request = complete_request(process_id)
         name = f"{_SERVICE}/CompleteProcess"
         answer = await chain.call(name, self._stub.CompleteProcess, request, self._metadata)
         return answer.receipt
-
-    async def complete_in_vain(self, chain: Chain, process_id: str, *, expected: str) -> None:
-        """Report what cannot be reported."""
-        request = terminal_service_pb2.CompleteProcessRequest(
-            request_id=new_request_id(), reference=_by_process(process_id)
-        )
-        name = f"{_SERVICE}/CompleteProcess"
-        await chain.refused(
-            name, self._stub.CompleteProcess, request, self._metadata, expected=expected
-        )
 
     async def reverse(
         self, chain: Chain, process_id: str, note: str
@@ -145,12 +152,7 @@ class Terminal:
         self, chain: Chain, process_id: str, *, version: int, new_balance: int
     ) -> process_pb2.Process:
         """Report a changed balance of points."""
-        request = terminal_service_pb2.UpdatePointsRequest(
-            request_id=new_request_id(),
-            reference=_by_process(process_id),
-            version=version,
-            new_balance=new_balance,
-        )
+        request = update_points_request(process_id, version=version, new_balance=new_balance)
         name = f"{_SERVICE}/UpdatePoints"
         return (await chain.call(name, self._stub.UpdatePoints, request, self._metadata)).process
 

@@ -9,6 +9,7 @@ from tallymark.v1 import action_pb2, process_pb2
 from tallymark_load.scenarios.chain import Chain
 from tallymark_load.scenarios.operator import Operator
 from tallymark_load.scenarios.phone import Phone
+from tallymark_load.scenarios.streamed_terminal import StreamedTerminal
 from tallymark_load.scenarios.terminal import Terminal
 
 __all__ = ["COMPLETED", "Visit", "VisitBook", "ending_of"]
@@ -25,6 +26,9 @@ class Visit:
     terminal: Terminal
     other_terminal: Terminal
     """Another one of the same merchant; the same one where there is no other."""
+
+    streamed: StreamedTerminal
+    """The terminal, with its commands on a stream."""
 
     operator: Operator
     options: dict[str, tuple[int, int]]
