@@ -24,6 +24,9 @@ __all__ = ["CallRecord", "MethodCount", "Recorder"]
 
 BACKLOG_BYTES_MAX: Final = 64 << 20
 
+GATHER_SECONDS: Final = 0.01
+"""How long events are gathered before they are written together."""
+
 EVENT_BYTES: Final = 500
 """About what an event costs in memory beside its message."""
 
@@ -68,6 +71,7 @@ class Recorder:
         # Each counter is written by one thread only, so they need no lock.
         self._bytes_noted = 0
         self._bytes_written = 0
+        self._is_flushed = True
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="recorder")
         self._writing: Future[None] | None = None
 
@@ -113,11 +117,16 @@ class Recorder:
 
     def _write(self) -> None:
         while (event := self._queue.get()) is not None:
+            if self._is_flushed:
+                # Woken for every event, this thread would cost the calls more than its work does.
+                time.sleep(GATHER_SECONDS)
+                self._is_flushed = False
             self._writer.write(entry_of(event, self._redaction))
             payload = event.payload
             self._bytes_written += EVENT_BYTES + (len(payload) if isinstance(payload, bytes) else 0)
             if self._queue.empty():
                 self._writer.flush()
+                self._is_flushed = True
 
 
 class CallRecord:

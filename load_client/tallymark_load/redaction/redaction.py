@@ -14,6 +14,7 @@ it is: bodies of methods without a contract, fields that the contract here does 
 import hmac
 import secrets
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final, NamedTuple, cast
 
@@ -37,6 +38,9 @@ PSEUDONYM_PREFIX: Final = "redacted:"
 SCHEMES: Final = ("Bearer ", "Basic ", "Digest ", "Token ")
 BUILT_IN_PACKAGE: Final = "tallymark.v1."
 ANY: Final = "google.protobuf.Any"
+
+KEYS_KEPT: Final = 1024
+"""Keys of metadata for which the rules are not asked again."""
 
 Replace = Callable[[bytes], str]
 
@@ -75,6 +79,7 @@ class Redaction:
             Kind.TELEPHONE: self._telephone,
             Kind.LOGIN_NAME: self._login_name,
         }
+        self._hides_key = lru_cache(KEYS_KEPT)(self._rules.hides_key)
         self._plans: dict[str, _Plan] = {}
 
     def pseudonym(self, value: bytes) -> str:
@@ -96,8 +101,7 @@ class Redaction:
     def metadata(self, pairs: Iterable[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
         """Return metadata as it may be written."""
         return [
-            (key, self._value(value) if self._rules.hides_key(key) else value)
-            for key, value in pairs
+            (key, self._value(value) if self._hides_key(key) else value) for key, value in pairs
         ]
 
     def keeps_errors_of(self, method: str) -> bool:
