@@ -117,6 +117,7 @@ class Core:
     completer: Completer
     key_keeper: KeyKeeper
     purger: Purger
+    entrance: Entrance
     services: Services
     new_interceptor: Callable[[], Interceptor]
     """Makes what is around every call of a port."""
@@ -145,6 +146,7 @@ class App:
     completer: Completer
     key_keeper: KeyKeeper
     purger: Purger
+    entrance: Entrance
     stopped: asyncio.Event
     """As the core's."""
 
@@ -176,6 +178,7 @@ async def serve(
                 completer=core.completer,
                 key_keeper=core.key_keeper,
                 purger=core.purger,
+                entrance=core.entrance,
                 stopped=core.stopped,
                 witnesses=core.witnesses,
                 watched=core.watched,
@@ -264,6 +267,7 @@ async def running(parts: Parts, numbers: PortNumbers) -> AsyncIterator[Core]:
             completer=completer,
             key_keeper=key_keeper,
             purger=purger,
+            entrance=entrance,
             services=services,
             new_interceptor=lambda: Interceptor(
                 callers=callers,

@@ -29,6 +29,7 @@ async def a_key_that_never_was(stage: Stage, _: _Patch) -> Call:
 
 async def a_full_lane(stage: Stage, patch: _Patch) -> Call:
     patch.setattr(lane, "QUEUE_MAX", 0)
+    patch.setattr(lane, "ENDING_MAX", 0)
     return _revoke(stage)
 
 
