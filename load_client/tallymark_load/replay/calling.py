@@ -167,7 +167,7 @@ class Calling:
             # A call that was given up ends its reader in this way too.
             played.outcome = grpc.StatusCode.CANCELLED.name
         finally:
-            for step in call.steps:
+            for step in (*call.steps, *call.shown.values()):
                 step.settled.set()
             call.over.set()
             played.tell()
@@ -185,6 +185,8 @@ class Calling:
                 played.answered.add(key_of(item, call.rule.key))
             for recorded, replayed in pairing.pair(answer):
                 self._take(call, recorded, replayed)
+                for place in pairing.shown_by(recorded) if call.shown else ():
+                    call.shown[place].settled.set()
             return
         index = len(played.bodies) - 1
         recorded_answer = call.received[index] if index < len(call.received) else None

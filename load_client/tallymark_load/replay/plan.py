@@ -1,4 +1,4 @@
-"""What a replay will do: every message of the recording, and what each has to wait for.
+"""What a replay will do: every message of the recording, and the values that it needs.
 
 Three things make a message wait, beside its time:
 
@@ -10,9 +10,8 @@ Three things make a message wait, beside its time:
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 
 from google.protobuf.message import DecodeError, Message
 
@@ -23,7 +22,6 @@ from tallymark_load.replay.correlation import Correlation, Key
 from tallymark_load.replay.outcomes import CANCELLED, DEADLINE_EXCEEDED, recorded_outcome
 from tallymark_load.replay.rules import ReplayRules, StreamRule
 from tallymark_load.replay.signing import Signing
-from tallymark_load.replay.streams import items_of, key_of
 
 __all__ = ["Plan", "PlannedCall", "Step", "plan_of"]
 
@@ -45,6 +43,9 @@ class Step:
     after_flat_out: list["Step"] = field(default_factory=list)
     asked: frozenset[object] = frozenset()
     """Keys of the answers that it asks for, where messages hold several commands."""
+
+    is_shown: bool = False
+    """Whether it is an answer on a stream that told a caller something, and so is not sent."""
 
     answers_before: int = 0
     """Messages that had been received when this one was sent."""
@@ -74,6 +75,9 @@ class PlannedCall:
 
     is_timed: bool = False
     steps: list[Step] = field(default_factory=list)
+    shown: dict[int, Step] = field(default_factory=dict)
+    """What the answers of a stream with a rule showed, by their places."""
+
     ending: Step | None = None
     """Set when the caller gave the call up, or closed its direction later than it sent."""
 
@@ -149,9 +153,7 @@ def plan_of(
             if message is not None:
                 signed_after = signing.needs(call.caller, message, step.at_ns)
                 step.needs = (*_needs(call, message, correlation), *signed_after)
-    plan = Plan(planned, dict(providers))
-    _Order(plan, rules, correlation).lay_down()
-    return plan
+    return Plan(planned, dict(providers))
 
 
 def _needs(call: PlannedCall, message: Message, correlation: Correlation) -> Iterator[Key]:
@@ -182,6 +184,11 @@ def _planned(
     planned.is_timed = planned.outcome in rules.timed_outcomes or any(
         _is_timed(message, rules) for message in received if message is not None
     )
+    if planned.rule is not None and not planned.rule.asked:
+        planned.shown = {
+            index: Step(planned, one.at_ns - start, one.at_ns - start, None, is_shown=True)
+            for index, one in enumerate(call.received)
+        }
     ended = _end(call) - start
     if not method.client_streams:
         first = call.received[0].at_ns - start if method.server_streams and received else ended
@@ -243,110 +250,3 @@ def _is_timed(message: Message, rules: ReplayRules) -> bool:
             if named is not None and named.name in rules.timed_fields[one.full_name]:
                 return True
     return False
-
-
-class _Order:
-    """Lays down which steps wait for which."""
-
-    def __init__(self, plan: Plan, rules: ReplayRules, correlation: Correlation) -> None:
-        self._plan = plan
-        self._rules = rules
-        self._correlation = correlation
-        self._same: dict[Hashable, Hashable] = {}
-
-    def lay_down(self) -> None:
-        touched = {step: tuple(things) for step, things in self._touched()}
-        things: defaultdict[Hashable, _Turns] = defaultdict(_Turns)
-        callers: defaultdict[Hashable, _Turns] = defaultdict(_Turns)
-        for step in self._plan.steps():
-            for root in {self._root(thing) for thing in touched.get(step, ())}:
-                step.after += things[root].take(step)
-            lane = step.call if step.call.method.client_streams else step.call.caller
-            step.after_flat_out += callers[lane].take(step)
-
-    def _touched(self) -> Iterator[tuple[Step, list[Hashable]]]:
-        """Yield each step with what it touches; things that one step names belong together."""
-        for call in self._plan.calls:
-            own: list[Hashable] = []
-            if any(fnmatchcase(call.recorded.method, one) for one in self._rules.callers_order):
-                own = [("caller", call.caller)]
-            if call.rule is not None and call.rule.asked:
-                yield from self._touched_by_items(call, own)
-                continue
-            for message in call.received:
-                self._join([*own, *self._things([message])])
-            things = [*own, *self._things(call.sent)]
-            if not call.method.server_streams:
-                things += self._things(call.received)
-            self._join(things)
-            listed = self._things([*call.sent, *call.received], is_listed=True)
-            for step in (*call.steps, call.ending):
-                if step is not None:
-                    yield step, [*things, *listed]
-
-    def _touched_by_items(
-        self, call: PlannedCall, own: list[Hashable]
-    ) -> Iterator[tuple[Step, list[Hashable]]]:
-        """Yield the steps of a stream whose messages hold many commands, each by itself."""
-        assert call.rule is not None
-        answers: defaultdict[object, list[tuple[int, Message]]] = defaultdict(list)
-        for recorded, message in zip(call.recorded.received, call.received, strict=True):
-            for item in items_of(message, call.rule.items):
-                answers[key_of(item, call.rule.key)].append((recorded.at_ns, item))
-        name, _, key = call.rule.asked.partition(".")
-        start = call.recorded.started_at_ns - call.start_ns
-        for step in call.steps:
-            things: list[Hashable] = []
-            message = call.sent[step.message] if step.message is not None else None
-            asked = items_of(message, name)
-            step.asked = frozenset(key_of(item, (key,)) for item in asked)
-            for item in asked:
-                answered = answers.get(key_of(item, (key,)), [])
-                named = [*own, *self._things([item, *(one for _, one in answered)])]
-                self._join(named)
-                things += named
-                if answered:
-                    step.until_ns = max(step.until_ns, answered[0][0] - start)
-            yield step, things
-
-    def _things(
-        self, messages: Iterable[Message | None], *, is_listed: bool = False
-    ) -> list[Hashable]:
-        return [
-            named.key
-            for message in messages
-            if message is not None
-            for named in self._correlation.named(message)
-            if named.rule.orders and named.place.is_listed is is_listed
-        ]
-
-    def _join(self, things: list[Hashable]) -> None:
-        for thing in things[1:]:
-            self._same[self._root(things[0])] = self._root(thing)
-
-    def _root(self, thing: Hashable) -> Hashable:
-        while (above := self._same.get(thing, thing)) != thing:
-            self._same[thing] = self._same.get(above, above)
-            thing = above
-        return thing
-
-
-class _Turns:
-    """The steps that touch one thing, as far as a later one may have to wait for them."""
-
-    def __init__(self) -> None:
-        self._last: list[Step] = []
-
-    def take(self, step: Step) -> list[Step]:
-        """Return whom a step waits for: who had been answered when it was sent.
-
-        Left out is who had been answered before another of them was sent.
-        """
-        before = [one for one in self._last if one.until_ns <= step.at_ns]
-        latest = max((one.at_ns for one in before), default=0)
-        waited_for = [one for one in before if one.until_ns > latest or one.at_ns == latest]
-        self._last = [one for one in self._last if one not in before or one in waited_for]
-        # Nothing comes of giving up that another call could need.
-        if step is not step.call.ending:
-            self._last.append(step)
-        return waited_for

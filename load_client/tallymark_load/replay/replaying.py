@@ -14,6 +14,7 @@ from tallymark_load.replay.comparison import Comparison, Differences
 from tallymark_load.replay.contracts import Contracts
 from tallymark_load.replay.correlation import Correlation
 from tallymark_load.replay.judging import Judge
+from tallymark_load.replay.ordering import Order
 from tallymark_load.replay.pace import Pace
 from tallymark_load.replay.plan import plan_of
 from tallymark_load.replay.player import Player
@@ -103,6 +104,7 @@ async def replay(  # noqa: PLR0913 -- what a replay is made of
         correlation=correlation,
         signing=signing,
     )
+    Order(plan, rules, correlation).lay_down()
     who = {call.caller: call.recorded.method for call in plan.calls}
     if unplayed := callers.unknown(who):
         names = ", ".join(unplayed[:_UNPLAYED_SHOWN_MAX])

@@ -64,7 +64,13 @@ class StreamAnswers:
         self._rule = rule
         self._correlation = correlation
         self._values = values
-        self._recorded = list(self._items(recorded))
+        placed = [
+            (place, item)
+            for place, message in enumerate(recorded)
+            for item in self._items([message])
+        ]
+        self._places = [place for place, _ in placed]
+        self._recorded = [item for _, item in placed]
         self._unpaired = list(self._recorded)
 
     def pair(self, replayed: Message) -> Iterator[tuple[Message, Message]]:
@@ -81,6 +87,17 @@ class StreamAnswers:
             # Recognised by another state of it, that one may still come.
             if self._now(match) == key_of(item, self._rule.key):
                 self._unpaired = [one for one in self._unpaired if one is not match]
+
+    def shown_by(self, match: Message) -> list[int]:
+        """Return the places of the recorded messages that say no more than one that has come."""
+        key, about = self._now(match), self._now(match, self._rule.joins)
+        same = [self._now(one) == key for one in self._recorded]
+        last = max((index for index, is_same in enumerate(same) if is_same), default=-1)
+        return [
+            self._places[index]
+            for index, one in enumerate(self._recorded[: last + 1])
+            if self._now(one, self._rule.joins) == about
+        ]
 
     def has_all_last(self) -> bool:
         """Say whether the last recorded answer of everything that is joined has come."""

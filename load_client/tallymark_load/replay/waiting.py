@@ -57,7 +57,7 @@ class Waiting:
         for other in (*step.after, *(step.after_flat_out if self._is_flat_out else ())):
             if not other.settled.is_set():
                 self.waited.add(step)
-                await other.settled.wait()
+                await self._settled(other)
         if call.is_timed:
             await self._keep_distance(step)
         if self._is_flat_out and call.method.client_streams:
@@ -77,6 +77,15 @@ class Waiting:
             if step.asked <= played.answered if step.asked else len(played.bodies) > before:
                 return
             await played.news.wait()
+
+    async def _settled(self, step: Step) -> None:
+        if not step.is_shown:
+            await step.settled.wait()
+            return
+        # A state that was shown may be left out when the next one comes soon.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_ANSWERS_SECONDS):
+                await step.settled.wait()
 
     async def _told(self, key: Key, step: Step) -> bool:
         """Wait for a value until it is told, or nobody is left who could tell it."""

@@ -12,8 +12,11 @@ from tallymark.v1 import (
     terminal_service_pb2,
 )
 from tallymark_load.replay.pace import Pace
+from tallymark_load.replay.played import NOT_SENT
 from tallymark_load.replay.replaying import Replayed
 from tallymark_server.keyring import Keyring
+from tallymark_server.services import actions_out, processes_out
+from tests.doubles.mutant import Mutant, plant
 from tests.integration.load.replayed_shop import Shop, opened, recorded_shop, replayed
 from tests.world.actions import ADMIT, burn, charge, earn
 from tests.world.stage import TO_BE_CONFIRMED
@@ -191,3 +194,48 @@ async def test_a_story_replays_on_a_fresh_server_without_a_difference(
     assert came.kinds["unary"] > 30
     assert came.measurements.in_flight == 0
     assert came.measurements.errors == 0
+
+
+BUGS = {
+    "an entry too many": (
+        Mutant(actions_out, "_instruction_message", "=granted.entries_left", "=1"),
+        "process.actions[0].instruction.admit.entries_left",
+    ),
+    "another state": (
+        Mutant(
+            processes_out,
+            "process_message",
+            "state=number_in_contract(process.state)",
+            "state=number_in_contract(process.state) if process.refusal is None else 9",
+        ),
+        "process.state",
+    ),
+}
+
+
+@pytest.mark.parametrize("bug", BUGS)
+async def test_a_planted_difference_is_found_and_told_with_its_field(
+    bug: str, recording: Path, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mutant, path = BUGS[bug]
+    async with opened(keyring) as shop:
+        plant(mutant, monkeypatch)
+        came = await replayed(recording, shop, Pace.flat_out())
+
+    assert not came.is_as_recorded
+    group = next(one for one in came.differences.groups() if one["field"] == path)
+    assert group["method"] == "/tallymark.v1.TerminalService/ResolveCode"
+    assert group["explained"] == ""
+
+
+async def test_a_call_whose_value_no_answer_told_is_reported_and_not_sent(
+    recording: Path, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(keyring) as shop:
+        monkeypatch.setattr(shop.cast, "customers", {"ana": shop.cast.customers["ana"]})
+        came = await replayed(recording, shop, Pace.flat_out())
+
+    fields = [one for one in came.differences.found if NOT_SENT in one.replayed]
+    assert {one.method for one in fields} == {"/tallymark.v1.TerminalService/ResolveCode"}
+    assert all("code" in one.replayed for one in fields)
+    assert not any(one.explained for one in fields)
