@@ -9,19 +9,18 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import grpc
 from google.protobuf.message import Message
 
 from tallymark.v1.terminal_service_pb2 import ExchangeResponse
-from tallymark_server.watching.call_spans import CallSpans
 from tallymark_server.watching.histogram import Histogram
 from tallymark_server.watching.outcome import OK, Outcome, outcome_of
 from tallymark_server.watching.stream_answers import AnswerCounts, count_answers
 from tallymark_server.watching.under_way import UNDER_WAY, UnderWay
 
-__all__ = ["CALL_SECONDS", "CallWatch", "MethodCalls"]
+__all__ = ["CALL_SECONDS", "CallWatch", "MethodCalls", "Spans"]
 
 CALL_SECONDS: Final = (
     0.001,
@@ -46,6 +45,18 @@ _log = logging.getLogger(__name__)
 _Context = grpc.aio.ServicerContext[Any, Any]
 _Unary = Callable[[Any, _Context], Awaitable[Message]]
 _Stream = Callable[[Any, _Context], AsyncIterator[Message]]
+
+
+class Spans(Protocol):
+    """Traces the calls of handlers."""
+
+    def unary(self, handle: _Unary, path: str) -> _Unary:
+        """Return the handler with a span around each call."""
+        ...
+
+    def stream(self, handle: _Stream, path: str) -> _Stream:
+        """Return the handler with a span around each stream."""
+        ...
 
 
 class MethodCalls:
@@ -74,7 +85,7 @@ class MethodCalls:
 class CallWatch:
     """Wraps handlers so that their calls are counted; one for all ports of a server."""
 
-    def __init__(self, spans: CallSpans | None = None) -> None:
+    def __init__(self, spans: Spans | None = None) -> None:
         """Start with no calls; take what traces them, if anything does."""
         self.answers: AnswerCounts = {}
         """What became of commands in streams."""

@@ -1,27 +1,18 @@
-"""Starts and ends tracing: where spans go, and how many of them."""
-
-from __future__ import annotations
+"""Whether calls are traced. OpenTelemetry is loaded only if they are."""
 
 import asyncio
+import importlib
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from importlib.metadata import version
-from typing import Final
+from typing import Final, Protocol
 
 import grpc
 
 from tallymark_server.lanes.lane import Lane
-from tallymark_server.settings import is_loopback
-from tallymark_server.watching import telemetry as otel
-from tallymark_server.watching.call_spans import CallSpans
-from tallymark_server.watching.institution_spans import InstitutionSpans
-from tallymark_server.watching.traced_lane import TracedLane
+from tallymark_server.watching.calls import Spans
 
 __all__ = ["ENDPOINT_VARIABLES", "NOT_INSTALLED", "Tracing", "tracing"]
-
-SEND_SECONDS_MAX: Final = 3.0
-"""How long a batch of spans is offered to the collector, and a stop waits for it."""
 
 ENDPOINT_VARIABLES: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 """What names a collector to every program of OpenTelemetry."""
@@ -31,41 +22,22 @@ NOT_INSTALLED: Final = (
     "Install it with: pip install 'tallymark-server[tracing]'"
 )
 
-_NAME: Final = "tallymark-server"
 
-
-class Tracing:
+class Tracing(Protocol):
     """What the parts of a server are given so that they are traced."""
 
-    def __init__(self, exporter: otel.SpanExporter, *, ratio: float | None = None) -> None:
-        """Take where spans go, and the part of all calls that is traced.
-
-        None leaves that to OTEL_TRACES_SAMPLER, which unless set has all of them. Who calls with a
-        trace of its own decides for itself.
-        """
-        sampler = None if ratio is None else otel.ParentBased(otel.TraceIdRatioBased(ratio))
-        self._provider = otel.TracerProvider(
-            sampler=sampler, resource=_resource(), shutdown_on_exit=False
-        )
-        self._provider.add_span_processor(otel.BatchSpanProcessor(exporter))
-        self._tracer = self._provider.get_tracer(_NAME, version(_NAME))
-        self.calls = CallSpans(self._tracer)
+    @property
+    def calls(self) -> Spans:
+        """What traces calls."""
+        ...
 
     def lane(self) -> Callable[..., Lane]:
         """Return what makes lanes that are traced."""
-        return lambda **parts: TracedLane(self._tracer, **parts)
+        ...
 
-    def interceptors(self) -> list[grpc.aio.ClientInterceptor]:
+    def interceptors(self) -> Sequence[grpc.aio.ClientInterceptor]:
         """Return what traces the calls of a channel to the institution."""
-        return [InstitutionSpans(self._tracer)]
-
-    def flush(self) -> None:
-        """Send what ended until now."""
-        self._provider.force_flush()
-
-    def close(self) -> None:
-        """Send the rest and end; it may take SEND_SECONDS_MAX."""
-        self._provider.shutdown()
+        ...
 
 
 @asynccontextmanager
@@ -82,25 +54,11 @@ async def tracing(trace_to: str, ratio: float | None) -> AsyncIterator[Tracing |
     if not trace_to and not any(map(os.environ.get, ENDPOINT_VARIABLES)):
         yield None
         return
-    if not otel.IS_INSTALLED:
+    if not importlib.import_module("tallymark_server.watching.telemetry").IS_INSTALLED:
         raise RuntimeError(NOT_INSTALLED)
-    begun = Tracing(_exporter(trace_to), ratio=ratio)
+    traces = importlib.import_module("tallymark_server.watching.traces")
+    begun = traces.Traces(traces.exporter_to(trace_to), ratio=ratio)
     try:
         yield begun
     finally:
         await asyncio.to_thread(begun.close)
-
-
-def _exporter(trace_to: str) -> otel.SpanExporter:
-    if not trace_to:
-        return otel.OTLPSpanExporter(timeout=SEND_SECONDS_MAX)
-    scheme = "http" if is_loopback(trace_to) else "https"
-    return otel.OTLPSpanExporter(f"{scheme}://{trace_to}", timeout=SEND_SECONDS_MAX)
-
-
-def _resource() -> otel.Resource:
-    """Return who sends the spans: this program, unless OTEL_SERVICE_NAME says otherwise."""
-    about = {"service.version": version(_NAME)}
-    if "OTEL_SERVICE_NAME" not in os.environ:
-        about["service.name"] = _NAME
-    return otel.Resource.create(about)

@@ -7,7 +7,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from tallymark_server.keyring import Keyring
 from tallymark_server.storage.memory import MemoryStore
-from tallymark_server.watching.tracing import Tracing
+from tallymark_server.watching.traces import Traces
 from tests.integration.watching.scraping import scraping
 from tests.integration.watching.written_lines import written
 from tests.world.contract import RPCS
@@ -21,7 +21,7 @@ async def test_metrics_log_lines_and_traces_of_every_rpc_hold_no_secret(
     keyring: Keyring, tmp_path: Path
 ) -> None:
     exporter = InMemorySpanExporter()
-    tracing = Tracing(exporter)
+    tracing = Traces(exporter)
     with written("json") as kept:
         async with (
             world(MemoryStore(), keyring, tracing=tracing) as served,

@@ -14,7 +14,7 @@ from tallymark.v1.terminal_service_pb2 import ExchangeCommand, ExchangeRequest
 from tallymark_server.keyring import Keyring
 from tallymark_server.lanes import lane
 from tallymark_server.storage.memory import MemoryStore
-from tallymark_server.watching.tracing import Tracing
+from tallymark_server.watching.traces import Traces
 from tests.world.actions import burn, charge
 from tests.world.shop import Shop, open_shop
 from tests.world.world import world
@@ -29,7 +29,7 @@ class Spans:
 
     def __init__(self) -> None:
         self._exporter = InMemorySpanExporter()
-        self.tracing = Tracing(self._exporter)
+        self.tracing = Traces(self._exporter)
 
     async def seen(self) -> list[ReadableSpan]:
         await asyncio.to_thread(self.tracing.flush)
