@@ -58,6 +58,14 @@ bench: install ## Measure the server beside what limits it, or PARTS= of it; wri
 	@if command -v go >/dev/null; then $(MAKE) --no-print-directory ghz; fi
 	$(BENCH) $(PARTS) $(ARGS)
 
+.PHONY: bench-overload
+bench-overload: install ## Measure a server that is called more than it can answer; writes build/reports/overload.json
+	GRPC_VERBOSITY=ERROR $(BIN)/python -m bench.overload
+
+.PHONY: bench-purging
+bench-purging: install ## Measure who waits while old rows are removed; writes build/reports/purging.json
+	GRPC_VERBOSITY=ERROR $(BIN)/python -m bench.purging
+
 .PHONY: bench-quick
 bench-quick: install ## Measure the same within three minutes
 	$(BENCH) --quick $(PARTS) $(ARGS)
