@@ -38,6 +38,7 @@ class RecordedCall:
 
     A call that never ended in the log has no ended_at_ns and the status UNKNOWN, one that its
     caller gave up has CANCELLED. is_truncated says that entries or parts of entries are missing.
+    Logs of Go have no half-close for calls that send one message by their kind.
     """
 
     call_id: int
@@ -166,7 +167,7 @@ def _peer(address: Address) -> str:
         case Address.TYPE_UNIX:
             return f"unix:{address.address}"
         case _:
-            return address.address
+            return f"{address.address}:{address.ip_port}" if address.ip_port else address.address
 
 
 def _since_epoch(moment: Timestamp) -> int:

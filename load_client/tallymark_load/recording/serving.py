@@ -17,8 +17,9 @@ from tallymark_load.recording.recorder import Recorder
 
 __all__ = ["CannotListen", "Side", "serve"]
 
-PANEL_SECONDS: Final = 1.0
-LINE_SECONDS: Final = 10.0
+LOOK_SECONDS: Final = 1
+LINE_SECONDS: Final = 10
+"""How often a line is printed where there is no terminal."""
 
 GRACE_SECONDS: Final = 1.0
 """How long calls under way may still end when the proxy stops."""
@@ -100,14 +101,15 @@ def _listen(server: grpc.aio.Server, own: Side) -> int:
 async def _show_until(stopped: asyncio.Event, recorder: Recorder) -> None:
     """Show the progress until the recording is stopped, or cannot go on."""
     console = Console(stderr=True, highlight=False)
-    every = PANEL_SECONDS if console.is_terminal else LINE_SECONDS
+    seconds = 0
     with Live(console=console, auto_refresh=False, redirect_stdout=False) as live:
         while not stopped.is_set() and recorder.failure is None:
             with suppress(TimeoutError):
-                await asyncio.wait_for(stopped.wait(), every)
+                await asyncio.wait_for(stopped.wait(), LOOK_SECONDS)
+            seconds += 1
             if console.is_terminal:
                 live.update(_progress(recorder), refresh=True)
-            else:
+            elif seconds % LINE_SECONDS == 0:
                 console.print(_progress(recorder), soft_wrap=True)
 
 
