@@ -49,9 +49,10 @@ SECONDS_MAX: Final = 240.0
 STALL_MILLISECONDS: Final = at_most(50)
 
 OLD_SOON: Final = (
-    "from tallymark_server.domain import retention as r; from tallymark_server.lanes import purger"
-    " as p; r.CODE_KEPT_SECONDS = p.CODE_KEPT_SECONDS = 60; r.DAY_MILLISECONDS ="
-    f" p.DAY_MILLISECONDS = 60_000; p.LOOK_SECONDS = {QUIET_SECONDS}"
+    "from tallymark_server.domain import policy, retention; from tallymark_server.lanes import"
+    " purger; retention.CODE_KEPT_SECONDS = purger.CODE_KEPT_SECONDS = 60;"
+    " policy.DAY_MILLISECONDS = retention.DAY_MILLISECONDS = purger.DAY_MILLISECONDS = 60_000;"
+    f" purger.LOOK_SECONDS = {QUIET_SECONDS}"
 )
 """A day of retention lasts a minute."""
 

@@ -8,6 +8,7 @@ from tallymark_server.domain.commands import SetPolicy
 from tallymark_server.domain.model.actions import AdmitAsk, BurnPointsGrant
 from tallymark_server.domain.model.merchants import PasswordRule, Policy
 from tallymark_server.domain.model.processes import CodePurpose, Process
+from tallymark_server.domain.model.tallies import DAY_MILLISECONDS
 from tallymark_server.domain.money import Money
 from tallymark_server.domain.refused import Refused
 from tallymark_server.domain.state import Draft
@@ -16,6 +17,7 @@ from tallymark_server.domain.unconfirmed import has_room
 __all__ = [
     "code_life_seconds",
     "current_policy",
+    "is_past_keeping",
     "needs_bound_code",
     "needs_confirmation",
     "needs_password",
@@ -46,6 +48,11 @@ def needs_bound_code(policy: Policy, amount: Money) -> bool:
     """Say whether only a code that is bound to the terminal may charge as much."""
     floor = policy.bind_money_from
     return floor is not None and amount.minor_units >= floor
+
+
+def is_past_keeping(time: int, policy: Policy, now: int) -> bool:
+    """Say whether a process that ended at this time, in milliseconds, may have been removed."""
+    return now >= time + policy.keep_processes_days * DAY_MILLISECONDS
 
 
 def needs_confirmation(draft: Draft, process: Process) -> bool:

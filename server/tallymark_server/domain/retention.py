@@ -23,7 +23,7 @@ from tallymark_server.domain.model.processes import (
 from tallymark_server.domain.model.recovery import Recovery
 from tallymark_server.domain.model.retention import PurgeMark
 from tallymark_server.domain.model.tallies import DAY_MILLISECONDS
-from tallymark_server.domain.policy import current_policy
+from tallymark_server.domain.policy import current_policy, is_past_keeping
 from tallymark_server.domain.processes.finish import RESOLVE_RPC
 from tallymark_server.domain.processes.lifecycle import has_open_work, is_unresolved
 from tallymark_server.domain.state import Draft, Key
@@ -59,9 +59,8 @@ def is_old_code(code: Code, now: int) -> bool:
 
 def is_old_process(process: Process, policy: Policy, now: int) -> bool:
     """Say whether the process ended long ago, and neither a person nor the institution is asked."""
-    kept_until = process.ended_at + policy.keep_processes_days * DAY_MILLISECONDS
     is_settled = not is_unresolved(process) and not has_open_work(process)
-    return process.is_final and is_settled and now >= kept_until
+    return process.is_final and is_settled and is_past_keeping(process.ended_at, policy, now)
 
 
 def _purge_codes(draft: Draft, command: PurgeRows, now: int) -> int:

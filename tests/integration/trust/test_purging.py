@@ -11,9 +11,12 @@ from tallymark.v1 import customer_service_pb2 as c
 from tallymark.v1 import identification_pb2, terminal_service_pb2
 from tallymark_server.domain import retention
 from tallymark_server.domain.identifiers import DIRECTORY
+from tallymark_server.domain.model.merchants import Policy
 from tallymark_server.domain.model.processes import Code, CustomerProcess, Process, Request
-from tallymark_server.domain.model.recovery import Recovery
-from tallymark_server.domain.state import Row
+from tallymark_server.domain.model.recovery import Recovery, SaleReportOutcome
+from tallymark_server.domain.model.tallies import DAY_MILLISECONDS
+from tallymark_server.domain.processes.reported import apply_reported
+from tallymark_server.domain.state import Draft, Row
 from tallymark_server.keyring import Keyring
 from tallymark_server.lanes import purger
 from tallymark_server.storage.memory import MemoryStore
@@ -22,7 +25,7 @@ from tests.doubles.mutant import Mutant, plant
 from tests.integration.trust.test_dead_codes import ENDS, show
 from tests.proof import Proof
 from tests.world.actions import burn
-from tests.world.clock import MovedClock
+from tests.world.clock import START, MovedClock
 from tests.world.shop import Shop, open_shop
 from tests.world.world import (
     LONG_LIVES,
@@ -348,3 +351,20 @@ async def test_nothing_is_removed_while_a_recovery_is_open(
         await shop.world.store.save({recovery.key: recovery}, [])
 
         assert await pass_days(shop, YEARS_DAYS) == 0
+
+
+async def test_an_old_sale_that_may_have_been_removed_is_not_applied_again(
+    keyring: Keyring,
+) -> None:
+    """A terminal reports it after a restore, when nobody can tell it from one that was lost."""
+    async with opened(keyring) as shop:
+        process = await shop.scan(burn(5))
+        await shop.till.complete(process.process_id)
+        (sealed,) = await shop.world.store.scan(Process, 0, limit=10)
+    draft = Draft({sealed.key: None, Policy.key_of_current(): None})
+
+    outcome, problems = apply_reported(draft, sealed, START + YEARS_DAYS * DAY_MILLISECONDS)
+
+    assert outcome is SaleReportOutcome.CONTRADICTS
+    assert problems
+    assert not dict(draft.changes())

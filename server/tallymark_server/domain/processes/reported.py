@@ -29,10 +29,13 @@ from tallymark_server.domain.model.registrations import (
     Ticket,
     TicketUse,
 )
+from tallymark_server.domain.policy import current_policy, is_past_keeping
 from tallymark_server.domain.processes.lifecycle import complete, save
 from tallymark_server.domain.state import Draft, Key
 
 __all__ = ["apply_reported"]
+
+MAYBE_REMOVED = "it is so old that the server may have had and removed it: the journal tells"
 
 CUSTOMER_LOST = "the customer had registered after the backup; only the card is settled"
 
@@ -42,6 +45,8 @@ def apply_reported(
 ) -> tuple[SaleReportOutcome, tuple[str, ...]]:
     """Make the effects of an executed process final; return what became of it, and problems."""
     known = draft.get(Process.key_of(sealed.process_id))
+    if known is None and is_past_keeping(sealed.created_at, current_policy(draft), now):
+        return SaleReportOutcome.CONTRADICTS, (MAYBE_REMOVED,)
     if known is None:
         return _apply_lost(draft, sealed, now)
     if known.state is ProcessState.COMPLETED:
