@@ -5,6 +5,7 @@ anyway. No label has a value of a caller's choice.
 """
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 
@@ -45,19 +46,26 @@ class _Collector(Collector):
         self._watched = watched
         self._pauses = pauses
         self._disk = disk
+        self._version = version("tallymark-server")  # which reads a file
 
     def collect(self) -> Iterator[Metric]:
-        yield from self._build()
-        yield from self._calls()
-        yield from self._lane()
-        yield from self._processes()
-        yield from self._due_work()
-        yield from self._passwords()
-        yield from self._disk_use()
-        yield from self._runtime()
+        parts = (
+            self._build,
+            self._calls,
+            self._lane,
+            self._processes,
+            self._due_work,
+            self._passwords,
+            self._disk_use,
+            self._runtime,
+        )
+        for part in parts:
+            for metric in part():
+                yield metric
+                time.sleep(0)  # Python's lock goes to the event loop, if that waits for it
 
     def _build(self) -> Iterator[Metric]:
-        versions = (version("tallymark-server"), grpc.__version__, sqlite3.sqlite_version)
+        versions = (self._version, grpc.__version__, sqlite3.sqlite_version)
         yield _gauge(
             "build_info",
             "Versions of the server and of what it stands on; always 1",

@@ -26,6 +26,9 @@ __all__ = ["ProcessWatch"]
 
 R = TypeVar("R", bound=Row)
 
+_COUNTED: Final = frozenset((Code, CustomerProcess, Due, Process, Unresolved))
+"""The tables of these rows are looked at; all others are passed by."""
+
 _PAGE_ROWS: Final = 500
 """Rows that are read at a time, so that nothing else of the store waits long."""
 
@@ -79,6 +82,8 @@ class ProcessWatch:
         processes: list[Process] = []
         for key, row in changes.items():
             table = key.table
+            if table not in _COUNTED:
+                continue
             if table is Due or table is Unresolved:
                 keys = self._due[_kind(key.text)] if table is Due else self._unresolved
                 (keys.discard if row is None else keys.add)(key.text)
