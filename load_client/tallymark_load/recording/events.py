@@ -17,6 +17,9 @@ NANOSECONDS: Final = 1_000_000_000
 STATUS_DETAILS: Final = "grpc-status-details-bin"
 """Key of the trailing metadata that the log keeps in a field of its own."""
 
+TRACE: Final = "grpc-trace-bin"
+"""The one key of gRPC itself that the format wants to be logged."""
+
 
 class Opening(NamedTuple):
     """What a call begins with; the peer as gRPC writes it, such as "ipv4:127.0.0.1:4711"."""
@@ -82,7 +85,7 @@ def as_bytes(pairs: Pairs) -> list[tuple[str, bytes]]:
     return [
         (key, value.encode() if isinstance(value, str) else bytes(value))
         for key, value in pairs
-        if not key.startswith("grpc-") and key != "user-agent"
+        if key == TRACE or not (key.startswith("grpc-") or key == "user-agent")
     ]
 
 

@@ -31,7 +31,9 @@ OPTIONS: Final[tuple[tuple[str, int], ...]] = (
     ("grpc.so_reuseport", 0),
 )
 
-OWN_KEYS: Final = ("user-agent",)
+OWN_KEYS: Final = frozenset(
+    {"user-agent", "grpc-accept-encoding", "grpc-encoding", "grpc-previous-rpc-attempts"}
+)
 """Metadata that each side of a connection sets by itself."""
 
 

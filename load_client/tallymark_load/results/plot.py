@@ -38,7 +38,7 @@ def write_plot(measurements: Measurements, path: Path, *, title: str) -> None:
     figure = Figure(figsize=(11, 6.5), layout="constrained")
     latency, rate = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
     steps, width = _steps(measurements.seconds())
-    _draw_latency(latency, steps)
+    _draw_latency(latency, steps, width)
     _draw_rate(rate, steps, width)
     latency.set_title(title, loc="left")
     figure.savefig(path, dpi=120)
@@ -57,15 +57,16 @@ def _steps(seconds: dict[int, Second]) -> tuple[dict[int, Second], int]:
     }, width
 
 
-def _draw_latency(axes: Axes, steps: dict[int, Second]) -> None:
+def _draw_latency(axes: Axes, steps: dict[int, Second], width: int) -> None:
     # Steps without calls leave a gap instead of a line that claims something.
     ordered = {start: sorted(calls.latencies) for start, calls in steps.items()}
+    middles = [start + width / 2 for start in ordered]
     marker = "." if len(ordered) <= MARKED_MAX else None
     # The slowest calls are drawn thin and first, so that they hide no percentile.
     for name, percent, colour in reversed(LINES):
-        values = [_milliseconds(values, percent) for values in ordered.values()]
+        values = [_milliseconds(of_step, percent) for of_step in ordered.values()]
         axes.plot(
-            list(ordered),
+            middles,
             values,
             label=name,
             color=colour,
@@ -89,10 +90,13 @@ def _draw_rate(axes: Axes, steps: dict[int, Second], width: int) -> None:
     axes.set_ylabel("calls/s")
     axes.set_xlabel("seconds since the start")
     axes.grid(visible=True, alpha=0.25)
+    if not any(errors):
+        axes.text(0.99, 0.9, "no errors", transform=axes.transAxes, ha="right", va="top")
+        return
     # A scale of their own: one error in a thousand calls is no more than a pixel on the other.
     failures = axes.twinx()
     failures.stairs(errors, edges, color=ERROR_COLOUR, linewidth=1.4)
-    failures.set_ylim(0, max(errors) * 1.1 or 1)
+    failures.set_ylim(0, max(errors) * 1.1)
     failures.set_ylabel("errors/s", color=ERROR_COLOUR)
     failures.tick_params(colors=ERROR_COLOUR)
 
