@@ -18,10 +18,16 @@ from bench import calls
 from bench.lines import Line, end, row, write
 from bench.machine import machine
 
-MODULES: Final = ("latency", "slowdown", "growth", "footprint", "memory", "scanning", "ghz")
+MODULES: Final = (
+    *("latency", "slowdown", "overload", "growth", "footprint", "memory", "purging"),
+    *("scanning", "ghz"),
+)
 """Parts that are modules of this package, each with its `measure`."""
 
 PARTS: Final = (*calls.KINDS, *MODULES)
+
+LONG: Final = {"overload", "purging"}
+"""Left out by `--quick` unless they are named."""
 
 Measure = Callable[..., Sequence[Line]]
 
@@ -40,8 +46,9 @@ def main() -> None:
     lines = [machine()]
     print(row(lines[0]))
     broken: list[str] = []
-    for name, measure in _chosen(arguments.parts or PARTS).items():
-        print(f"\n{name}", flush=True)
+    wanted = arguments.parts or [name for name in PARTS if not (arguments.quick and name in LONG)]
+    for name, measure in _chosen(wanted).items():
+        print(f"\n{name}, after {time.monotonic() - began:.0f} s", flush=True)
         try:
             measured = measure(is_quick=arguments.quick)
         except Exception:  # noqa: BLE001 -- the other parts are measured all the same
@@ -51,7 +58,7 @@ def main() -> None:
         print(*map(row, measured), sep="\n", flush=True)
         lines += measured
         write("bench", lines, add=bool(arguments.parts))
-    print(f"\nplayed for {time.monotonic() - began:.0f} seconds")
+    print(f"\nplayed for {time.monotonic() - began:.0f} s")
     if broken:
         sys.exit(f"broken: {', '.join(broken)}")
     end(lines, is_strict=arguments.strict)

@@ -85,7 +85,7 @@ def row(line: Line) -> str:
     wanted = str(line.target or "")
     verdict = "" if line.target is None else "met" if line.is_met else "MISSED"
     got = f"{line.got:,.{_decimals(line.got)}f} {line.unit}".strip()
-    return f"{line.name:44} {wanted:>9} {got:>16}  {verdict:6} {line.note}".rstrip()
+    return f"{line.name:54} {wanted:>9} {got:>16}  {verdict:6} {line.note}".rstrip()
 
 
 def write(name: str, lines: Sequence[Line], *, add: bool = False) -> Path:
