@@ -116,6 +116,8 @@ class Correlation:
         return unknown
 
     def _value(self, named: Named, member: Member | None) -> Value | None:
+        if named.rule.stays:
+            return named.key.recorded
         if named.rule.constant:
             return named.rule.constant
         if named.rule.member and member is not None:

@@ -160,7 +160,8 @@ def _needs(call: PlannedCall, message: Message, correlation: Correlation) -> Ite
     """Yield the values that a request takes from earlier answers."""
     for named in correlation.named(message):
         rule = named.rule
-        if not (rule.fresh or rule.member or rule.constant or call.outcome in rule.unless):
+        is_told = not (rule.fresh or rule.member or rule.constant or rule.stays)
+        if is_told and call.outcome not in rule.unless:
             yield named.key
 
 

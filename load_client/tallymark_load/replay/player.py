@@ -112,6 +112,9 @@ class Player:
         await self._fire_on_stream(step, connections)
         self._make_room(step)
         step.sent.set()
+        if call.method.client_streams and not step.asked:
+            # Its answer may be one to all that follows too.
+            step.settled.set()
         if call.is_measured_from(step):
             await self._waiting.for_answer(step)
         return Ended(played.outcome or OK, is_expected=played.is_expected)

@@ -32,7 +32,8 @@ class ValueRule:
     Answers tell what a recorded value is now, requests take it. `fresh` makes one for a request
     that is the first to name it ("uuid"); `member` takes it from whoever calls; `constant` is the
     same for all. `beside` names a field of the same message that the value is told apart by.
-    `orders` says that calls that name the same value keep their order.
+    `orders` says that calls that name the same value keep their order. One that `stays` is the same
+    in every replay.
     """
 
     kind: str
@@ -42,6 +43,7 @@ class ValueRule:
     constant: str = ""
     beside: str = ""
     orders: bool = False
+    stays: bool = False
     unless: tuple[str, ...] = ()
     """Outcomes that say that the value was wrong: then it stays so."""
 

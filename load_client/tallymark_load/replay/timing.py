@@ -31,6 +31,7 @@ class Timing:
         """
         return {
             "on_time_messages": len(self._errors),
+            "early_messages": sum(one < 0 for one in self._errors),
             "timing_error_ms": milliseconds([abs(one) for one in self._errors]),
             "late_by_dependency_messages": len(self._waits),
             "late_by_dependency_ms": milliseconds(self._waits),

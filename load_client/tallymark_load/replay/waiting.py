@@ -22,6 +22,10 @@ _ANSWERS_SECONDS: Final = 3.0
 """How long a stream waits for answers that were recorded; fewer may come."""
 
 
+_LAST_ANSWERS_SECONDS: Final = 10.0
+"""The same before its caller gives a stream up; nobody waits for that."""
+
+
 class Waiting:
     """Waits; knows which steps had to."""
 
@@ -63,7 +67,9 @@ class Waiting:
         if self._is_flat_out and call.method.client_streams:
             await self._until(played, lambda: len(played.bodies) >= step.answers_before)
         if step is call.ending and call.is_given_up:
-            await self._until(played, lambda: self._has_recorded_answers(played))
+            await self._until(
+                played, lambda: self._has_recorded_answers(played), _LAST_ANSWERS_SECONDS
+            )
         return missing
 
     async def for_answer(self, step: Step) -> None:
@@ -120,10 +126,12 @@ class Waiting:
                     self.waited.add(step)
                     await asyncio.sleep(left / _SECOND)
 
-    async def _until(self, played: Played, is_so: Callable[[], bool]) -> None:
+    async def _until(
+        self, played: Played, is_so: Callable[[], bool], seconds: float = _ANSWERS_SECONDS
+    ) -> None:
         """Wait for answers on a stream, but not forever: fewer may come than were recorded."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(_ANSWERS_SECONDS):
+            async with asyncio.timeout(seconds):
                 while not played.planned.over.is_set() and not is_so():
                     await played.news.wait()
 
