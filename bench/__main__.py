@@ -2,7 +2,8 @@
 
 Each line says what was measured, what is wanted, what came, and whether that is met. Machines
 differ, so nearly everything that is wanted is a ratio of two things measured in turns on the same
-one. Writes build/reports/bench.json; lines of parts that are not played stay in it as they are.
+one. Writes build/reports/bench.json, or bench-quick.json; when some parts are named, the lines of
+the others stay in it.
 """
 
 import argparse
@@ -45,6 +46,7 @@ def main() -> None:
     began = time.monotonic()
     lines = [machine()]
     print(row(lines[0]))
+    report = "bench-quick" if arguments.quick else "bench"
     broken: list[str] = []
     wanted = arguments.parts or [name for name in PARTS if not (arguments.quick and name in LONG)]
     for name, measure in _chosen(wanted).items():
@@ -57,7 +59,7 @@ def main() -> None:
             continue
         print(*map(row, measured), sep="\n", flush=True)
         lines += measured
-        write("bench", lines, add=bool(arguments.parts))
+        write(report, lines, add=bool(arguments.parts))
     print(f"\nplayed for {time.monotonic() - began:.0f} s")
     if broken:
         sys.exit(f"broken: {', '.join(broken)}")

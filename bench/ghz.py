@@ -38,8 +38,8 @@ GHZ: Final = Path(__file__).parent.parent / "build" / "ghz" / "ghz"
 EXEC: Final = "import os, sys; os.execv(sys.argv[1], sys.argv[1:])"
 
 KIND: Final = "admit"
-OURS: Final = "admit, by ghz"
-CEILING: Final = "echo of admit, by ghz"
+OURS: Final = "ghz: admit"
+CEILING: Final = "ghz: echo of admit"
 
 
 class Scale(NamedTuple):
