@@ -41,6 +41,7 @@ from tallymark_server.domain.state import Key, Need, Row, Rows
 from tallymark_server.lanes.row_memory import RowMemory
 from tallymark_server.lanes.together import Place, Together
 from tallymark_server.storage.store import Store
+from tallymark_server.watching.command_fields import log_fields
 from tallymark_server.watching.lane_work import LaneWork
 
 __all__ = ["BATCH_MAX", "QUEUE_MAX", "RETRY_AFTER_SECONDS", "ROUNDS_MAX", "Changes", "Lane"]
@@ -292,7 +293,8 @@ class Lane:
                 return
             batch.know(await self._store.load(needed))
         for one in waiting:
-            _log.error("%s never has the rows it needs", type(one.command).__name__)
+            kind, told = type(one.command).__name__, log_fields(one.command)
+            _log.error("%s never has the rows it needs", kind, extra=told)
             batch.fail(one)
 
     def _decide_round(
@@ -308,7 +310,8 @@ class Lane:
                 left.append(one)
                 needed.update(need.keys)
             except Exception:  # noqa: BLE001 -- whatever it is, the other commands go on
-                _log.exception("the rules failed on a %s", type(one.command).__name__)
+                kind, told = type(one.command).__name__, log_fields(one.command)
+                _log.exception("the rules failed on a %s", kind, extra=told)
                 batch.fail(one)
         return left, needed
 

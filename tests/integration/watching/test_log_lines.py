@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tallymark_server.lanes import lane
 from tallymark_server.watching.logs import (
     LINES_AT_ONCE,
     SECONDS_EACH,
@@ -62,6 +63,21 @@ async def test_a_line_for_people_has_the_call_behind_it(
 
     call = f"method=TerminalService/ResolveCode request_id={request_id} caller=terminal/till-1"
     assert f" ERROR /tallymark.v1.TerminalService/ResolveCode failed [{call}]\n" in lines.lines[0]
+
+
+@pytest.mark.parametrize("lines", ["json"], indirect=True)
+async def test_a_fault_of_the_rules_tells_whose_command_it_was(
+    lines: Lines, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, request_id = await shop.phone.issue(), new_id()
+    monkeypatch.setattr(lane, "decide", None)
+    lines.lines.clear()
+
+    await _scan(shop, code, request_id)
+
+    fault = json.loads(lines.lines[0])
+    assert fault["message"] == "the rules failed on a ResolveCode"
+    assert (fault["request_id"], fault["caller"]) == (request_id, "terminal/till-1")
 
 
 async def test_no_line_holds_the_code_or_a_request_id_that_is_none(
