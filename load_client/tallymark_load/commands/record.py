@@ -29,7 +29,8 @@ NEW_FILE: Final = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command(
-    epilog="\b\nExample:\n  tallymark-load record --listen 127.0.0.1:7000 --to 127.0.0.1:7420"
+    epilog="\b\nExample:\n  tallymark-load record --listen 127.0.0.1:7000"
+    " --listen-certificate proxy.pem\n      --listen-key proxy.key --to 127.0.0.1:7420"
     " --to-ca-file data/ca.pem --out shift.binlog"
 )
 @click.option(

@@ -237,3 +237,15 @@ def test_show_tells_of_damage_and_shows_what_is_before_it(tmp_path: Path) -> Non
     assert shown.exit_code == 1
     assert json.loads(shown.stdout)["methods"]["/a.B/C"]["unended"] == 1
     assert f"damaged at byte {len(WHOLE)}" in shown.stderr
+
+
+@given(st.binary(max_size=200))
+def test_no_file_whatever_is_in_it_is_more_than_damaged(content: bytes) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "log"
+        path.write_bytes(content)
+
+        entries, damage = read(path)
+
+    assert all(isinstance(call, RecordedCall) for call in calls_of(entries))
+    assert damage or len(content) >= len(entries)

@@ -8,6 +8,8 @@ from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tallymark.v1 import (
     credit_institution_service_pb2,
@@ -145,6 +147,19 @@ def test_a_body_that_is_not_what_its_contract_says_is_left_out() -> None:
     )
 
     assert redacted == (b"", True)
+
+
+@given(st.binary(max_size=100), st.sampled_from(METHODS), st.booleans())
+def test_any_bytes_are_redacted_or_left_out(
+    body: bytes,
+    method: MethodDescriptor,
+    is_request: bool,  # noqa: FBT001 -- drawn
+) -> None:
+    path = f"/{method.containing_service.full_name}/{method.name}"
+
+    redacted = Redaction().body(path, body, is_request=is_request)
+
+    assert Redaction().body(path, redacted.data, is_request=is_request).is_truncated is False
 
 
 class TestOfOthers:
