@@ -68,6 +68,9 @@ _KILLED: Final = -9
 _STORE_FAILED: Final = 3
 _BOUNDARIES_MAX: Final = 400
 
+_IN_VAIN_MAX: Final = 3
+"""Fresh requests in a row that may be refused: a machine can be so slow that their time is over."""
+
 
 class Fault(NamedTuple):
     """What happens to a system call, in strace's words, and how the server ends by it."""
@@ -199,7 +202,7 @@ async def walk(
     walked = Walked()
     for system_call in (WRITE, SYNC):
         left = iter(numbers or range(1, _BOUNDARIES_MAX))
-        number = next(left, None)
+        number, in_vain = next(left, None), 0
         while number is not None:
             with ground.copied() as folder:
                 request = await _Request.prepared(ground, rpc, folder, walked, bug)
@@ -211,7 +214,8 @@ async def walk(
                         number = None if end is _End.ANSWERED else next(left, None)
                 if end is not _End.TOO_LATE:
                     await request.repeat()
-                assert strikes > 1 or end is not _End.TOO_LATE, f"{rpc.path} is refused at once"
+                in_vain = in_vain + 1 if end is _End.TOO_LATE and strikes == 1 else 0
+                assert in_vain < _IN_VAIN_MAX, f"{rpc.path} is refused: {request.refused}"
     return walked
 
 
@@ -228,6 +232,7 @@ class _Request:
         self._before: Found
         self._answer: Any = None
         self._has_crashed = False
+        self.refused: Refused | None = None
 
     @classmethod
     async def prepared(
@@ -245,7 +250,8 @@ class _Request:
         """Send the request to a server that the fault meets at this boundary."""
         try:
             return await self._struck(fault, system_call, number)
-        except Refused:
+        except Refused as refused:
+            self.refused = refused
             return _End.TOO_LATE
 
     async def _struck(self, fault: Fault, system_call: str, number: int) -> _End:

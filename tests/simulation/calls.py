@@ -48,7 +48,6 @@ class Call:
         self.life = wanted.life
         self.host = wanted.host
         self.method = wanted.method
-        self.deadline: float | None = None
         self.is_over = False
         """Whether the caller has its answer, or waits no more."""
 
@@ -92,7 +91,6 @@ class Call:
         network, weather, chance = self.network, self.network.weather, self.network.chance
         self.life.at_end.append(self._hang_up)
         if self._wanted.timeout is not None:
-            self.deadline = network.loop.time() + self._wanted.timeout
             self._timer = network.later(self._wanted.timeout, self._time_out)
         if weather.is_cut(self.life.name, self.host):
             if chance.random() < 0.5:
@@ -111,6 +109,11 @@ class Call:
             if weather.duplicated and chance.random() < weather.duplicated:
                 again = chance.choice((weather.delay(chance), chance.uniform(0, AGAIN_SECONDS_MAX)))
                 network.later(again, self._arrive_late)
+
+    def _until(self) -> float | None:
+        """Return until when the host believes its caller waits: a call carries how long, not until."""
+        timeout = self._wanted.timeout
+        return None if timeout is None else self.network.loop.time() + timeout
 
     def _kept_seconds(self) -> float:
         """Return how long the request is kept on its way; 0 if it is not."""
@@ -147,7 +150,7 @@ class Call:
 
     async def _serve(self, host: Host) -> None:
         """Run the handler at the host, and send what it answers."""
-        context = Context(self.network.loop, self.life.name, self._wanted.metadata, self.deadline)
+        context = Context(self.network.loop, self.life.name, self._wanted.metadata, self._until())
         handled = await self._handled(host, context)
         self.network.hear(self, handled)
         self._reply(handled.answer)
@@ -253,7 +256,7 @@ class Stream(Call):
             yield message
 
     async def _serve(self, host: Host) -> None:
-        context = Context(self.network.loop, self.life.name, self._wanted.metadata, self.deadline)
+        context = Context(self.network.loop, self.life.name, self._wanted.metadata, self._until())
         answer = Answer(grpc.StatusCode.OK)
         try:
             handler = await host.handler(self.method, self._wanted.metadata)
