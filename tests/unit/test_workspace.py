@@ -114,7 +114,7 @@ def test_each_program_declares_what_it_imports(member: str) -> None:
         f"{path.relative_to(ROOT)}: {imported}"
         for path in python_files(ROOT / member)
         for imported in imported_packages(path) - own - sys.stdlib_module_names
-        if not {name.lower() for name in distributions.get(imported, [])} & declared
+        if not set(map(canonical, distributions.get(imported, []))) & declared
     }
 
     assert undeclared == set()
@@ -138,7 +138,12 @@ def declared_distributions(member: str) -> set[str]:
     extras = project.get("optional-dependencies", {}).values()
     requirements = [*project["dependencies"], *(each for extra in extras for each in extra)]
     names = [re.match(r"[\w.-]+", requirement) for requirement in requirements]
-    return {name.group().lower() for name in names if name}
+    return {canonical(name.group()) for name in names if name}
+
+
+def canonical(name: str) -> str:
+    """Return a distribution's name as all its spellings have it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def python_files(folder: Path) -> Iterator[Path]:
