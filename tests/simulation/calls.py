@@ -111,7 +111,7 @@ class Call:
                 network.later(again, self._arrive_late)
 
     def _until(self) -> float | None:
-        """Return until when the host believes its caller waits: a call carries how long, not until."""
+        """Return until when the host believes its caller waits: calls carry how long, not when."""
         timeout = self._wanted.timeout
         return None if timeout is None else self.network.loop.time() + timeout
 
