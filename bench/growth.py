@@ -30,7 +30,7 @@ from bench.resident import mebibytes, resident_bytes
 from bench.rounds import Rounds, play_rounds
 from tests.e2e.served import town
 
-__all__ = ["Scale", "measure"]
+__all__ = ["Scale", "compare_served", "measure"]
 
 FOLDER: Final = Path(__file__).parent.parent / "build" / "bench"
 
@@ -83,7 +83,7 @@ async def compare(scale: Scale, folder: Path) -> list[Line]:
         pasts = [
             await fill(folder / f"past-{number}", scale.size(number)) for number in scale.codes
         ]
-        return await _compare(scale, pasts)
+        return await compare_served(scale, pasts)
     finally:
         for number in scale.codes:
             await asyncio.to_thread(shutil.rmtree, folder / f"past-{number}", ignore_errors=True)
@@ -98,7 +98,8 @@ def _demand_room(scale: Scale, folder: Path) -> None:
         raise RuntimeError(message)
 
 
-async def _compare(scale: Scale, pasts: Sequence[Past]) -> list[Line]:
+async def compare_served(scale: Scale, pasts: Sequence[Past]) -> list[Line]:
+    """Serve all of them, and play rounds at each in turn; the first one is compared with."""
     async with AsyncExitStack() as stack:
         caller = Caller(stack.enter_context(hands(LOAD_CORE)))
         contestants, starts = [], []

@@ -28,7 +28,7 @@ from bench.steady import play_steadily
 from bench.waiting import waiting
 from tests.e2e.served import Town, town
 
-__all__ = ["Scale", "measure"]
+__all__ = ["Scale", "measure", "wait"]
 
 FOLDER: Final = Path(__file__).parent.parent / "build" / "bench"
 
@@ -70,8 +70,8 @@ async def look(scale: Scale, folder: Path) -> list[Line]:
     try:
         past = await fill(folder, Size(scale.phones * CODES_A_SCAN, scale.phones))
         lines = [
-            *await _wait(scale, past, 1, at_most(900.0)),
-            *await _wait(scale, past, STREAMS_A_CONNECTION, at_most(350.0)),
+            *await wait(scale, past, 1, at_most(900.0)),
+            *await wait(scale, past, STREAMS_A_CONNECTION, at_most(350.0)),
             await _wait_together(scale, past),
             await _go_on(scale, past),
         ]
@@ -80,7 +80,7 @@ async def look(scale: Scale, folder: Path) -> list[Line]:
     return lines
 
 
-async def _wait(scale: Scale, past: Past, streams_a_connection: int, target: Target) -> list[Line]:
+async def wait(scale: Scale, past: Past, streams_a_connection: int, target: Target) -> list[Line]:
     """Let each phone wait for its own customer."""
     async with _served(past) as (served, pid):
         before = resident_bytes(pid)

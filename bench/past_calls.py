@@ -40,7 +40,10 @@ KINDS: Final[Mapping[str, str]] = {
 """What is called, by the names of the figures."""
 
 AT_ONCE: Final = 4
-"""Calls under way: few, so that what is measured is the call and not a queue."""
+"""Calls under way: few, so that what is measured is the call and not a queue.
+
+Of sign-ins there is one, since the server lets those who hash wait for each other.
+"""
 
 _STRIDE: Final = 7_919
 """A prime that divides no size: the next one is far away in the database, and all come in turn."""
@@ -72,14 +75,14 @@ class PastCalls:
         sold, _ = await self._call(self._gate, self._sell(codes[half:]))
         seen, _ = await self._call(self._gate, self._look_back())
         looked, _ = await self._call(self._phones, self._first_look())
-        signed_in, _ = await self._call(self._phones, self._sign_in())
+        signed_in, _ = await self._call(self._phones, self._sign_in(), at_once=1)
         taken = (issued, admitted, sold, seen, looked, signed_in)
         return {f"{kind} {self._name}": one for kind, one in zip(KINDS, taken, strict=True)}
 
     async def _call(
-        self, address: Address, items: Sequence[Sequence[Call]]
+        self, address: Address, items: Sequence[Sequence[Call]], *, at_once: int = AT_ONCE
     ) -> tuple[Taken, Played]:
-        return await self._caller.play(self._pid, Script(address, items, at_once=AT_ONCE))
+        return await self._caller.play(self._pid, Script(address, items, at_once=at_once))
 
     def _issue(self) -> list[list[Call]]:
         return [
