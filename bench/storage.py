@@ -31,7 +31,7 @@ _PUT: Final = (
     " ON CONFLICT (partition, key) DO UPDATE SET body = excluded.body"
 )
 _REMOVE: Final = "DELETE FROM {} WHERE partition = ? AND key = ?"
-_APPEND: Final = "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_APPEND: Final = "INSERT INTO journal VALUES ({})"
 
 
 class Recording(NamedTuple):
@@ -85,7 +85,8 @@ def statements_of(batch: Batch) -> Iterator[Statement]:
         yield _PUT.format(_table(sql)), [(*_key(text), _body(row)) for text, row in rows.items()]
     for sql, given in batch.others.items():
         if _table(sql) == "journal":
-            yield _APPEND, [tuple(line) for line in given]
+            columns = ", ".join("?" * len(given[0]))
+            yield _APPEND.format(columns), [tuple(line) for line in given]
         else:
             yield _REMOVE.format(_table(sql)), [_key(text) for text in given]
 
