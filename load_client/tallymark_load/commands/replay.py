@@ -110,9 +110,9 @@ def replay(  # noqa: PLR0913 -- one parameter for each option
     if cast is None and route is None:
         message = "Say where to call: --cast FILE, or --to HOST:PORT."
         raise click.UsageError(message)
-    calls = _read(recordings)
     try:
         rules = _rules(options["rules_file"])
+        calls = _read(recordings)
         contracts = Contracts(_pools(options, route))
         played = uvloop.run(
             _replay(

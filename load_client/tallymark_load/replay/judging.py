@@ -7,7 +7,7 @@ from google.protobuf.message import Message
 from tallymark_load.replay.calling import parsed
 from tallymark_load.replay.comparison import Comparison, Difference
 from tallymark_load.replay.correlation import Correlation
-from tallymark_load.replay.outcomes import CANCELLED
+from tallymark_load.replay.outcomes import CANCELLED, OK
 from tallymark_load.replay.played import NOT_SENT, Played
 from tallymark_load.replay.rules import ReplayRules
 from tallymark_load.replay.streams import StreamAnswers
@@ -49,6 +49,8 @@ class Judge:
             return
         if not played.is_expected and not (planned.is_given_up and played.outcome == CANCELLED):
             why = self._comparison.outcomes(planned.outcome, played.outcome)
+            if planned.is_given_up and played.outcome == OK:
+                why = _GIVEN_UP
             yield "outcome", planned.outcome, played.outcome, why
             if not planned.is_given_up:
                 return
