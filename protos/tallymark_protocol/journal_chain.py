@@ -53,6 +53,8 @@ class ChainedEntry:
     state: int
     payload: str
     chain_hash: bytes
+    payload_hash: bytes = b""
+    """SHA-256 of a payload that was erased; empty as long as it is there."""
 
 
 class Fault(StrEnum):
@@ -95,9 +97,14 @@ def chain_hash(  # noqa: PLR0913 - one argument per fact, all by keyword
     process_id: str,
     state: int,
     payload: str,
+    payload_hash: bytes = b"",
 ) -> bytes:
-    """Return the chain value of an entry: 32 bytes that no other entry or history has."""
-    payload_hash = hashlib.sha256(payload.encode()).digest()
+    """Return the chain value of an entry: 32 bytes that no other entry or history has.
+
+    Of a payload that was erased, which is empty, the hash stands for it.
+    """
+    if payload or not payload_hash:
+        payload_hash = hashlib.sha256(payload.encode()).digest()
     link = strict_cbor.encode(
         [
             _CONTEXT,
@@ -193,6 +200,7 @@ class _Walk:
             process_id=entry.process_id,
             state=entry.state,
             payload=entry.payload,
+            payload_hash=entry.payload_hash,
         )
 
     def _tell(self, sequence: int, fault: Fault, text: str) -> None:

@@ -38,4 +38,5 @@ def entry_of(line: bytes) -> ChainedEntry:
         state=entry.state,
         payload=entry.payload,
         chain_hash=entry.chain_hash,
+        payload_hash=entry.payload_sha256,
     )

@@ -30,6 +30,8 @@ class CheckedJournal:
     """What came of a check."""
 
     entries: int
+    erased: int
+    """Entries whose payload was erased."""
     end: Checkpoint | None
     """Where the journal ends; None for an empty one."""
     problems: tuple[Problem, ...]
@@ -77,6 +79,7 @@ class _Reading:
     def __init__(self, lines: Iterable[bytes]) -> None:
         self._lines = lines
         self.count = 0
+        self.erased = 0
         self.last: ChainedEntry | None = None
         self.problems: list[Problem] = []
 
@@ -93,6 +96,7 @@ class _Reading:
                 self.problems.append(problem)
             else:
                 self.count += 1
+                self.erased += bool(entry.payload_hash)
                 self.last = entry
                 yield entry
 
@@ -106,6 +110,7 @@ def _check(lines: Iterable[bytes], checkpoints: Checkpoints) -> CheckedJournal:
     ]
     return CheckedJournal(
         entries=reading.count,
+        erased=reading.erased,
         end=_checkpoint_at(reading.last) if reading.last else None,
         problems=(*reading.problems, *found),
     )

@@ -118,4 +118,5 @@ def _follows(before: ChainedEntry, entry: ChainedEntry) -> bool:
         process_id=entry.process_id,
         state=entry.state,
         payload=entry.payload,
+        payload_hash=entry.payload_hash,
     )

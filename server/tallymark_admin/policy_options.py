@@ -165,6 +165,12 @@ POLICY_FIELDS: Final = (
         "How long a process that ended is kept, with its receipt: the less is kept, the less can"
         " be stolen. What waits for a person stays.",
     ),
+    PolicyField(
+        "keep_journal_days",
+        _DAYS,
+        "After what time the details of an entry of the journal are erased; the chain of entries"
+        " stays, and is still checked.",
+    ),
 )
 """In the order in which they are explained; the version is the server's alone."""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -204,6 +205,25 @@ async def test_the_journal_keeps_entries_and_order(store: Store) -> None:
     assert await store.journal(1, after_sequence=0, limit=9) == made
     assert await store.journal(1, after_sequence=2, limit=2) == made[2:4]
     assert await store.journal(1, after_sequence=5, limit=9) == []
+
+
+async def test_payloads_are_erased_and_the_chain_stays(store: Store) -> None:
+    made = entries(5)
+    await store.save({}, made)
+
+    await store.erase_payloads(1, after_sequence=1, limit=3)
+    await store.erase_payloads(1, after_sequence=0, limit=2)
+    await store.erase_payloads(2, after_sequence=0, limit=9)
+
+    kept = await store.journal(1, after_sequence=0, limit=9)
+    assert [bool(entry.record.payload) for entry in kept] == [False] * 4 + [True]
+    head = GENESIS
+    for entry, before in zip(kept, made, strict=True):
+        assert head.follow(1, entry.record) == entry
+        assert entry.chain_hash == before.chain_hash
+        assert entry.record.payload_hash in {b"", sha256(before.record.payload.encode()).digest()}
+        head = entry.head
+    assert await store.journal_head(1) == made[-1].head
 
 
 async def test_each_partition_has_its_own_journal_with_its_own_end(store: Store) -> None:

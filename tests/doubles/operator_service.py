@@ -38,6 +38,7 @@ DEFAULT_POLICY = policy_pb2.Policy(
     tag_life_seconds=60,
     keep_requests_days=30,
     keep_processes_days=400,
+    keep_journal_days=3_650,
 )
 
 MessageT = TypeVar("MessageT", bound=Message)

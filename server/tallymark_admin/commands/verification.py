@@ -119,6 +119,7 @@ async def _check_server(connection: OperatorConnection, evidence: _Evidence) -> 
 def _print_json(checked: CheckedJournal, evidence: _Evidence, problems: Sequence[Problem]) -> None:
     row = {
         "entries": checked.entries,
+        "erased": checked.erased,
         "end": str(checked.end) if checked.end else None,
         "checkpoints": [str(each) for each in evidence.checkpoints],
         "problems": [asdict(problem) for problem in problems],
@@ -134,6 +135,8 @@ def _print_words(checked: CheckedJournal, evidence: _Evidence, problems: Sequenc
         click.echo(f"{checked.entries} entries were read. The journal is NOT as it was written.")
         return
     click.echo(f"{checked.entries} entries, without a gap, each tied to the one before.")
+    if checked.erased:
+        click.echo(f"What {checked.erased} of them told was erased; their hashes are in the chain.")
     sequences = sorted(checkpoint.sequence for checkpoint in evidence.checkpoints)
     if len(sequences) == 1:
         click.echo(f"They fit the checkpoint of entry {sequences[0]}.")

@@ -237,6 +237,7 @@ def _facts(
             facts["given_up"] = row.request_id
     if isinstance(command, commands.PurgeRows):
         facts["removed"] = sum(row is None for row in changes.values())
+        facts["erased_to"] = command.erased_sequence
     if isinstance(command, commands.SettleProcess):
         facts["settled_as_executed"] = None if command.try_again else command.executed
         facts["note_sha256"] = sha256(command.note.encode()).hexdigest()

@@ -10,6 +10,8 @@ Nothing is removed while a recovery is open: terminals may still report what the
 
 from typing import Final
 
+import msgspec
+
 from tallymark_server.domain.answers import Done
 from tallymark_server.domain.commands import PurgeRows
 from tallymark_server.domain.model.merchants import CallerKind, Policy
@@ -46,8 +48,8 @@ def purge_rows(draft: Draft, command: PurgeRows, now: int) -> Done:
     removed = _purge_codes(draft, command, now)
     removed += _purge_processes(draft, command, policy, now)
     removed += _purge_requests(draft, command, policy, now)
-    if command.sequence:
-        draft.put(PurgeMark(partition=command.partition, sequence=command.sequence))
+    if command.sequence or command.erased_sequence:
+        _move_mark(draft, command)
     return Done(count=removed)
 
 
@@ -61,6 +63,17 @@ def is_old_process(process: Process, policy: Policy, now: int) -> bool:
     """Say whether the process ended long ago, and neither a person nor the institution is asked."""
     is_settled = not is_unresolved(process) and not has_open_work(process)
     return process.is_final and is_settled and is_past_keeping(process.ended_at, policy, now)
+
+
+def _move_mark(draft: Draft, command: PurgeRows) -> None:
+    mark = draft.get(PurgeMark.key_of(command.partition)) or PurgeMark(partition=command.partition)
+    draft.put(
+        msgspec.structs.replace(
+            mark,
+            sequence=max(mark.sequence, command.sequence),
+            erased_sequence=max(mark.erased_sequence, command.erased_sequence),
+        )
+    )
 
 
 def _purge_codes(draft: Draft, command: PurgeRows, now: int) -> int:

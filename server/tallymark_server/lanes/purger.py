@@ -113,6 +113,7 @@ class Purger:
             is_old=lambda process: is_old_process(process, policy, now),
             field="process_ids",
         )
+        await self._erase_payloads(partition, policy, now)
         if removed:
             _log.info("removed %d old rows", removed)
         return removed
@@ -146,15 +147,33 @@ class Purger:
     async def _purge_requests(self, partition: int, policy: Policy, now: int) -> int:
         """Walk along the journal from where it was left the last time."""
         decided_before = now - policy.keep_requests_days * DAY_MILLISECONDS
-        key = PurgeMark.key_of(partition)
-        mark = (await self._store.load([key]))[key]
-        sequence = mark.sequence if isinstance(mark, PurgeMark) else 0
-        removed = 0
+        sequence, removed = (await self._mark(partition)).sequence, 0
         while entries := await self._old_entries(partition, sequence, decided_before):
             sequence = entries[-1].sequence
             texts = tuple(text for entry in entries for text in _requests_of(entry))
             removed += await self._submit(partition, requests=texts, sequence=sequence)
         return removed
+
+    async def _erase_payloads(self, partition: int, policy: Policy, now: int) -> None:
+        """Erase what old entries tell, but for those whose requests are still to be removed.
+
+        First what they tell, then the mark: after a crash in between it is erased once more.
+        """
+        decided_before = now - policy.keep_journal_days * DAY_MILLISECONDS
+        mark = await self._mark(partition)
+        sequence = mark.erased_sequence
+        while entries := await self._old_entries(partition, sequence, decided_before):
+            count = min(len(entries), mark.sequence - sequence)
+            if count <= 0:
+                return
+            await self._store.erase_payloads(partition, after_sequence=sequence, limit=count)
+            sequence += count
+            await self._submit(partition, erased_sequence=sequence)
+
+    async def _mark(self, partition: int) -> PurgeMark:
+        key = PurgeMark.key_of(partition)
+        mark = (await self._store.load([key]))[key]
+        return mark if isinstance(mark, PurgeMark) else PurgeMark(partition=partition)
 
     async def _old_entries(
         self, partition: int, sequence: int, decided_before: int

@@ -169,6 +169,7 @@ def policy_from(message: policy_pb2.Policy) -> Policy:
         tag_life_seconds=message.tag_life_seconds,
         keep_requests_days=message.keep_requests_days,
         keep_processes_days=message.keep_processes_days,
+        keep_journal_days=message.keep_journal_days,
     )
 
 

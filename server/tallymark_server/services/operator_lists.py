@@ -205,6 +205,7 @@ class OperatorLists:
                     state=entry.record.state,  # type: ignore[arg-type]  # the same numbers
                     payload=entry.record.payload,
                     chain_hash=entry.chain_hash,
+                    payload_sha256=entry.record.payload_hash,
                 )
                 for entry in entries
             ]

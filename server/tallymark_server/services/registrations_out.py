@@ -176,6 +176,7 @@ def policy_message(policy: Policy) -> policy_pb2.Policy:
         tag_life_seconds=policy.tag_life_seconds,
         keep_requests_days=policy.keep_requests_days,
         keep_processes_days=policy.keep_processes_days,
+        keep_journal_days=policy.keep_journal_days,
     )
 
 

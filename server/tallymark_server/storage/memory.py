@@ -5,6 +5,8 @@ from copy import copy
 from operator import attrgetter
 from typing import Any, Self, TypeVar
 
+import msgspec
+
 from tallymark_server.domain.model.journal import GENESIS, JournalEntry, JournalHead
 from tallymark_server.domain.state import Key, Row, Rows
 from tallymark_server.storage.store import StoreFailed
@@ -81,6 +83,15 @@ class MemoryStore:
         self._check()
         entries = self._entries.get(partition, [])
         return [entry for entry in entries if entry.sequence > after_sequence][:limit]
+
+    async def erase_payloads(self, partition: int, *, after_sequence: int, limit: int) -> None:
+        """Leave only the hashes of the payloads of up to `limit` entries after a sequence."""
+        self._check()
+        entries = self._entries.get(partition, [])
+        for place, entry in enumerate(entries):
+            if after_sequence < entry.sequence <= after_sequence + limit:
+                record = entry.record.without_payload()
+                entries[place] = msgspec.structs.replace(entry, record=record)
 
     async def journal_head(self, partition: int) -> JournalHead:
         """Return the end of the partition's journal; GENESIS when it is empty."""

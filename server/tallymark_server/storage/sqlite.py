@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Self, TypeVar
 
 import aiosqlite
@@ -42,10 +43,13 @@ class SqliteStore:
     """
 
     def __init__(
-        self, connection: "_OneHopConnection", cells: Cells, warnings: Sequence[str]
+        self, connection: "_OneHopConnection", cells: Cells, opened: ExclusiveConnection
     ) -> None:
         """Use `open` instead."""
-        self.warnings = tuple(warnings)
+        self.warnings = opened.warnings
+        self.commit_seconds = opened.commit_seconds
+        """How long commits took, each with its sync to disk."""
+
         self.failure = ""
         """What the store failed with and what to do; empty as long as it serves."""
 
@@ -92,7 +96,7 @@ class SqliteStore:
             raise StoreFailed(message) from error
         connection = _OneHopConnection(lambda: opened, iter_chunk_size=1)
         await connection
-        return cls(connection, cells, opened.warnings)
+        return cls(connection, cells, opened)
 
     async def load(self, keys: Iterable[Key[Any]]) -> Rows:
         """Return a row or None for every key, with one statement for each table named.
@@ -177,6 +181,22 @@ class SqliteStore:
         return await self._run(
             lambda connection: self._journal.read(
                 connection, partition, after_sequence=after_sequence, limit=limit
+            )
+        )
+
+    async def erase_payloads(self, partition: int, *, after_sequence: int, limit: int) -> None:
+        """Leave only the hashes of the payloads of up to `limit` entries after a sequence.
+
+        Raises:
+            StoreFailed: the store failed.
+
+        """
+        await self._run(
+            lambda connection: _in_transaction(
+                connection,
+                lambda connection: self._journal.erase(
+                    connection, partition, after_sequence=after_sequence, limit=limit
+                ),
             )
         )
 
@@ -281,7 +301,9 @@ def _in_transaction(connection: ExclusiveConnection, work: Callable[[sqlite3.Con
     connection.execute("BEGIN IMMEDIATE")
     try:
         done = work(connection)
+        began = perf_counter()
         connection.execute("COMMIT")
+        connection.commit_seconds.observe(perf_counter() - began)
     except BaseException:
         # If this fails too, nothing is lost: a transaction without COMMIT is gone after a restart.
         with suppress(sqlite3.Error):

@@ -14,17 +14,31 @@ ENTRIES_CHECKED_AT_START: Final = 1_000
 """Some 20 ms. `tallymark-admin audit verify` checks all."""
 
 _APPEND = """
-    INSERT INTO journal SELECT
+    INSERT INTO journal (
+        partition, sequence, decided_at, command, caller, process_id, state, payload, chain_hash,
+        payload_sha256
+    )
+    SELECT
         json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
         json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]'),
-        json_extract(value, '$[6]'), json_extract(value, '$[7]'), json_extract(value, '$[8]')
+        json_extract(value, '$[6]'), json_extract(value, '$[7]'), json_extract(value, '$[8]'),
+        json_extract(value, '$[9]')
     FROM json_each(?)
 """
 _READ = """
     SELECT json_group_array(json_array(
-        partition, sequence, decided_at, command, caller, process_id, state, payload, chain_hash
+        partition, sequence, decided_at, command, caller, process_id, state, payload, chain_hash,
+        payload_sha256
     ))
     FROM (SELECT * FROM journal WHERE partition = ? AND sequence > ? ORDER BY sequence LIMIT ?)
+"""
+_ERASE = """
+    UPDATE journal SET payload = '', payload_sha256 = erased.hash
+    FROM (
+        SELECT json_extract(value, '$[0]') AS sequence, json_extract(value, '$[1]') AS hash
+        FROM json_each(?)
+    ) AS erased
+    WHERE journal.partition = ? AND journal.sequence = erased.sequence
 """
 _HEAD = """
     SELECT sequence, chain_hash FROM journal WHERE partition = ? ORDER BY sequence DESC LIMIT 1
@@ -92,6 +106,18 @@ class JournalTable:
         entries = [_entry(line) for line in self._to_lines(found)]
         return sorted(entries, key=lambda entry: entry.sequence)
 
+    def erase(
+        self, connection: sqlite3.Connection, partition: int, *, after_sequence: int, limit: int
+    ) -> None:
+        """Leave only the hashes of the payloads of up to `limit` entries after a sequence."""
+        entries = self.read(connection, partition, after_sequence=after_sequence, limit=limit)
+        erased = [
+            (entry.sequence, entry.record.without_payload().payload_hash.hex())
+            for entry in entries
+            if entry.record.payload
+        ]
+        connection.execute(_ERASE, (msgspec.json.encode(erased).decode(), partition))
+
     def head(self, connection: sqlite3.Connection, partition: int) -> JournalHead:
         """Return the end of the partition's journal, GENESIS if it is empty."""
         found = connection.execute(_HEAD, (partition,)).fetchone()
@@ -113,6 +139,7 @@ class _Line(msgspec.Struct, frozen=True, array_like=True):
     state: int
     payload: str
     chain_hash: str
+    payload_sha256: str
 
 
 def _line(entry: JournalEntry) -> _Line:
@@ -127,6 +154,7 @@ def _line(entry: JournalEntry) -> _Line:
         state=record.state,
         payload=_checked(record.payload),
         chain_hash=entry.chain_hash.hex(),
+        payload_sha256=record.payload_hash.hex(),
     )
 
 
@@ -144,6 +172,7 @@ def _entry(line: _Line) -> JournalEntry:
         process_id=line.process_id,
         state=line.state,
         payload=line.payload,
+        payload_hash=bytes.fromhex(line.payload_sha256),
     )
     return JournalEntry(
         partition=line.partition,

@@ -61,6 +61,10 @@ class Store(Protocol):
         """Return up to `limit` entries after a sequence, oldest first."""
         ...
 
+    async def erase_payloads(self, partition: int, *, after_sequence: int, limit: int) -> None:
+        """Leave only the hashes of the payloads of up to `limit` entries after a sequence."""
+        ...
+
     async def journal_head(self, partition: int) -> JournalHead:
         """Return the end of the partition's journal; GENESIS when it is empty."""
         ...

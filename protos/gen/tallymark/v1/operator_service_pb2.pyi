@@ -2276,6 +2276,7 @@ class JournalEntry(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     PAYLOAD_FIELD_NUMBER: _builtins.int
     CHAIN_HASH_FIELD_NUMBER: _builtins.int
+    PAYLOAD_SHA256_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Number of the entry in its partition, without gaps from 1."""
     command: _builtins.str
@@ -2287,9 +2288,13 @@ class JournalEntry(_message.Message):
     state: _process_pb2.ProcessState.ValueType
     """State of that process after it."""
     payload: _builtins.str
-    """What was recorded, as JSON without secrets."""
+    """What was recorded, as JSON without secrets; empty once it was erased (policy: keep_journal_days)."""
     chain_hash: _builtins.bytes
     """SHA-256 chain value up to this entry."""
+    payload_sha256: _builtins.bytes
+    """SHA-256 of a payload that was erased, 32 bytes; empty as long as it is there. It is what the chain was made with, so
+    that the journal can still be checked.
+    """
     @_builtins.property
     def decided_at(self) -> _timestamp_pb2.Timestamp:
         """Time of the decision."""
@@ -2305,10 +2310,11 @@ class JournalEntry(_message.Message):
         state: _process_pb2.ProcessState.ValueType = ...,
         payload: _builtins.str = ...,
         chain_hash: _builtins.bytes = ...,
+        payload_sha256: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decided_at", b"decided_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "chain_hash", b"chain_hash", "command", b"command", "decided_at", b"decided_at", "payload", b"payload", "process_id", b"process_id", "sequence", b"sequence", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "chain_hash", b"chain_hash", "command", b"command", "decided_at", b"decided_at", "payload", b"payload", "payload_sha256", b"payload_sha256", "process_id", b"process_id", "sequence", b"sequence", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -82,6 +82,7 @@ class Policy(_message.Message):
     TAG_LIFE_SECONDS_FIELD_NUMBER: _builtins.int
     KEEP_REQUESTS_DAYS_FIELD_NUMBER: _builtins.int
     KEEP_PROCESSES_DAYS_FIELD_NUMBER: _builtins.int
+    KEEP_JOURNAL_DAYS_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """Number of the version, made by the server. SetPolicy takes the one that the policy was read with."""
     code_life_seconds: _builtins.int
@@ -138,6 +139,10 @@ class Policy(_message.Message):
     """Days for which a process is kept after its end, 1 to 36500; 400 by default (PSD2, article 71: a payer may object for 13
     months). One that waits for a person or the credit institution stays until it is settled.
     """
+    keep_journal_days: _builtins.int
+    """Days after which what an entry of the journal tells is erased, 1 to 36500; 3650 by default (10 years, as books are kept).
+    The entry stays, with its place in the chain; and its requests are forgotten first (keep_requests_days).
+    """
     def __init__(
         self,
         *,
@@ -162,10 +167,11 @@ class Policy(_message.Message):
         tag_life_seconds: _builtins.int = ...,
         keep_requests_days: _builtins.int = ...,
         keep_processes_days: _builtins.int = ...,
+        keep_journal_days: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_bind_money_from", b"_bind_money_from", "bind_money_from", b"bind_money_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bind_money_from", b"_bind_money_from", "bind_money_from", b"bind_money_from", "close_after_seconds", b"close_after_seconds", "code_life_seconds", b"code_life_seconds", "confirm_admission", b"confirm_admission", "confirm_money_from", b"confirm_money_from", "confirm_points_from", b"confirm_points_from", "confirm_within_seconds", b"confirm_within_seconds", "execute_within_seconds", b"execute_within_seconds", "keep_processes_days", b"keep_processes_days", "keep_requests_days", b"keep_requests_days", "new_terminal_count_max", b"new_terminal_count_max", "new_terminal_days", b"new_terminal_days", "new_terminal_sum_max", b"new_terminal_sum_max", "password_rule", b"password_rule", "points_code_life_seconds", b"points_code_life_seconds", "reversal_window_seconds", b"reversal_window_seconds", "session_life_seconds", b"session_life_seconds", "tag_life_seconds", b"tag_life_seconds", "unconfirmed_count_max", b"unconfirmed_count_max", "unconfirmed_sum_max", b"unconfirmed_sum_max", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bind_money_from", b"_bind_money_from", "bind_money_from", b"bind_money_from", "close_after_seconds", b"close_after_seconds", "code_life_seconds", b"code_life_seconds", "confirm_admission", b"confirm_admission", "confirm_money_from", b"confirm_money_from", "confirm_points_from", b"confirm_points_from", "confirm_within_seconds", b"confirm_within_seconds", "execute_within_seconds", b"execute_within_seconds", "keep_journal_days", b"keep_journal_days", "keep_processes_days", b"keep_processes_days", "keep_requests_days", b"keep_requests_days", "new_terminal_count_max", b"new_terminal_count_max", "new_terminal_days", b"new_terminal_days", "new_terminal_sum_max", b"new_terminal_sum_max", "password_rule", b"password_rule", "points_code_life_seconds", b"points_code_life_seconds", "reversal_window_seconds", b"reversal_window_seconds", "session_life_seconds", b"session_life_seconds", "tag_life_seconds", b"tag_life_seconds", "unconfirmed_count_max", b"unconfirmed_count_max", "unconfirmed_sum_max", b"unconfirmed_sum_max", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__bind_money_from: _TypeAlias = _typing.Literal["bind_money_from"]  # noqa: Y015
     _WhichOneofArgType__bind_money_from: _TypeAlias = _typing.Literal["_bind_money_from", b"_bind_money_from"]  # noqa: Y015

@@ -17,3 +17,6 @@ class PurgeRows(Command, frozen=True, kw_only=True):
     """Texts of their keys, as the journal names them up to the entry with this number."""
 
     sequence: int = 0
+
+    erased_sequence: int = 0
+    """Number of the journal's entry up to which payloads were erased."""

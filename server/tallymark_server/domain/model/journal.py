@@ -1,5 +1,7 @@
 """The append-only record of what was decided."""
 
+from hashlib import sha256
+
 import msgspec
 
 from tallymark_protocol.journal_chain import GENESIS_HASH, chain_hash
@@ -19,6 +21,15 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     process_id: str
     state: int
     payload: str
+    payload_hash: bytes = b""
+    """SHA-256 of a payload that was erased; empty as long as it is there."""
+
+    def without_payload(self) -> "Record":
+        """Return the record after its payload was erased."""
+        if not self.payload:
+            return self
+        payload_hash = sha256(self.payload.encode()).digest()
+        return msgspec.structs.replace(self, payload="", payload_hash=payload_hash)
 
 
 class JournalHead(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +55,7 @@ class JournalHead(msgspec.Struct, frozen=True, kw_only=True):
                 process_id=record.process_id,
                 state=record.state,
                 payload=record.payload,
+                payload_hash=record.payload_hash,
             ),
         )
 

@@ -199,6 +199,7 @@ class Policy(Row, frozen=True, kw_only=True, omit_defaults=True):
     tag_life_seconds: int = 60
     keep_requests_days: int = 30
     keep_processes_days: int = 400  # PSD2, article 71: a payer may object for 13 months
+    keep_journal_days: int = 3_650  # 10 years, as books are kept
     is_current: bool = True
 
     @property

@@ -8,12 +8,16 @@ __all__ = ["PurgeMark"]
 
 
 class PurgeMark(Row, frozen=True, kw_only=True, omit_defaults=True):
-    """The journal's entry up to which the requests that it names were looked through."""
+    """How far the journal was looked through: for requests, and to erase what entries tell."""
 
     table: ClassVar[str] = "purge_marks"
-    is_open: ClassVar[bool] = True  # a number
+    is_open: ClassVar[bool] = True  # numbers
 
     sequence: int = 0
+    """Of the last entry whose requests are removed, if they may be."""
+
+    erased_sequence: int = 0
+    """Of the last entry whose payload is erased."""
 
     @property
     def text(self) -> str:
