@@ -33,7 +33,8 @@ def _lines(came: Replayed) -> Iterator[str]:
     if came.stop is not None:
         yield f"It was {came.stop}."
     found = came.differences
-    yield f"Differences: {found.unexplained:,} that no rule explains, {found.explained:,} explained."
+    unexplained, explained = found.unexplained, found.explained
+    yield f"Differences: {unexplained:,} that no rule explains, {explained:,} explained."
     groups = found.groups()
     yield from (_difference(group) for group in groups[:_GROUPS_MAX])
     if len(groups) > _GROUPS_MAX:
