@@ -28,6 +28,7 @@ from tallymark_server.key_options import key_options, read_passphrase
 from tallymark_server.keyring import Keyring
 from tallymark_server.keys.folder import KeyFolder
 from tallymark_server.keys.high_water import HighWater
+from tallymark_server.open_files import raise_open_files
 from tallymark_server.options import guard_options, limits_of
 from tallymark_server.passwords import PROFILES
 from tallymark_server.server_files import remove_ready_file, write_files
@@ -205,6 +206,8 @@ def main(  # noqa: PLR0913 -- one parameter for each option
             watching=watching,
         )
         settings.check()
+        files = raise_open_files()
+        _log.info("up to %d files and connections may be open", files)
         code = uvloop.run(_run(settings))
     except _CANNOT_START as error:
         click.echo(f"tallymark-server cannot start: {error}", err=True)
