@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from tallymark_load.replay.correlation import Correlation, Key
 from tallymark_load.replay.field_paths import Selection
-from tallymark_load.replay.rules import ReplayRules, Tolerance
+from tallymark_load.replay.rules import ReplayRules, Tolerance, ValueRule
 
 __all__ = ["UNSET", "Comparison", "Difference", "Differences"]
 
@@ -85,8 +85,13 @@ class Differences:
 class Comparison:
     """Compares by rules; values that the replay has its own of are compared through them."""
 
-    def __init__(self, rules: ReplayRules, correlation: Correlation, *, is_faster: bool) -> None:
-        """Take the rules, and whether time passes faster than it was recorded."""
+    def __init__(
+        self, rules: ReplayRules, correlation: Correlation | None, *, is_faster: bool
+    ) -> None:
+        """Take the rules, and whether time passes faster than it was recorded.
+
+        Without correlation, both messages are of the recording.
+        """
         self._correlation = correlation
         self._values = rules.value_selection()
         self._ignored = Selection(dict.fromkeys(rules.ignore, True))
@@ -161,7 +166,7 @@ class Comparison:
             field_of_key = cast("FieldDescriptor", one.DESCRIPTOR.fields_by_name[key])
             rule = self._values.of(field_of_key)
             value = getattr(one, key)
-            now = value if rule is None else self._correlation.now(Key(rule.kind, value))
+            now = value if rule is None else self._now(rule, value)
             yield f"{path}[{index}]", one, came.pop(now, None)
         for one in came.values():
             yield f"{path}[]", None, one
@@ -186,7 +191,12 @@ class Comparison:
         if rule.beside:
             # What it stands beside was compared by itself.
             return True
-        return bool(self._correlation.now(Key(rule.kind, before)) == after)
+        return bool(self._now(rule, before) == after)
+
+    def _now(self, rule: ValueRule, value: Any) -> Any:  # noqa: ANN401 -- any field
+        if self._correlation is None:
+            return value
+        return self._correlation.now(Key(rule.kind, value))
 
 
 def _why(tolerance: Tolerance | None, recorded: str, replayed: str) -> str:

@@ -8,11 +8,14 @@ from tallymark_load.replay.calling import parsed
 from tallymark_load.replay.comparison import Comparison, Difference
 from tallymark_load.replay.correlation import Correlation
 from tallymark_load.replay.outcomes import CANCELLED, OK
+from tallymark_load.replay.plan import PlannedCall
 from tallymark_load.replay.played import NOT_SENT, Played
 from tallymark_load.replay.rules import ReplayRules
-from tallymark_load.replay.streams import StreamAnswers
+from tallymark_load.replay.streams import StreamAnswers, items_of, key_of
 
 __all__ = ["Judge"]
+
+_NO_NEWS = "it told only what may differ, after what its caller had been shown before"
 
 _GIVEN_UP = "the caller gave the stream up, which races with its answers"
 
@@ -27,6 +30,8 @@ class Judge:
         self._rules = rules
         self._correlation = correlation
         self._comparison = comparison
+        self._within_recording = Comparison(rules, None, is_faster=True)
+        self._shown: dict[tuple[str, object], Message] = {}
 
     def differences(self, played: Played) -> Iterator[Difference]:
         """Yield what is not as it was recorded."""
@@ -88,7 +93,28 @@ class Judge:
                 yield from self._comparison.messages(before, after, "answer")
             else:
                 why = _GIVEN_UP if planned.is_given_up and before is None else ""
+                if before is not None and self._is_no_news(planned, before):
+                    why = _NO_NEWS
                 yield "answer", _presence(before), _presence(after), why
+        self._keep_shown(planned)
+
+    def _is_no_news(self, planned: PlannedCall, recorded: Message) -> bool:
+        """Say whether an answer told its caller nothing that had to be told again.
+
+        It did not, if in the recording it differed from what the caller was shown before only in
+        what may differ: then this time it may have been told at once.
+        """
+        assert planned.rule is not None
+        before = self._shown.get((planned.caller, key_of(recorded, planned.rule.joins)))
+        if before is None:
+            return False
+        return all(why for *_, why in self._within_recording.messages(before, recorded))
+
+    def _keep_shown(self, planned: PlannedCall) -> None:
+        assert planned.rule is not None
+        for message in planned.received:
+            for item in items_of(message, planned.rule.items):
+                self._shown[planned.caller, key_of(item, planned.rule.joins)] = item
 
 
 def _presence(message: Message | None) -> str:
