@@ -31,7 +31,7 @@ from bench.rounds import Contestant, Taken, play_rounds
 from tallymark.v1 import terminal_service_pb2
 from tallymark.v1.terminal_service_pb2 import ResolveCodeRequest
 
-__all__ = ["Scale", "measure"]
+__all__ = ["GHZ", "Scale", "measure", "protoset"]
 
 GHZ: Final = Path(__file__).parent.parent / "build" / "ghz" / "ghz"
 
@@ -85,7 +85,7 @@ class Ghz:
         """Write down for it, in this folder, which messages and services there are."""
         self._folder = folder
         self._protoset = folder / "protoset"
-        self._protoset.write_bytes(_protoset().SerializeToString())
+        self._protoset.write_bytes(protoset().SerializeToString())
 
     async def fire(
         self, pid: int, address: Address, method: str, items: Sequence[Sequence[Call]]
@@ -186,7 +186,7 @@ def _children_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _protoset() -> FileDescriptorSet:
+def protoset() -> FileDescriptorSet:
     """Return the contract of terminals, and the echo as a service of the same messages."""
     files: dict[str, FileDescriptorProto] = {}
     _collect(terminal_service_pb2.DESCRIPTOR, files)
