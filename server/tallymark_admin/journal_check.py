@@ -32,6 +32,8 @@ class CheckedJournal:
     entries: int
     erased: int
     """Entries whose payload was erased."""
+    erased_to: int
+    """Number of the last of these; 0 when there is none."""
     end: Checkpoint | None
     """Where the journal ends; None for an empty one."""
     problems: tuple[Problem, ...]
@@ -80,6 +82,7 @@ class _Reading:
         self._lines = lines
         self.count = 0
         self.erased = 0
+        self.erased_to = 0
         self.last: ChainedEntry | None = None
         self.problems: list[Problem] = []
 
@@ -96,7 +99,9 @@ class _Reading:
                 self.problems.append(problem)
             else:
                 self.count += 1
-                self.erased += bool(entry.payload_hash)
+                if entry.payload_hash:
+                    self.erased += 1
+                    self.erased_to = entry.sequence
                 self.last = entry
                 yield entry
 
@@ -111,6 +116,7 @@ def _check(lines: Iterable[bytes], checkpoints: Checkpoints) -> CheckedJournal:
     return CheckedJournal(
         entries=reading.count,
         erased=reading.erased,
+        erased_to=reading.erased_to,
         end=_checkpoint_at(reading.last) if reading.last else None,
         problems=(*reading.problems, *found),
     )

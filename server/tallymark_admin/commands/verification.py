@@ -120,6 +120,7 @@ def _print_json(checked: CheckedJournal, evidence: _Evidence, problems: Sequence
     row = {
         "entries": checked.entries,
         "erased": checked.erased,
+        "erased_to": checked.erased_to,
         "end": str(checked.end) if checked.end else None,
         "checkpoints": [str(each) for each in evidence.checkpoints],
         "problems": [asdict(problem) for problem in problems],
@@ -136,7 +137,10 @@ def _print_words(checked: CheckedJournal, evidence: _Evidence, problems: Sequenc
         return
     click.echo(f"{checked.entries} entries, without a gap, each tied to the one before.")
     if checked.erased:
-        click.echo(f"What {checked.erased} of them told was erased; their hashes are in the chain.")
+        click.echo(
+            f"What {checked.erased} of them told was erased, up to entry {checked.erased_to};"
+            " their hashes are in the chain."
+        )
     sequences = sorted(checkpoint.sequence for checkpoint in evidence.checkpoints)
     if len(sequences) == 1:
         click.echo(f"They fit the checkpoint of entry {sequences[0]}.")

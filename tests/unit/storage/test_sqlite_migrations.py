@@ -76,7 +76,9 @@ async def test_a_migration_that_fails_leaves_the_version_before_it(
 def test_the_journal_lets_nothing_be_changed_or_removed(path: Path, change: str) -> None:
     connection = connect(path)
     try:
-        connection.execute("INSERT INTO journal VALUES (0, 1, 0, 'Act', 'me', '', 0, '{}', '00')")
+        connection.execute(
+            "INSERT INTO journal VALUES (0, 1, 0, 'Act', 'me', '', 0, '{}', '00', '')"
+        )
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             connection.execute(change)
     finally:
