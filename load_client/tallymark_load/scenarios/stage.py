@@ -16,6 +16,7 @@ from tallymark_load.scenarios.operator import Operator
 from tallymark_load.scenarios.phone import Phone
 from tallymark_load.scenarios.streamed_terminal import StreamedTerminal
 from tallymark_load.scenarios.terminal import Terminal
+from tallymark_protocol.errors import UnknownOutcome
 from tallymark_protocol.tls import ClientIdentity
 
 __all__ = ["Stage"]
@@ -57,16 +58,21 @@ class Stage:
         self.operator = Operator(stub_of_operator)
         self._free: asyncio.Queue[Phone] = asyncio.Queue()
         self._channels = channels
+        self._address = server.phones
 
     async def connect(self) -> None:
         """Open every connection.
 
         Raises:
-            TimeoutError: the server did not take all of them.
+            UnknownOutcome: the server did not take all of them.
 
         """
-        async with asyncio.timeout(_CONNECT_SECONDS):
-            await asyncio.gather(*(channel.channel_ready() for channel in self._channels))
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                await asyncio.gather(*(channel.channel_ready() for channel in self._channels))
+        except TimeoutError:
+            message = f"not every connection could be made to {self._address} and its other ports"
+            raise UnknownOutcome(None, message=message) from None
 
     async def end(self) -> None:
         """Close the streams of terminals, after what was sent is answered."""

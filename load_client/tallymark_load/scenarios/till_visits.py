@@ -116,13 +116,14 @@ async def take_back(visit: Visit) -> str:
 
 
 async def repeat(visit: Visit) -> str:
-    """Pay at a till that lost the first answer, and asks again under the same id."""
+    """Pay at a till that lost the answer: it asks what became of the scan, and scans again."""
     code = await visit.phone.issue(visit.chain)
     await visit.chain.think()
     request = resolve_request(code, _sale(visit))
     first = await visit.terminal.resolve(visit.chain, request)
+    found = await visit.terminal.process(visit.chain, first.process_id)
     second = await visit.terminal.resolve(visit.chain, request)
-    if second.process_id != first.process_id:
+    if not first.process_id == found.process_id == second.process_id:
         return "ANOTHER PROCESS"
     return await _completed(visit, await _decided(visit, second))
 

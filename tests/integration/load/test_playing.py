@@ -18,6 +18,7 @@ from tallymark_load.recorded import calls_of
 from tallymark_load.recording import Recorder, recording_interceptors
 from tallymark_load.redaction import Redaction
 from tallymark_load.results import Measurements
+from tallymark_load.scenarios import stage as stage_module
 from tallymark_load.scenarios.kinds import KINDS
 from tallymark_load.scenarios.playing import play
 from tallymark_load.scenarios.rehearsal import add_tickets_for
@@ -25,6 +26,7 @@ from tallymark_load.scenarios.report import visits_json, visits_text
 from tallymark_load.scenarios.scenario import Scenario, bundled_names, load_scenario
 from tallymark_load.scenarios.stage import Stage
 from tallymark_load.scenarios.visit import VisitBook
+from tallymark_protocol.errors import UnknownOutcome
 from tests.integration.load.casts import prepared_cast
 from tests.world.world import World
 
@@ -108,6 +110,32 @@ async def test_a_refused_call_is_the_ending_of_its_visit(in_memory: World) -> No
     endings = sum((Counter(counter) for counter in book.endings.values()), Counter())
     assert endings == {"CREDENTIALS_INVALID": 4}
     assert measurements.errors == 4
+
+
+async def test_a_server_that_is_not_there_is_told(
+    in_memory: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage_module, "_CONNECT_SECONDS", 0.05)
+    cast = await prepared_cast(in_memory, customers=1)
+    cast.server = replace(cast.server, phones="127.0.0.1:1")
+
+    async with Connections(ca_pem=cast.server.ca_certificates_pem) as connections:
+        with pytest.raises(UnknownOutcome, match=r"made to 127\.0\.0\.1:1"):
+            await Stage(cast, connections).connect()
+
+
+async def test_a_stream_that_breaks_is_the_ending_of_its_visits(in_memory: World) -> None:
+    cast = await prepared_cast(in_memory, customers=4)
+    for member in cast.terminals.values():
+        request = operator_service_pb2.RevokeTerminalRequest(terminal_id=member.terminal_id)
+        await in_memory.operator.call("RevokeTerminal", request)
+    scenario = load_scenario("points-batch", seconds=0.2, rate=60)
+    streamed = tuple(one for one in scenario.visits if one.kind.endswith("on-stream"))
+
+    book, measurements = await played(cast, replace(scenario, visits=streamed))
+
+    assert {ending for _, ending in book.unexpected} == {"CREDENTIALS_INVALID"}
+    assert book.unexpected.total() == measurements.errors == 12
 
 
 async def test_users_of_a_closed_loop_come_again_until_the_time_is_over(
