@@ -183,9 +183,9 @@ class Calling:
             assert call.rule is not None
             for item in items_of(answer, call.rule.items):
                 played.answered.add(key_of(item, call.rule.key))
-            for recorded, replayed in pairing.pair(answer):
+            for recorded, replayed, places in pairing.pair(answer):
                 self._take(call, recorded, replayed)
-                for place in pairing.shown_by(recorded) if call.shown else ():
+                for place in places if call.shown else ():
                     call.shown[place].settled.set()
             return
         index = len(played.bodies) - 1

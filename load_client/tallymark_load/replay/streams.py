@@ -1,7 +1,7 @@
 """Which answer on a replayed stream belongs to which recorded one."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -64,52 +64,47 @@ class StreamAnswers:
         self._rule = rule
         self._correlation = correlation
         self._values = values
-        placed = [
+        self._recorded = [
             (place, item)
             for place, message in enumerate(recorded)
             for item in self._items([message])
         ]
-        self._places = [place for place, _ in placed]
-        self._recorded = [item for _, item in placed]
-        self._unpaired = list(self._recorded)
+        self._keys = [key_of(item, rule.key) for _, item in self._recorded]
+        self._waiting: defaultdict[Values | None, deque[int]] = defaultdict(deque)
+        self._about: defaultdict[Values | None, list[int]] = defaultdict(list)
+        for index, (_, item) in enumerate(self._recorded):
+            self._waiting[self._keys[index]].append(index)
+            self._about[self._about_of(item)].append(index)
+        self._last = {indices[-1] for indices in self._about.values()}
 
-    def pair(self, replayed: Message) -> Iterator[tuple[Message, Message]]:
+    def pair(self, replayed: Message) -> Iterator[tuple[Message, Message, list[int]]]:
         """Yield the recorded and the replayed answers of one message that has come.
 
-        What is not known yet is the first of the recording that is not known either, and that it
-        is recognised as.
+        With them come the places of the recorded messages that say no more than this one. What is
+        not known yet is the first of the recording that is not known either, and that it is
+        recognised as.
         """
         for item in self._items([replayed]):
-            match = self._match(item)
-            if match is None:
+            waiting = self._waiting.get(self._recorded_key(item))
+            index = waiting[0] if waiting else self._recognised(item)
+            if index is None:
                 continue
-            yield match, item
+            yield self._recorded[index][1], item, self._said_with(index)
             # Recognised by another state of it, that one may still come.
-            if self._now(match) == key_of(item, self._rule.key):
-                self._unpaired = [one for one in self._unpaired if one is not match]
-
-    def shown_by(self, match: Message) -> list[int]:
-        """Return the places of the recorded messages that say no more than one that has come."""
-        key, about = self._now(match), self._now(match, self._rule.joins)
-        same = [self._now(one) == key for one in self._recorded]
-        last = max((index for index, is_same in enumerate(same) if is_same), default=-1)
-        return [
-            self._places[index]
-            for index, one in enumerate(self._recorded[: last + 1])
-            if self._now(one, self._rule.joins) == about
-        ]
+            if self._recorded_key(item) == self._keys[index]:
+                self._waiting[self._keys[index]].remove(index)
+                self._last.discard(index)
 
     def has_all_last(self) -> bool:
         """Say whether the last recorded answer of everything that is joined has come."""
-        groups = self._grouped(self._recorded, is_recorded=True)
-        return all(not _holds(self._unpaired, group[-1]) for group in groups.values())
+        return not self._last
 
     def pairs(self, replayed: Iterable[Message]) -> Iterator[tuple[Message | None, Message | None]]:
         """Yield all pairs of what was recorded and what came; None where one is missing.
 
         States between may have been joined, so what is missing is told only of the last ones.
         """
-        recorded = self._grouped(self._recorded, is_recorded=True)
+        recorded = self._grouped((item for _, item in self._recorded), is_recorded=True)
         came = self._grouped(self._items(replayed), is_recorded=False)
         for group in {**recorded, **came}:
             yield from self._in_group(recorded.get(group, []), came.get(group, []))
@@ -152,21 +147,48 @@ class StreamAnswers:
             groups[self._now(item, paths) if is_recorded else key_of(item, paths)].append(item)
         return groups
 
-    def _match(self, item: Message) -> Message | None:
-        key = key_of(item, self._rule.key)
-        for one in self._unpaired:
-            if self._now(one) == key:
-                return one
+    def _recognised(self, item: Message) -> int | None:
+        """Return the first recorded answer about what is not known, and looks like this one."""
         if not self._rule.recognise:
             return None
+        key = key_of(item, self._rule.key) or ()
         marks = _marks(item, self._rule.recognise)
         alike = [
-            one
-            for one in self._unpaired
-            if None in (self._now(one) or ()) and _marks(one, self._rule.recognise) == marks
+            index
+            for waiting in self._waiting.values()
+            for index in waiting
+            if None in (self._now(self._recorded[index][1]) or ())
+            and _marks(self._recorded[index][1], self._rule.recognise) == marks
         ]
-        same_state = (one for one in alike if _agree(self._now(one) or (), key or ()))
-        return next(same_state, alike[0] if alike else None)
+        alike.sort()
+        of_state = (i for i in alike if _agree(self._now(self._recorded[i][1]) or (), key))
+        return next(of_state, alike[0] if alike else None)
+
+    def _said_with(self, index: int) -> list[int]:
+        """Return the places of what was recorded about the same up to the last of this key."""
+        group = self._about[self._about_of(self._recorded[index][1])]
+        last = max(one for one in group if self._keys[one] == self._keys[index])
+        return [self._recorded[one][0] for one in group if one <= last]
+
+    def _about_of(self, item: Message) -> Values | None:
+        return key_of(item, self._rule.joins or self._rule.key)
+
+    def _recorded_key(self, item: Message) -> Values | None:
+        """Return the key of an answer of this replay in the values of the recording."""
+        key = key_of(item, self._rule.key)
+        if key is None:
+            return None
+        return tuple(
+            self._value(item, path, value, self._before)
+            for path, value in zip(self._rule.key, key, strict=True)
+        )
+
+    def _before(self, kind: str, value: Any) -> Any:  # noqa: ANN401 -- any field
+        known = self._correlation.recorded(kind, value)
+        return None if known is None else known.recorded
+
+    def _after(self, kind: str, value: Any) -> Any:  # noqa: ANN401 -- any field
+        return self._correlation.now(Key(kind, value))
 
     def _now(self, item: Message, paths: Iterable[str] = ()) -> Values | None:
         """Return a recorded key in the values of this replay; None where one is not known."""
@@ -174,20 +196,24 @@ class StreamAnswers:
         key = key_of(item, paths)
         if key is None:
             return None
-        return tuple(self._value(item, *both) for both in zip(paths, key, strict=True))
+        return tuple(
+            self._value(item, path, value, self._after)
+            for path, value in zip(paths, key, strict=True)
+        )
 
-    def _value(self, item: Message, path: str, value: Any) -> Any:  # noqa: ANN401 -- any field
+    def _value(
+        self,
+        item: Message,
+        path: str,
+        value: Any,  # noqa: ANN401 -- any field
+        translated: Callable[[str, Any], Any],
+    ) -> Any:  # noqa: ANN401 -- the same
         *above, last = path.split(".")
         held = item
         for name in above:
             held = getattr(held, name)
         rule = self._values.of(cast("FieldDescriptor", held.DESCRIPTOR.fields_by_name[last]))
-        return value if rule is None else self._correlation.now(Key(rule.kind, value))
-
-
-def _holds(messages: Iterable[Message], one: Message) -> bool:
-    """Say whether this very message is among them; another may be equal."""
-    return any(message is one for message in messages)
+        return value if rule is None else translated(rule.kind, value)
 
 
 def _agree(now: Values, key: Values) -> bool:
