@@ -10,6 +10,7 @@ sale.py, settling.py, recovery.py    the sale, and what a crash left of one
 journal.py                 written down before it is sent
 reporting.py               told to a server that lost it
 server_connection.py       every call; messages of the contract end there
+concentrator.py            many lanes, whose calls share one stream (command_stream.py)
 upkeep.py                  meanwhile: keys, the certificate, the server's checkpoints
 identity_files.py          who the terminal is, and the key that proves it
 display.py                 what is shown, or printed as JSON
@@ -32,6 +33,7 @@ from tallymark_protocol.witness import NewestWitness
 from tallymark_terminal.checkpoint_book import CheckpointBook
 from tallymark_terminal.checkpoint_records import CheckpointRecords
 from tallymark_terminal.code_check import CodeCheck
+from tallymark_terminal.concentrator import Concentrator, Lane
 from tallymark_terminal.display import Display
 from tallymark_terminal.home import Home
 from tallymark_terminal.identity import Identity
@@ -46,6 +48,7 @@ from tallymark_terminal.repeating import PATIENCE_SECONDS, Repeater
 from tallymark_terminal.reporting import Reporting
 from tallymark_terminal.request_ids import RequestIds
 from tallymark_terminal.sale import SaleLoop
+from tallymark_terminal.sale_calls import SaleCalls
 from tallymark_terminal.sale_results import SaleResult
 from tallymark_terminal.scanning import Scanning
 from tallymark_terminal.server_clock import ServerClock
@@ -58,6 +61,7 @@ __all__ = [
     "build_console",
     "build_display",
     "build_request_ids",
+    "open_concentrator",
     "open_terminal",
 ]
 
@@ -151,8 +155,51 @@ async def open_terminal(
         )
 
 
+@asynccontextmanager
+async def open_concentrator(
+    home: Home, *, patience_seconds: float = PATIENCE_SECONDS
+) -> AsyncIterator[tuple[Terminal, Concentrator]]:
+    """Build the enrolled terminal of this folder as one that speaks for lanes, and close it."""
+    async with (
+        open_terminal(home, as_json=True, patience_seconds=patience_seconds) as terminal,
+        terminal.server.stream() as stream,
+    ):
+
+        def build(calls: SaleCalls, journal: Journal, lane_id: str) -> Lane:
+            sale_loop, settling = _build_sales(
+                calls,
+                journal,
+                terminal.clock,
+                display=terminal.display,
+                patience_seconds=patience_seconds,
+            )
+            check = CodeCheck(
+                terminal_id=lane_id,
+                clock=terminal.clock,
+                fetch_keys=partial(terminal.check.keys, age_seconds_max=0),
+                find_earlier_use=journal.find_earlier_use,
+                sleep=asyncio.sleep,
+            )
+            recovery = Recovery(
+                journal=journal, clock=terminal.clock, sale_loop=sale_loop, settling=settling
+            )
+            return Lane(check=check, sale_loop=sale_loop, recovery=recovery, turn=asyncio.Lock())
+
+        concentrator = Concentrator(
+            home=home,
+            terminal_id=terminal.identity.terminal_id,
+            stream=stream,
+            build=build,
+            not_sent=partial(_not_sent, terminal.renewal),
+        )
+        try:
+            yield terminal, concentrator
+        finally:
+            concentrator.close()
+
+
 def _build_sales(
-    server: ServerConnection,
+    server: SaleCalls,
     journal: Journal,
     clock: ServerClock,
     *,

@@ -78,6 +78,9 @@ def run(work: Coroutine[object, object, ExitCode], *, home: Home | None = None) 
 
 
 async def _has_unsettled(home: Home) -> bool:
-    with contextlib.closing(JournalFile(home.journal_path)) as file:
-        sales = await Journal(file).open_sales()
-    return any(sale.stage is not Stage.HELD for sale in sales)
+    paths = [home.journal_path, *map(home.lane_journal_path, home.lane_ids())]
+    for path in paths:
+        with contextlib.closing(JournalFile(path)) as file:
+            if any(sale.stage is not Stage.HELD for sale in await Journal(file).open_sales()):
+                return True
+    return False

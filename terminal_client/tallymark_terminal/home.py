@@ -28,6 +28,9 @@ SERVER_VARIABLE: Final = "TALLYMARK_TERMINAL_SERVER"
 """Environment variable that names the server, for one that has moved since the enrolment."""
 
 
+_LANES: Final = "lanes"
+
+
 def default_home_path() -> Path:
     """Return where this system keeps an application's data for one user."""
     return platformdirs.user_data_path("tallymark-terminal")
@@ -42,6 +45,17 @@ class Home:
         self.journal_path = path / "journal.sqlite3"
         self.identity_files = IdentityFiles(path)
         self._server = server
+
+    def lane_journal_path(self, lane_id: str) -> Path:
+        """Return where the sales of a lane are written down, in a folder that is there."""
+        folder = self.path / _LANES / lane_id
+        make_private_folder(folder)
+        return folder / "journal.sqlite3"
+
+    def lane_ids(self) -> list[str]:
+        """Return the lanes that have made sales."""
+        folder = self.path / _LANES
+        return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
     def read_identity(self) -> Identity:
         """Return who this terminal is; raises HomeUnusable if it is not enrolled."""

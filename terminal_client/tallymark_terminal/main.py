@@ -24,6 +24,7 @@ from tallymark_terminal.look_commands import checkpoints, journal, keys, status
 from tallymark_terminal.sale_commands import complete, receipt, reverse, sale
 from tallymark_terminal.sale_results import ExitCode
 from tallymark_terminal.scan_command import scan
+from tallymark_terminal.serve_lane_command import serve_lane
 from tallymark_terminal.tag_command import tag
 
 __all__ = ["main"]
@@ -62,6 +63,7 @@ for _command in (
     status,
     tag,
     scan,
+    serve_lane,
     sale,
     receipt,
     complete,

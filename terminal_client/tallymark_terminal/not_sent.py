@@ -4,11 +4,12 @@ from datetime import datetime
 
 from tallymark_protocol.errors import Refused, TallymarkError
 from tallymark_protocol.reasons import Reason
+from tallymark_terminal.code_check import RefusedHere
 from tallymark_terminal.identity import Certificate
 from tallymark_terminal.repeating import is_not_accepted
 from tallymark_terminal.sale_results import Outcome, SaleResult
 
-__all__ = ["not_sent"]
+__all__ = ["not_sent", "refused_here"]
 
 
 def not_sent(error: TallymarkError, *, certificate: Certificate, own_time: datetime) -> SaleResult:
@@ -26,3 +27,14 @@ def not_sent(error: TallymarkError, *, certificate: Certificate, own_time: datet
     else:
         outcome, reason = Outcome.NOT_SENT, error.reason
     return SaleResult(outcome=outcome, reason=reason, message=error.message)
+
+
+def refused_here(refused: RefusedHere) -> SaleResult:
+    """Return how a scan ends whose code the terminal's own check refused."""
+    return SaleResult(
+        outcome=Outcome.REFUSED_HERE,
+        reason=refused.reason,
+        message=str(refused),
+        check_step=refused.step,
+        seen_at=refused.seen_at,
+    )

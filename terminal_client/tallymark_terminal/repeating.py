@@ -22,6 +22,7 @@ _NOT_ACCEPTED_REASONS: Final = frozenset(
         Reason.SESSION_EXPIRED,
         Reason.CERTIFICATE_EXPIRED,
         Reason.CALLER_NOT_ALLOWED,
+        Reason.TERMINAL_NOT_DELEGATED,
     }
 )
 

@@ -32,9 +32,9 @@ from tallymark_terminal.journal import Journal, Sale, Stage
 from tallymark_terminal.processes import Process, ProcessState
 from tallymark_terminal.repeating import Progress, Repeater, is_not_accepted
 from tallymark_terminal.request_ids import RequestIds
+from tallymark_terminal.sale_calls import SaleCalls
 from tallymark_terminal.sale_results import Outcome, SaleResult
 from tallymark_terminal.server_clock import ServerClock
-from tallymark_terminal.server_connection import ServerConnection
 from tallymark_terminal.settling import (
     QUERY_EVERY_SECONDS,
     Settling,
@@ -61,7 +61,7 @@ class SaleLoop:
     def __init__(  # noqa: PLR0913 - the parts of a terminal, all by keyword
         self,
         *,
-        server: ServerConnection,
+        server: SaleCalls,
         journal: Journal,
         clock: ServerClock,
         repeater: Repeater,

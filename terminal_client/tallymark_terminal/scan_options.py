@@ -18,7 +18,7 @@ from tallymark_terminal.actions import (
 )
 from tallymark_terminal.money import parse_amount
 
-__all__ = ["ScanOptions", "build_request", "fail"]
+__all__ = ["ScanOptions", "build_request", "fail", "lane_request"]
 
 
 class ScanOptions(TypedDict):
@@ -70,6 +70,27 @@ def build_request(options: ScanOptions) -> SaleRequest:
         set_points=options["set_points"],
         is_held=options["is_held"],
     )
+
+
+def lane_request(
+    *, admit: str | None, is_exit: bool, read_points: bool, earn: int | None, burn: int | None
+) -> SaleRequest:
+    """Return what every scan of a lane asks for; raises click.UsageError."""
+    if is_exit and admit is None:
+        fail("--exit is for --admit")
+    actions: list[Action] = []
+    if burn is not None:
+        actions.append(BurnPoints(points=burn))
+    if earn is not None:
+        actions.append(EarnPoints(points=earn))
+    if admit is not None:
+        direction = AdmitDirection.EXIT if is_exit else AdmitDirection.ENTRY
+        actions.append(Admit(event_id=admit, direction=direction))
+    if read_points:
+        actions.append(ReadPoints())
+    if not actions:
+        fail("say what to do, for example --admit EVENT; see --help")
+    return SaleRequest(actions=tuple(actions), complete_on_instruction=True)
 
 
 def _actions(options: ScanOptions) -> list[Action]:

@@ -9,6 +9,7 @@ from tallymark_terminal.code_check import CodeCheck, RefusedHere
 from tallymark_terminal.display import Display
 from tallymark_terminal.identification import Identification, TelephoneNumber
 from tallymark_terminal.json_view import actions_text
+from tallymark_terminal.not_sent import refused_here
 from tallymark_terminal.presentations import Scan
 from tallymark_terminal.recovery import Recovery
 from tallymark_terminal.sale import SaleLoop
@@ -81,13 +82,7 @@ class Scanning:
         try:
             code = await self.check.check(scan.text)
         except RefusedHere as refused:
-            result = SaleResult(
-                outcome=Outcome.REFUSED_HERE,
-                reason=refused.reason,
-                message=str(refused),
-                check_step=refused.step,
-                seen_at=refused.seen_at,
-            )
+            result = refused_here(refused)
         except TallymarkError as error:
             result = self.not_sent(error)
         else:

@@ -4,9 +4,10 @@ The certificate on it can be replaced while calls are under way: these end on th
 and the next ones begin on the new one.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import grpc
 
@@ -104,6 +105,26 @@ class SecureLine:
         finally:
             connection.calls -= 1
             await self._close_if_left(connection)
+
+    @asynccontextmanager
+    async def exchange(self) -> AsyncIterator[grpc.aio.StreamStreamCall[Any, Any]]:
+        """Open a stream of commands, which ends with the context; raises TallymarkError."""
+        connection = self._connection
+        connection.calls += 1
+        call = connection.stub.Exchange(metadata=self._witness.metadata)
+        try:
+            yield call
+        except grpc.aio.AioRpcError as error:
+            self._heard(error.trailing_metadata())
+            raise from_call(error) from None
+        finally:
+            call.cancel()
+            connection.calls -= 1
+            await self._close_if_left(connection)
+
+    def heard(self, checkpoint: str, witness: str) -> None:
+        """Take in what came with an answer on a stream."""
+        self._heard([(CHECKPOINT_KEY, checkpoint), (WITNESS_KEY, witness)])
 
     async def _close_if_left(self, connection: _Connection) -> None:
         """Close a connection that was replaced, once its last call has ended."""

@@ -20,6 +20,7 @@ from tallymark_terminal.answer_messages import (
     reversal_value,
 )
 from tallymark_terminal.answers import Completion, Knowledge, Reversal
+from tallymark_terminal.command_stream import CommandStream
 from tallymark_terminal.identification import Identification, ProcessReference, TelephoneNumber
 from tallymark_terminal.identity import Certificate, CertificateAttempt, Enrolment, Identity
 from tallymark_terminal.key_table import KeyTable
@@ -91,6 +92,10 @@ class ServerConnection:
         await self._line.present(
             identity.for_tls, ca_certificates_pem=identity.certificate.ca_certificates_pem
         )
+
+    def stream(self) -> CommandStream:
+        """Return a stream of commands on this line."""
+        return CommandStream(self._line)
 
     async def enrol(self, attempt: CertificateAttempt, *, enrolment_code: str) -> Enrolment:
         """Exchange the operator's one-time code for the terminal's certificate."""

@@ -13,9 +13,9 @@ from tallymark_terminal.journal import Journal, Sale, Stage
 from tallymark_terminal.processes import Process, ProcessState, ReversalOutcome
 from tallymark_terminal.repeating import Progress, Repeater
 from tallymark_terminal.request_ids import RequestIds
+from tallymark_terminal.sale_calls import SaleCalls
 from tallymark_terminal.sale_results import Outcome, SaleResult
 from tallymark_terminal.server_clock import ServerClock
-from tallymark_terminal.server_connection import ServerConnection
 
 __all__ = ["QUERY_EVERY_SECONDS", "Settling", "unknown_result", "wait_limit", "with_process"]
 
@@ -29,7 +29,7 @@ class Settling:
     def __init__(  # noqa: PLR0913 - the parts of a terminal, all by keyword
         self,
         *,
-        server: ServerConnection,
+        server: SaleCalls,
         journal: Journal,
         clock: ServerClock,
         repeater: Repeater,

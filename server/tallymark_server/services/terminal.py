@@ -189,6 +189,7 @@ class TerminalService(TerminalResolving, contract_grpc.TerminalServiceServicer):
         context: _Context,
     ) -> AsyncIterator[contract.ExchangeResponse]:
         """Take commands and give answers in batches, over one stream."""
+        await context.send_initial_metadata(())  # the caller may send
         async with aclosing(self._exchange.serve(CALLER.get(), request_iterator)) as responses:
             async for response in responses:
                 yield response

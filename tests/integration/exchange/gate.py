@@ -74,7 +74,7 @@ class Gate:
             await save(*given)
 
         lane.submit_all = submit  # type: ignore[method-assign]  # the gate stands before it
-        store.save = wait_and_save  # type: ignore[method-assign]  # the same
+        store.save = wait_and_save  # type: ignore[method-assign,assignment]  # the same
 
 
 class Driven:
@@ -82,6 +82,7 @@ class Driven:
 
     def __init__(self, exchange: Exchange, caller: Caller) -> None:
         self.taken = 0
+        self.is_read = asyncio.Event()
         self._requests: asyncio.Queue[ExchangeRequest | None] = asyncio.Queue()
         self.responses: AsyncGenerator[ExchangeResponse] = exchange.serve(caller, self._sent())
 
@@ -102,6 +103,7 @@ class Driven:
     async def _sent(self) -> AsyncIterator[ExchangeRequest]:
         while (request := await self._requests.get()) is not None:
             self.taken += 1
+            self.is_read.set()
             yield request
 
 

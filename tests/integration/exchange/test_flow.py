@@ -195,8 +195,7 @@ async def test_streams_that_break_give_their_places_back(gate: Gate) -> None:
         broken = gate.stream()
         broken.send(scan)
         waiting = asyncio.ensure_future(anext(broken.responses))
-        while not broken.taken:
-            await asyncio.sleep(0)
+        await broken.is_read.wait()
         waiting.cancel()
         await asyncio.wait({waiting})
         await broken.responses.aclose()
