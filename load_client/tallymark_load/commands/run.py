@@ -19,6 +19,7 @@ from tallymark_load.cast.renewing import renew
 from tallymark_load.cast.watching import CastWatcher
 from tallymark_load.command_options import CAST_FILE
 from tallymark_load.connections import Connections
+from tallymark_load.interruption import until_interrupted
 from tallymark_load.recording import Recorder, recording_interceptors
 from tallymark_load.redaction import Redaction
 from tallymark_load.results import LiveView, Measurements, Stop, StopWhen
@@ -39,6 +40,7 @@ class _Played(NamedTuple):
     book: VisitBook
     measurements: Measurements
     stop: Stop | None
+    is_interrupted: bool
 
 
 def _show_list(context: click.Context, _: click.Parameter, *, is_asked: bool) -> None:
@@ -110,7 +112,8 @@ def run(  # noqa: PLR0913 -- one parameter for each option
 
     Visits begin when they are due, whatever became of those before; latencies count from that
     moment. Sessions and certificates that have ended are renewed first. The exit code is 1 when a
-    call failed or a visit ended otherwise than its kind does.
+    call failed or a visit ended otherwise than its kind does. Ctrl-C ends the run and shows what
+    was measured until then.
     """
     scenario = load_scenario(scenario_name, seconds=seconds, rate=rate, seed=seed)
     file = CastFile(cast_path)
@@ -146,17 +149,18 @@ async def _run(  # noqa: PLR0913 -- what a run is made of
         measurements = Measurements(started_ns=time.monotonic_ns(), started_at_ns=time.time_ns())
         try:
             async with LiveView(measurements, title=scenario.name):
-                book, stop = await play(
-                    scenario,
-                    stage,
-                    connections=connections,
-                    measurements=measurements,
-                    stop_when=stop_when,
-                )
+                with until_interrupted(stop_when) as stopping:
+                    book, stop = await play(
+                        scenario,
+                        stage,
+                        connections=connections,
+                        measurements=measurements,
+                        stop_when=stopping,
+                    )
         finally:
             note_entries(cast, stage)
             await asyncio.to_thread(file.write, cast)
-    return _Played(book, measurements, stop)
+    return _Played(book, measurements, stop, is_interrupted=stopping.is_interrupted)
 
 
 @contextmanager
@@ -178,6 +182,8 @@ def _tell(played: _Played, files: ResultFiles, *, title: str) -> None:
     click.echo(visits_text(played.book))
     if played.stop is not None:
         click.echo(str(played.stop), err=True)
+    if played.is_interrupted:
+        raise SystemExit(exit_codes.INTERRUPTED)
     has_failed = played.stop is not None and played.stop.is_failure
     if has_failed or played.book.unexpected or played.measurements.errors:
         raise SystemExit(exit_codes.FAILED)
