@@ -10,7 +10,9 @@ the last one was scanned. Nothing is old enough to be purged.
 import asyncio
 import signal
 import sqlite3
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from itertools import chain, islice
 from pathlib import Path
@@ -24,6 +26,7 @@ from tallymark.v1.identification_pb2 import CODE_PURPOSE_POINTS
 from tallymark_protocol.device_key import DevicePrivateKey
 from tallymark_protocol.tls import ClientIdentity
 from tallymark_server.domain.identifiers import DIRECTORY
+from tallymark_server.domain.model.journal import JournalEntry
 from tallymark_server.domain.state import Key, Row
 from tallymark_server.keyring import Keyring
 from tallymark_server.storage.sqlite_database import connect
@@ -83,45 +86,65 @@ async def fill(folder: Path, size: Size) -> Past:
 
 
 def _fill(data: Path, names: Names) -> None:
+    """Write everything; SQLite works on a thread while the next rows are made."""
     keyring = Keyring.open(data / "keys", make_missing=False)
-    with closing(connect(data / "tallymark.sqlite3")) as connection:
+    with (
+        closing(connect(data / "tallymark.sqlite3")) as connection,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        writer = _Writer(connection, keyring)
+        rows = PastRows(writer.pattern(), names, keyring)
+        written: Future[None] | None = None
+        for batch in _batches(rows, names):
+            if written is not None:
+                written.result()
+            written = thread.submit(writer.write, *batch)
+        if written is not None:
+            written.result()
+
+
+def _batches(
+    rows: PastRows, names: Names
+) -> Iterator[tuple[Sequence[Row], Sequence[JournalEntry]]]:
+    for first in range(0, names.size.codes, ROWS_AT_ONCE):
+        yield rows.of_codes(range(first, min(first + ROWS_AT_ONCE, names.size.codes)))
+    others = chain(rows.of_customers(range(names.size.customers)), rows.of_directory())
+    while some := list(islice(others, ROWS_AT_ONCE)):
+        yield some, []
+
+
+class _Writer:
+    """Reads and writes by the store's own tables."""
+
+    def __init__(self, connection: sqlite3.Connection, keyring: Keyring) -> None:
         for pragma in _WHILE_FILLING:
             connection.execute(f"PRAGMA {pragma}").fetchall()
-        tables: dict[type[Row], RowTable[Any]] = {
+        self._connection = connection
+        self._journal = JournalTable()
+        self._tables: dict[type[Row], RowTable[Any]] = {
             table: RowTable(table, keyring.cells) for table in all_tables()
         }
-        journal = JournalTable()
-        rows = PastRows(_pattern(connection, tables, journal), names, keyring)
 
-        def put(some: Iterable[Row]) -> None:
-            by_table: dict[type[Row], dict[Key[Any], Row]] = {}
-            for row in some:
-                by_table.setdefault(type(row), {})[row.key] = row
-            for table, keyed in by_table.items():
-                tables[table].put(connection, keyed)
-
-        for first in range(0, names.size.codes, ROWS_AT_ONCE):
-            last = min(first + ROWS_AT_ONCE, names.size.codes)
-            written, entries = rows.of_codes(range(first, last))
-            connection.execute("BEGIN")
-            put(written)
-            journal.append(connection, entries)
-            connection.execute("COMMIT")
-        others = chain(rows.of_customers(range(names.size.customers)), rows.of_directory())
-        while some := list(islice(others, ROWS_AT_ONCE)):
-            connection.execute("BEGIN")
-            put(some)
-            connection.execute("COMMIT")
-
-
-def _pattern(
-    connection: sqlite3.Connection, tables: dict[type[Row], RowTable[Any]], journal: JournalTable
-) -> Pattern:
-    rows = [
-        row
-        for table in tables.values()
-        for row in table.scan(
-            connection, DIRECTORY, first="", last="\U0010ffff", limit=100, newest_first=False
+    def pattern(self) -> Pattern:
+        bounds = {"first": "", "last": "\U0010ffff"}
+        rows = [
+            row
+            for table in self._tables.values()
+            for row in table.scan(
+                self._connection, DIRECTORY, **bounds, limit=ROWS_AT_ONCE, newest_first=False
+            )
+        ]
+        entries = self._journal.read(
+            self._connection, DIRECTORY, after_sequence=0, limit=ROWS_AT_ONCE
         )
-    ]
-    return Pattern(rows, journal.read(connection, DIRECTORY, after_sequence=0, limit=100))
+        return Pattern(rows, entries)
+
+    def write(self, rows: Sequence[Row], entries: Sequence[JournalEntry]) -> None:
+        by_table: defaultdict[type[Row], dict[Key[Any], Row]] = defaultdict(dict)
+        for row in rows:
+            by_table[type(row)][row.key] = row
+        self._connection.execute("BEGIN")
+        for table, keyed in by_table.items():
+            self._tables[table].put(self._connection, keyed)
+        self._journal.append(self._connection, entries)
+        self._connection.execute("COMMIT")
