@@ -56,6 +56,8 @@ EXIT_STORE_FAILED: Final = 3
 EXIT_CLOCK_STEPPED: Final = 4
 EXIT_WENT_BACK: Final = 5
 
+DATABASE_NAME: Final = "tallymark.sqlite3"
+
 _CANNOT_START: Final = (StoreRefused, StoreFailed, TallymarkError, OSError, RuntimeError)
 """What ends a start; a port in use is a RuntimeError."""
 
@@ -221,7 +223,7 @@ async def _run(settings: Settings) -> int:
         traced = await stack.enter_async_context(
             tracing(settings.watching.trace_to, settings.watching.trace_ratio)
         )
-        database = settings.data / "tallymark.sqlite3"
+        database = settings.data / DATABASE_NAME
         is_new = not await asyncio.to_thread(database.exists)
         folder = await asyncio.to_thread(
             KeyFolder.open,
@@ -276,7 +278,7 @@ async def _run(settings: Settings) -> int:
                 operator_listen=settings.operator_listen,
             )
         )
-        metrics_port = await _show_metrics(settings, app, database, stack)
+        metrics_port = await _show_metrics(settings, app, store, stack)
         spare_what_stays()
         write_files(settings, app, authority, recovery, metrics_port=metrics_port)
         _log.info(
@@ -306,15 +308,16 @@ async def _run(settings: Settings) -> int:
 
 
 async def _show_metrics(
-    settings: Settings, app: App, database: Path, stack: AsyncExitStack
+    settings: Settings, app: App, store: SqliteStore, stack: AsyncExitStack
 ) -> int | None:
     """Open the port for metrics if there is to be one, and return its number."""
     address = settings.watching.metrics_listen
     if not address:
         return None
     pauses = Pauses()
+    database = settings.data / DATABASE_NAME
     use = partial(disk_use, database, settings.free_space_floor_bytes)
-    registry = registry_of(app.watched, pauses, use)
+    registry = registry_of(app.watched, pauses, use, store.commit_seconds)
     port = await stack.enter_async_context(showing_metrics(registry, pauses, address))
     _log.info("metrics on port %d", port)
     return port

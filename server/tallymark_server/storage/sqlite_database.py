@@ -12,6 +12,8 @@ from typing import IO, Any
 
 from tallymark_server.durable import make_folder, sync_folder
 from tallymark_server.storage.sqlite_checkpoints import Checkpoints, checkpoint_all
+from tallymark_server.watching.histogram import Histogram
+from tallymark_server.watching.lane_work import WRITE_SECONDS
 
 __all__ = [
     "ExclusiveConnection",
@@ -44,6 +46,7 @@ class ExclusiveConnection(sqlite3.Connection):
 
     lock: IO[str]
     checkpoints: Checkpoints
+    commit_seconds: Histogram
     warnings: tuple[str, ...] = ()
 
     def close(self) -> None:
@@ -89,6 +92,7 @@ def connect(path: Path) -> ExclusiveConnection:
         lock.close()
         raise
     connection.lock = lock
+    connection.commit_seconds = Histogram(WRITE_SECONDS)
     try:
         _prepare(connection, path)
     except BaseException:

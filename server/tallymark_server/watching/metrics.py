@@ -30,10 +30,12 @@ Row = tuple[tuple[str, ...], float]
 """Values of the labels, and the number."""
 
 
-def registry_of(watched: Watched, pauses: Pauses, disk: Callable[[], DiskUse]) -> CollectorRegistry:
+def registry_of(
+    watched: Watched, pauses: Pauses, disk: Callable[[], DiskUse], commit_seconds: Histogram
+) -> CollectorRegistry:
     """Return everything that a scrape shows."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(watched, pauses, disk))
+    registry.register(_Collector(watched, pauses, disk, commit_seconds))
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     return registry
@@ -42,10 +44,17 @@ def registry_of(watched: Watched, pauses: Pauses, disk: Callable[[], DiskUse]) -
 class _Collector(Collector):
     """Reads the counts; each method is one part of a scrape."""
 
-    def __init__(self, watched: Watched, pauses: Pauses, disk: Callable[[], DiskUse]) -> None:
+    def __init__(
+        self,
+        watched: Watched,
+        pauses: Pauses,
+        disk: Callable[[], DiskUse],
+        commit_seconds: Histogram,
+    ) -> None:
         self._watched = watched
         self._pauses = pauses
         self._disk = disk
+        self._commit_seconds = commit_seconds
         self._version = version("tallymark-server")  # which reads a file
 
     def collect(self) -> Iterator[Metric]:
@@ -116,29 +125,17 @@ class _Collector(Collector):
 
     def _lane(self) -> Iterator[Metric]:
         lane = self._watched.lane
+        yield _number("lane_queue_commands", "Commands that wait for the next batch", lane.waiting)
         work = lane.work
-        yield _gauge(
-            "lane_queue_commands", "Commands that wait for the next batch", (), [((), lane.waiting)]
-        )
         for name, text, histogram in (
-            ("lane_batch_commands", "Commands that were decided in one batch", work.commands),
-            (
-                "lane_batch_rounds",
-                "Times that a batch asked for rows and began anew, and 1",
-                work.rounds,
-            ),
-            (
-                "lane_decide_seconds",
-                "Time of deciding a batch, with loading rows",
-                work.decide_seconds,
-            ),
-            (
-                "lane_save_seconds",
-                "Time of saving a batch, with the sync to disk",
-                work.save_seconds,
-            ),
+            ("batch_commands", "Commands that were decided in one batch", work.commands),
+            ("batch_rounds", "Times that the rules were asked for one batch", work.rounds),
+            ("decide_seconds", "Time of deciding a batch, with loading rows", work.decide_seconds),
+            ("save_seconds", "Time of saving a batch, with its commit", work.save_seconds),
         ):
-            yield _histogram(name, text, (), [((), histogram)])
+            yield _histogram(f"lane_{name}", text, (), [((), histogram)])
+        text = "Time of a commit, nearly all of it the sync to disk"
+        yield _histogram("commit_seconds", text, (), [((), self._commit_seconds)])
 
     def _processes(self) -> Iterator[Metric]:
         processes = self._watched.processes

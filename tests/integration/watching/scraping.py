@@ -9,7 +9,9 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from tallymark_server.storage.sqlite import SqliteStore
 from tallymark_server.watching.disk import disk_use
+from tallymark_server.watching.histogram import Histogram
 from tallymark_server.watching.metrics import registry_of
 from tallymark_server.watching.pauses import Pauses
 from tallymark_server.watching.port import showing_metrics
@@ -63,7 +65,9 @@ class Scraper:
 @asynccontextmanager
 async def scraping(world: World, database: Path) -> AsyncIterator[Scraper]:
     """Show the metrics of a world while the context lasts."""
-    pauses = Pauses()
-    registry = registry_of(world.app.watched, pauses, partial(disk_use, database, FLOOR_BYTES))
+    pauses, store = Pauses(), world.store
+    commits = store.commit_seconds if isinstance(store, SqliteStore) else Histogram(())
+    use = partial(disk_use, database, FLOOR_BYTES)
+    registry = registry_of(world.app.watched, pauses, use, commits)
     async with showing_metrics(registry, pauses, "127.0.0.1:0") as port:
         yield Scraper(port)

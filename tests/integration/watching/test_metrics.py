@@ -54,7 +54,9 @@ async def test_a_scan_is_counted_in_every_part_that_it_passes(
     assert after.value("tallymark_codes_total", state="CONSUMED") == 1
     assert grown["tallymark_lane_batch_commands_sum"] == 2
     assert grown["tallymark_lane_save_seconds_count"] == 2
-    assert 0 < grown["tallymark_lane_save_seconds_sum"] < grown["tallymark_call_seconds_sum"]
+    assert grown["tallymark_commit_seconds_count"] == 2
+    assert 0 < grown["tallymark_commit_seconds_sum"] < grown["tallymark_lane_save_seconds_sum"]
+    assert grown["tallymark_lane_save_seconds_sum"] < grown["tallymark_call_seconds_sum"]
     assert after.value("tallymark_processes_open") == 0
     assert after.value("tallymark_database_bytes", file="log") > 0
     assert after.value("tallymark_disk_floor_bytes") == 7
