@@ -120,9 +120,7 @@ def delegate_terminal(
         message = "Name the concentrator with --to, or say --to-nobody."
         raise click.UsageError(message)
     chosen = concentrator_id or ""
-    admin.ask(
-        lambda connection: connection.delegate_terminal(terminal_id, concentrator_id=chosen)
-    )
+    admin.ask(lambda connection: connection.delegate_terminal(terminal_id, concentrator_id=chosen))
     spoken_for = f"is spoken for by {chosen}" if chosen else "speaks for itself alone"
     click.echo(f"Terminal {terminal_id} {spoken_for}.")
 

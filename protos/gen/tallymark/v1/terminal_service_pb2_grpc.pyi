@@ -116,7 +116,8 @@ class TerminalServiceStub:
     (4) While 800 commands of a stream are unanswered the server reads no more of it; an answer that the caller does not
     read is one that was not given. Read while you send. All streams together have as many commands at work as keep the
     server busy, and take turns, so that no stream holds up another, or a call.
-    (5) When the caller has sent all, it closes its direction, and the stream ends with OK after the last answer. When a stream
+    (5) The server sends its headers when it takes the stream on: of a stream that fails before them, nothing was read.
+    When the caller has sent all, it closes its direction, and the stream ends with OK after the last answer. When a stream
     breaks, all that is unanswered is unknown: send the same commands on another stream, or as calls.
     (6) A command that names another terminal_id is that terminal's, as if it had sent it; the operator has to have delegated it
     (OperatorService.DelegateTerminal), else the command fails with TERMINAL_NOT_DELEGATED.
@@ -298,7 +299,8 @@ class TerminalServiceServicer(metaclass=_abc_1.ABCMeta):
         (4) While 800 commands of a stream are unanswered the server reads no more of it; an answer that the caller does not
         read is one that was not given. Read while you send. All streams together have as many commands at work as keep the
         server busy, and take turns, so that no stream holds up another, or a call.
-        (5) When the caller has sent all, it closes its direction, and the stream ends with OK after the last answer. When a stream
+        (5) The server sends its headers when it takes the stream on: of a stream that fails before them, nothing was read.
+        When the caller has sent all, it closes its direction, and the stream ends with OK after the last answer. When a stream
         breaks, all that is unanswered is unknown: send the same commands on another stream, or as calls.
         (6) A command that names another terminal_id is that terminal's, as if it had sent it; the operator has to have delegated it
         (OperatorService.DelegateTerminal), else the command fails with TERMINAL_NOT_DELEGATED.
