@@ -62,6 +62,10 @@ bench: install ## Measure the server beside what limits it, or PARTS= of it; wri
 bench-overload: install ## Measure a server that is called more than it can answer; writes build/reports/overload.json
 	GRPC_VERBOSITY=ERROR $(BIN)/python -m bench.overload
 
+.PHONY: bench-replay
+bench-replay: install ## Record a shift of five minutes and replay it at three paces; writes build/reports/replay.json
+	GRPC_VERBOSITY=ERROR $(BIN)/python -m bench.replay $(ARGS)
+
 .PHONY: bench-purging
 bench-purging: install ## Measure who waits while old rows are removed; writes build/reports/purging.json
 	GRPC_VERBOSITY=ERROR $(BIN)/python -m bench.purging
