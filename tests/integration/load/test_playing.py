@@ -30,7 +30,7 @@ from tallymark_protocol.errors import UnknownOutcome
 from tests.integration.load.casts import prepared_cast
 from tests.world.world import World
 
-ALL_KINDS = "seconds = 1\nrate = 150\nseed = 3\n" + "".join(
+ALL_KINDS = "seconds = 0.4\nrate = 300\nseed = 3\n" + "".join(
     f"[visits.{kind}]\nshare = 1\n" for kind in KINDS
 )
 
@@ -67,9 +67,9 @@ async def points_added(served: World, cast: Cast) -> int:
 async def test_a_bundled_scenario_ends_as_it_should(in_memory: World, name: str) -> None:
     cast = await prepared_cast(in_memory)
 
-    book, measurements = await played(cast, load_scenario(name, seconds=0.5, rate=60))
+    book, measurements = await played(cast, load_scenario(name, seconds=0.4, rate=50))
 
-    assert book.visits == 30
+    assert book.visits == 20
     assert book.unexpected == {}
     assert measurements.errors == 0
     assert await points_added(in_memory, cast) == book.points
@@ -90,7 +90,7 @@ async def test_every_kind_of_visit_ends_as_it_should(in_memory: World, tmp_path:
 
 async def test_an_ending_that_should_not_be_is_told(in_memory: World, tmp_path: Path) -> None:
     path = tmp_path / "rich.toml"
-    path.write_text("seconds = 1\nrate = 3\n[visits.no-money]\nshare = 1\ncents = 5000\n")
+    path.write_text("seconds = 0.1\nrate = 30\n[visits.no-money]\nshare = 1\ncents = 5000\n")
     cast = await prepared_cast(in_memory, customers=3)
 
     book, _ = await played(cast, load_scenario(str(path)))
