@@ -75,6 +75,7 @@ async def _measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any
 async def _record(
     recording: Path, scenario: Scenario, place: Path, arguments: argparse.Namespace
 ) -> None:
+    await asyncio.to_thread(recording.unlink, missing_ok=True)
     async with _furnished(place, scenario, arguments) as cast:
         await _load(
             *("run", arguments.scenario, "--cast", str(cast), "--record", str(recording)),

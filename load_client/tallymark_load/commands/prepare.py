@@ -15,6 +15,8 @@ from tallymark_load.cast.preparing import prepare as prepare_cast
 from tallymark_load.cast.renewing import renew
 from tallymark_load.cast.watching import CastWatcher
 from tallymark_load.command_options import CAST_FILE, FILE, ServerAddress
+from tallymark_load.scenarios.rehearsal import add_tickets_for
+from tallymark_load.scenarios.scenario import Scenario, load_scenario
 from tallymark_protocol.enrolment_file import EnrolmentFile
 
 __all__ = ["prepare"]
@@ -65,6 +67,13 @@ _LABEL_LENGTH_MAX: Final = 30
     help="Leave the server's policy alone. Else the bounds on a day's charges without confirmation"
     " are raised to the most, so that a day of load does not run into them.",
 )
+@click.option(
+    "--scenario",
+    "scenario_name",
+    metavar="SCENARIO",
+    help="Also add the tickets that `run` adds for it: for a server on which its recording is"
+    " replayed.",
+)
 def prepare(  # noqa: PLR0913 -- one parameter for each option
     server: str | None,
     operator_home: Path | None,
@@ -77,6 +86,7 @@ def prepare(  # noqa: PLR0913 -- one parameter for each option
     label: str,
     cast_path: Path,
     keep_policy: bool,
+    scenario_name: str | None,
 ) -> None:
     """Make everybody who calls in a load, on a server that runs.
 
@@ -89,6 +99,7 @@ def prepare(  # noqa: PLR0913 -- one parameter for each option
     if terminals < merchants:
         message = f"{terminals} terminals are too few for {merchants} merchants"
         raise click.UsageError(message)
+    scenario = load_scenario(scenario_name) if scenario_name is not None else None
     file = CastFile(cast_path)
     authority = _authority(operator_home, enrolment_code_file)
     cast = file.read() if file.exists() else _new_cast(server, label, authority, ca_file)
@@ -97,7 +108,11 @@ def prepare(  # noqa: PLR0913 -- one parameter for each option
         cast.operator = None
     draw_up(cast, merchants=merchants, terminals=terminals, customers=customers)
     asyncio.run(
-        _prepare(cast, file, _code_or_operator(authority), now_ms, widens_policy=not keep_policy)
+        _prepare(
+            *(cast, file, _code_or_operator(authority), now_ms),
+            widens_policy=not keep_policy,
+            scenario=scenario,
+        )
     )
     click.echo(
         f"{cast_path}: {len(cast.customers)} customers, {len(cast.terminals)} terminals and"
@@ -105,13 +120,14 @@ def prepare(  # noqa: PLR0913 -- one parameter for each option
     )
 
 
-async def _prepare(
+async def _prepare(  # noqa: PLR0913 -- what preparing takes
     cast: Cast,
     file: CastFile,
     authority: AdminIdentity | str | None,
     now_ms: int,
     *,
     widens_policy: bool,
+    scenario: Scenario | None,
 ) -> None:
     async with Lines(cast) as lines:
         with CastWatcher(file) as watcher:
@@ -119,6 +135,8 @@ async def _prepare(
                 cast, lines, watcher, authority=authority, widens_policy=widens_policy
             )
             await renew(cast, lines, watcher, now_ms=now_ms)
+        if scenario is not None:
+            await add_tickets_for(scenario, cast, lines)
 
 
 def _authority(home: Path | None, code_file: Path | None) -> AdminIdentity | EnrolmentFile | None:
