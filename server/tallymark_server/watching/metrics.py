@@ -144,12 +144,8 @@ class _Collector(Collector):
         codes = [((state.name,), count) for state, count in processes.codes.items()]
         yield _gauge("processes_open", "Processes that have not ended", ("state",), open_now)
         yield _counter("processes_ended", "Processes that ended", ("state",), ended)
-        yield _gauge(
-            "processes_unresolved",
-            "Processes that wait for a person",
-            (),
-            [((), processes.unresolved)],
-        )
+        waiting = processes.unresolved
+        yield _number("processes_unresolved", "Processes that wait for a person", waiting)
         yield _counter("codes", "Codes that came into a state", ("state",), codes)
 
     def _due_work(self) -> Iterator[Metric]:
@@ -189,12 +185,8 @@ class _Collector(Collector):
         use = self._disk()
         files = [(("database",), use.database_bytes), (("log",), use.log_bytes)]
         yield _gauge("database_bytes", "Size of the database and its log", ("file",), files)
-        yield _gauge(
-            "disk_free_bytes", "Room on the disk of the database", (), [((), use.free_bytes)]
-        )
-        yield _gauge(
-            "disk_floor_bytes", "Room below which nothing new is begun", (), [((), use.floor_bytes)]
-        )
+        yield _number("disk_free_bytes", "Room on the disk of the database", use.free_bytes)
+        yield _number("disk_floor_bytes", "Room below which nothing is begun", use.floor_bytes)
 
     def _runtime(self) -> Iterator[Metric]:
         collections = enumerate(self._pauses.collections)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from tallymark_server.storage.sqlite import SqliteStore
@@ -17,7 +18,7 @@ from tallymark_server.watching.pauses import Pauses
 from tallymark_server.watching.port import showing_metrics
 from tests.world.world import World
 
-__all__ = ["Scraped", "Scraper", "scraping"]
+__all__ = ["Scraped", "Scraper", "metrics_of", "scraping"]
 
 FLOOR_BYTES = 7
 
@@ -62,12 +63,17 @@ class Scraper:
             return Scraped(answer.read().decode())
 
 
+def metrics_of(world: World, database: Path, pauses: Pauses) -> CollectorRegistry:
+    """Return the metrics of a world whose rows are in this file, or in memory."""
+    store = world.store
+    commits = store.commit_seconds if isinstance(store, SqliteStore) else Histogram(())
+    return registry_of(world.app.watched, pauses, partial(disk_use, database, FLOOR_BYTES), commits)
+
+
 @asynccontextmanager
 async def scraping(world: World, database: Path) -> AsyncIterator[Scraper]:
     """Show the metrics of a world while the context lasts."""
-    pauses, store = Pauses(), world.store
-    commits = store.commit_seconds if isinstance(store, SqliteStore) else Histogram(())
-    use = partial(disk_use, database, FLOOR_BYTES)
-    registry = registry_of(world.app.watched, pauses, use, commits)
+    pauses = Pauses()
+    registry = metrics_of(world, database, pauses)
     async with showing_metrics(registry, pauses, "127.0.0.1:0") as port:
         yield Scraper(port)

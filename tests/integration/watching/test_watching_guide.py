@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import generate_latest
 
 from tallymark_server.keyring import Keyring
 from tallymark_server.storage.sqlite import SqliteStore
 from tallymark_server.watching import logs
-from tests.integration.watching.scraping import Scraped, scraping
+from tallymark_server.watching.pauses import Pauses
+from tests.integration.watching.scraping import Scraped, metrics_of
 from tests.world.actions import ADMIT
 from tests.world.shop import open_shop
 from tests.world.world import world
@@ -30,15 +32,15 @@ async def scraped(keyring: Keyring, tmp_path: Path) -> Scraped:
     """Return what a server shows after a scan."""
     database = tmp_path / "tallymark.sqlite3"
     store = await SqliteStore.open(database, keyring.cells)
-    async with world(store, keyring) as served, scraping(served, database) as scraper:
+    async with world(store, keyring) as served:
         shop = await open_shop(served)
         await shop.scan(ADMIT, complete_on_instruction=True)
-        seen = await scraper.scrape()
+        seen = generate_latest(metrics_of(served, database, Pauses()))
     await store.close()
-    return seen
+    return Scraped(seen.decode())
 
 
-def metrics_of(scraped: Scraped) -> dict[str, str]:
+def types_of(scraped: Scraped) -> dict[str, str]:
     """Return the names and types of all metrics, also of those that have no sample yet."""
     return dict(re.findall(r"^# TYPE (\S+) (\S+)$", scraped.text, flags=re.MULTILINE))
 
@@ -63,12 +65,12 @@ def named_in(text: str) -> set[str]:
 
 async def test_the_guide_has_each_metric_with_its_type_and_labels(scraped: Scraped) -> None:
     told = {row[0].strip("`"): row for row in rows_of_the_guide("Metrics")}
-    labels: dict[str, set[str]] = {name: set() for name in metrics_of(scraped)}
+    labels: dict[str, set[str]] = {name: set() for name in types_of(scraped)}
     for sample in scraped.samples:
         name = sample.name if sample.name in labels else _SUFFIX.sub("", sample.name)
         labels[name] |= sample.labels.keys() - {"le"}
 
-    assert {name: row[1] for name, row in told.items()} == metrics_of(scraped)
+    assert {name: row[1] for name, row in told.items()} == types_of(scraped)
     for name, row in told.items():
         assert labels[name] <= set(row[2].split(", ")), name
         assert row[3], name
@@ -79,15 +81,15 @@ async def test_the_dashboard_shows_the_metrics_that_exist_and_all_of_the_servers
 ) -> None:
     shown = {name for _, expression in expressions() for name in named_in(expression)}
 
-    assert shown <= metrics_of(scraped).keys()
-    assert {name for name in metrics_of(scraped) if name.startswith("tallymark_")} <= shown
+    assert shown <= types_of(scraped).keys()
+    assert {name for name in types_of(scraped) if name.startswith("tallymark_")} <= shown
 
 
 async def test_the_alerts_are_about_metrics_that_exist(scraped: Scraped) -> None:
     queries = re.findall(r"expr: (?:\|\n)?(.+?)\n +(?:for|labels):", ALERTS, flags=re.DOTALL)
 
     assert len(queries) == ALERTS.count("- alert:")
-    assert {name for query in queries for name in named_in(query)} <= metrics_of(scraped).keys()
+    assert {name for query in queries for name in named_in(query)} <= types_of(scraped).keys()
 
 
 async def test_labels_in_queries_have_values_that_a_server_shows(scraped: Scraped) -> None:
