@@ -9,12 +9,12 @@ from tallymark_protocol.errors import Refused
 from tallymark_protocol.reasons import Reason
 from tallymark_server.keyring import Keyring
 from tallymark_server.services import interceptors
+from tallymark_server.services.contract_rules import check
 from tallymark_server.tls import authority
 from tests.fuzz.siege import besiege, requests_until_fault
 from tests.proof import Proof
 from tests.world.contract import RPCS, rpc_named
 
-check = interceptors._check  # noqa: SLF001 -- what a planted bug stands in for
 requested_key = authority._requested_key  # noqa: SLF001 -- the same
 
 
@@ -62,7 +62,7 @@ PLANTED: dict[str, tuple[Any, str, Any, str]] = {
         "CustomerService/IssueCode",
     ),
     "a refusal that repeats the request": (
-        *(interceptors, "_check", _check_and_echo),
+        *(interceptors, "check", _check_and_echo),
         "CustomerService/SignIn",
     ),
     "an IndexError of a parser let through": (
