@@ -34,11 +34,12 @@ __all__ = ["LOOK_SECONDS", "ROWS_A_STEP", "Purger"]
 LOOK_SECONDS: Final = 600.0
 """How often it looks. The first time is that long after the start, which has better to do."""
 
-ROWS_A_STEP: Final = 100
-"""What a call may have to wait for: some 10 ms of the store and the rules (bench/purging.py)."""
+ROWS_A_STEP: Final = 50
+"""What a call may have to wait for: some 4 ms of the store and the rules (bench/purging.py)."""
 
-PAUSE_SECONDS: Final = 0.01
-"""Left to others after each step. So it removes more rows in a second than the lane can write."""
+REST_TIMES: Final = 2.0
+"""How many times as long as a step took is left to others after it, so that it never has more than
+a third of the core, and the less of it the more the others have to do."""
 
 PURGER: Final = Caller(kind=CallerKind.SERVER, caller_id="purger")
 
@@ -189,8 +190,10 @@ class Purger:
 
     async def _submit(self, partition: int, **rows: Any) -> int:  # noqa: ANN401 -- fields of PurgeRows
         command = PurgeRows(caller=PURGER, partition=partition, **rows)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         answer = await self._lane.submit(command)
-        await asyncio.sleep(PAUSE_SECONDS)
+        await asyncio.sleep(REST_TIMES * (loop.time() - began))
         return getattr(answer, "count", 0)
 
 

@@ -52,7 +52,7 @@ YEARS_DAYS = 401
 
 @pytest.fixture(autouse=True)
 def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(purger, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(purger, "REST_TIMES", 0)
     monkeypatch.setattr(purger, "ROWS_A_STEP", 7)
 
 
