@@ -1,4 +1,4 @@
-"""What the cast's operator adds on the server: shops, tickets, points, bills, and a wide policy.
+"""What the cast's operator adds on the server: shops, tickets, points, and a wide policy.
 
 Everything has a name of its own, so adding it again changes nothing.
 """
@@ -142,22 +142,6 @@ class Furnisher:
         for rows in _pages(grants):
             request = operator_service_pb2.AddPointsRequest(grants=rows)
             _check((await patiently(self._stub.AddPoints, request)).outcomes)
-
-    async def add_bills(self, bills: Iterable[tuple[Customer, str, int]]) -> None:
-        """Add bills of the customers' own merchants: (customer, reference, minor units) each."""
-        messages = [
-            registration_pb2.Bill(
-                merchant_id=self._cast.merchants[customer.merchant].merchant_id,
-                bill_reference=reference,
-                login_name=customer.login_name,
-                amount=money_pb2.Money(currency_code=_CURRENCY, minor_units=minor_units),
-                description="Load",
-            )
-            for customer, reference, minor_units in bills
-        ]
-        for rows in _pages(messages):
-            request = operator_service_pb2.AddBillsRequest(bills=rows)
-            _check((await patiently(self._stub.AddBills, request)).outcomes)
 
 
 def _pages(items: Sequence[ItemT]) -> Iterator[Sequence[ItemT]]:

@@ -165,10 +165,6 @@ class Cast:
         """Id of the points programme of all merchants: one point is one cent."""
         return f"{self.label}-points"
 
-    def of_merchant(self, merchant: str) -> tuple[Terminal, ...]:
-        """Return the terminals of a merchant, by its name."""
-        return tuple(one for one in self.terminals.values() if one.merchant == merchant)
-
     @property
     def is_ready(self) -> bool:
         """Whether everybody can call."""

@@ -1,6 +1,7 @@
 """`prepare` makes merchants, terminals and customers on a server, and keeps them in a cast file."""
 
 import asyncio
+import re
 import time
 from pathlib import Path
 from typing import Final
@@ -21,7 +22,15 @@ from tallymark_protocol.enrolment_file import EnrolmentFile
 
 __all__ = ["prepare"]
 
-_LABEL_LENGTH_MAX: Final = 30
+_LABEL: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
+"""Ids that begin with it are at most 63 long."""
+
+
+def _label(_: click.Context, __: click.Parameter, value: str) -> str:
+    if not _LABEL.fullmatch(value):
+        message = "it has 1 to 31 small letters, digits and hyphens, the first one no hyphen."
+        raise click.BadParameter(message)
+    return value
 
 
 @click.command(
@@ -56,6 +65,7 @@ _LABEL_LENGTH_MAX: Final = 30
 @click.option(
     "--label",
     default="load",
+    callback=_label,
     show_default=True,
     help="Begin of every id on the server. Another one lets two casts share a server; the same one"
     " makes casts of two servers alike.",

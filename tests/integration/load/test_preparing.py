@@ -184,6 +184,7 @@ def test_a_file_that_others_can_read_is_not_used(tmp_path: Path) -> None:
         ((), "a new cast needs --server"),
         (("--terminals", "1", "--merchants", "2"), "too few for 2 merchants"),
         (("--server", "nowhere"), "Write HOST:PORT"),
+        (("--label", "Über"), "small letters, digits and hyphens"),
     ],
 )
 def test_wrong_use_of_prepare_is_told(
