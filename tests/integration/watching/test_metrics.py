@@ -5,6 +5,7 @@ import urllib.error
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import grpc
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -156,10 +157,13 @@ async def test_whoever_is_turned_away_at_the_door_is_counted(kept: tuple[Shop, S
 
     with pytest.raises(TallymarkError):
         await shop.phone.wallet()
+    with pytest.raises(grpc.aio.AioRpcError):
+        await anext(aiter(shop.phone.watch("WatchProcesses", WatchProcessesRequest())))
 
     scraped = await scraper.scrape()
     refused = ("UNAUTHENTICATED", "CREDENTIALS_INVALID")
     assert scraped.calls("CustomerService/GetWallet", *refused) == 1
+    assert scraped.calls(WATCH, *refused) == 1
 
 
 async def test_the_port_is_closed_when_the_server_stops(kept: tuple[Shop, Scraper]) -> None:
