@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Final
 
+from google.protobuf.message import Message
+
 from tallymark_load.cast import Cast, Customer
 from tallymark_load.connections import Route
 from tallymark_load.replay.rules import ReplayRules
@@ -58,6 +60,13 @@ class Callers:
         self.phones: dict[str, Phone] = {}
         if cast is not None:
             self.phones = {name: Phone.of(one) for name, one in cast.customers.items()}
+
+    def phone(self, caller: str, request: Message) -> Phone | None:
+        """Return the phone of a caller, or of the customer whom an unnamed one signs in as."""
+        if caller in self.phones or "login_name" not in request.DESCRIPTOR.fields_by_name:
+            return self.phones.get(caller)
+        name = getattr(request, "login_name")  # noqa: B009 -- not every request has one
+        return next((one for one in self.phones.values() if one.login_name == name), None)
 
     def place(self, caller: str) -> int:
         """Return which connection a caller is on: each the next one."""

@@ -66,7 +66,8 @@ class Calling:
             return
         request = type(recorded)()
         request.CopyFrom(recorded)
-        self._correlation.translate(request, self._callers.phones.get(call.caller), call.outcome)
+        phone = self._callers.phone(call.caller, request)
+        self._correlation.translate(request, phone, call.outcome)
         if call.outcome not in _WRONG_SIGNATURES:
             self._signing.sign(call.caller, recorded, request, step.at_ns)
         self._requests[step] = request.SerializeToString()
@@ -198,7 +199,7 @@ class Calling:
         self._signing.saw(call.caller, recorded, replayed)
         if call.method.is_unary:
             request = parsed(call.method.request, self._requests.get(call.steps[0], b""))
-            self._signing.signed_in(call.caller, request, replayed)
+            self._signing.signed_in(call.caller, request, recorded, replayed)
 
     def _is_behind(self, played: Played) -> bool:
         """Say whether a reading call was answered with an earlier state than was recorded."""

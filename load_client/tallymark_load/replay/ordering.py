@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 
 from google.protobuf.message import Message
 
-from tallymark_load.replay.correlation import Correlation
+from tallymark_load.replay.correlation import Correlation, Key
 from tallymark_load.replay.plan import Plan, PlannedCall, Step
 from tallymark_load.replay.rules import ReplayRules
 from tallymark_load.replay.streams import items_of, key_of
@@ -43,7 +43,8 @@ class Order:
         for call in self._plan.calls:
             own: list[Hashable] = []
             if any(fnmatchcase(call.recorded.method, one) for one in self._rules.callers_order):
-                own = [("caller", call.caller)]
+                # Who is known by a token only was given it by an earlier answer.
+                own = [("caller", call.caller), Key("session", call.caller.removeprefix("Bearer "))]
             if call.rule is not None and call.rule.asked:
                 yield from self._touched_by_items(call, own)
                 continue

@@ -75,9 +75,13 @@ class Player:
             if self._room is not None and step.message is not None:
                 await self._room.acquire()
             # Most requests can be made before they are due, and then leave at once.
-            if all(self._correlation.now(key) is not None for key in step.needs):
+            if self._has_all(step):
                 self._calling.prepare(step)
             yield self._shot(step)
+
+    def _has_all(self, step: Step) -> bool:
+        is_told = all(self._correlation.now(key) is not None for key in step.needs)
+        return is_told and all(other.settled.is_set() for other in step.after)
 
     async def finish(self, patience_seconds: float) -> None:
         """Wait for the streams that are still open, then give them up."""

@@ -49,7 +49,9 @@ class Signing:
     def saw(self, caller: str, recorded: Message, replayed: Message) -> None:
         """Take note of an answer."""
 
-    def signed_in(self, caller: str, request: Message | None, replayed: Message) -> None:
+    def signed_in(
+        self, caller: str, request: Message | None, recorded: Message, replayed: Message
+    ) -> None:
         """Take note of a session that was opened."""
 
     def sign(self, caller: str, recorded: Message, request: Message, at_ns: int) -> None:
@@ -91,28 +93,42 @@ class TallymarkSigning(Signing):
                 self._shown.setdefault(key, after)
                 self._correlation.set(key, after.process_id)
 
-    def signed_in(self, caller: str, request: Message | None, replayed: Message) -> None:
-        """Use a new session from now on."""
+    def signed_in(
+        self, caller: str, request: Message | None, recorded: Message, replayed: Message
+    ) -> None:
+        """Use a new session from now on, for its caller and for whoever shows its token."""
+        phone = self._with_session(caller, request, replayed)
+        if phone is not None:
+            token = getattr(recorded, "session_token")  # noqa: B009 -- of every opened session
+            self._callers.phones[f"Bearer {token}"] = phone
+
+    def _with_session(
+        self, caller: str, request: Message | None, replayed: Message
+    ) -> Phone | None:
         contract = customer_service_pb2
-        if isinstance(replayed, contract.SignInResponse) and caller in self._callers.phones:
-            self._callers.phones[caller].session_token = replayed.session_token
+        if isinstance(replayed, contract.SignInResponse) and request is not None:
+            phone = self._callers.phone(caller, request)
+            if phone is not None:
+                phone.session_token = replayed.session_token
+            return phone
         if (
             isinstance(replayed, contract.RegisterCustomerResponse | contract.AddDeviceResponse)
             and isinstance(request, contract.RegisterCustomerRequest | contract.AddDeviceRequest)
             and request.request_id in self._new_keys
         ):
-            self._callers.phones[caller] = Phone(
+            return Phone(
                 login_name=request.login_name,
                 password=request.password,
                 device_id=replayed.device_id,
                 device_key=self._new_keys[request.request_id],
                 session_token=replayed.session_token,
             )
+        return None
 
     def sign(self, caller: str, recorded: Message, request: Message, at_ns: int) -> None:
         """Sign what carries a signature."""
         contract = customer_service_pb2
-        phone = self._callers.phones.get(caller)
+        phone = self._callers.phone(caller, request)
         match request:
             case contract.ConfirmProcessRequest():
                 if phone is not None:

@@ -14,13 +14,21 @@ from tallymark.v1 import (
 from tallymark_load.replay.pace import Pace
 from tallymark_load.replay.played import NOT_SENT
 from tallymark_load.replay.replaying import Replayed
+from tallymark_protocol.device_key import DevicePrivateKey
 from tallymark_server.keyring import Keyring
 from tallymark_server.services import actions_out, processes_out
 from tests.doubles.mutant import Mutant, plant
 from tests.integration.load.replayed_shop import Shop, opened, recorded_shop, replayed
 from tests.world.actions import ADMIT, burn, charge, earn
 from tests.world.stage import TO_BE_CONFIRMED
-from tests.world.world import by_process, by_request, new_id, sign_in_request
+from tests.world.world import (
+    Phone,
+    by_process,
+    by_request,
+    new_id,
+    register_request,
+    sign_in_request,
+)
 
 AWAITING = process_pb2.PROCESS_STATE_AWAITING_CUSTOMER
 INSTRUCTED = process_pb2.PROCESS_STATE_INSTRUCTED
@@ -49,6 +57,7 @@ async def tell_the_story(shop: Shop) -> None:
     assert await till.reason("CompleteProcess", unknown_process()) == "PROCESS_NOT_FOUND"
     await repeat(shop)
     await exchange(shop)
+    await register(shop)
     signed_in = await ana.call("SignIn", sign_in_request(ana))
     ana.secret = signed_in.session_token
     await ana.wallet()
@@ -123,6 +132,19 @@ async def repeat(shop: Shop) -> None:
     )
     await till.call("UpdatePoints", update)
     await till.complete(first.process_id)
+
+
+async def register(shop: Shop) -> None:
+    """Let somebody register whom no cast knows, with another device, and sign in again."""
+    eve = Phone(shop.stage.ana.stub)
+    eve.device_key, eve.login_name = DevicePrivateKey.generate(), "eve"
+    answer = await eve.call("RegisterCustomer", register_request("eve", eve.device_key))
+    eve.secret, eve.device_id = answer.session_token, answer.device_id
+    await eve.add_card()
+    await shop.stage.till.resolve(await eve.issue(), charge(100))
+    await shop.stage.world.add_device(eve)
+    eve.secret = (await Phone(eve.stub).call("SignIn", sign_in_request(eve))).session_token
+    await eve.wallet()
 
 
 async def exchange(shop: Shop) -> None:

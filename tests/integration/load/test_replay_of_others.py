@@ -176,7 +176,9 @@ async def test_without_rules_a_ticket_of_another_day_is_a_difference(
         came = await play_again(path, address, connections, pace, contracts=contracts)
 
     outcomes = [one for one in came.differences.found if one.field == "outcome"]
-    assert [one.replayed for one in outcomes] == ["PERMISSION_DENIED"] * 2
+    assert len(outcomes) == 2
+    # A service that aborts a stream which is still written to may be seen as INTERNAL.
+    assert {one.replayed for one in outcomes} <= {"PERMISSION_DENIED", "INTERNAL"}
     assert not any(one.explained for one in outcomes)
 
 
