@@ -28,8 +28,8 @@ WATCHERS: Final = "from bench.watchers import main; main()"
 
 WATCHING: Final = "watching"
 
-CALLS_AT_ONCE: Final = 400
-"""Of more than a thousand that nobody has taken up, gRPC refuses some by chance."""
+CALLS_AT_ONCE: Final = 200
+"""Fewer than a server answers at once: of more it sends some away, to come again."""
 
 LIFE_SIGN_BYTES_MAX: Final = 16
 """What tells of a process is longer."""

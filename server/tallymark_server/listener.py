@@ -25,6 +25,11 @@ _OPTIONS: Final = [
     # A phone that lost its network must not keep its streams counted for long.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    # Calls that arrived and were not looked at yet. Beyond the first number gRPC cancels some by
+    # chance, beyond the second all, without a word; unless told otherwise, from 1,000 on. The
+    # entrance says when to come again: phones that all come back at once must get as far as that.
+    ("grpc.server.max_pending_requests", 5_000),
+    ("grpc.server.max_pending_requests_hard_limit", 10_000),
 ]
 
 
