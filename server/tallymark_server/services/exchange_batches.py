@@ -143,7 +143,7 @@ class BatchDesk:
                 raise AssertionError(text)
         if process is None:
             return Answered(message)
-        message.resolve_code.CopyFrom(self._answers.resolved(process))
+        message.resolve_code.process.CopyFrom(self._answers.process(process))
         return Answered(message, process if process.state in UNDECIDED else None)
 
 

@@ -11,7 +11,7 @@ from tallymark_server.lanes import lane
 from tests.integration.exchange.line import opened, resolving
 from tests.world.actions import READ_POINTS, charge, earn
 from tests.world.shop import Shop
-from tests.world.stage import TO_BE_CONFIRMED, Stage
+from tests.world.stage import ANAS_NUMBER, TO_BE_CONFIRMED, Stage
 from tests.world.world import World, by_process, new_id
 
 
@@ -119,6 +119,27 @@ async def test_later_states_of_what_is_undecided_follow(in_memory: World) -> Non
     assert asking.resolve_code.process.state == process_pb2.PROCESS_STATE_AWAITING_CUSTOMER
     assert {state.correlation for state in states} == {asking.correlation}
     assert states[-1].resolve_code.process.state == process_pb2.PROCESS_STATE_INSTRUCTED
+
+
+async def test_a_telephone_number_holds_up_nobody_and_tells_nothing(in_memory: World) -> None:
+    stage = await Stage.set_up(in_memory)
+    await stage.verify_number(stage.ana, ANAS_NUMBER)
+    numbers = [
+        contract.ResolveCodeRequest(request_id=new_id(), actions=[earn(1)]) for _ in range(2)
+    ]
+    for request, number in zip(numbers, (ANAS_NUMBER, "+4930999999"), strict=True):
+        request.identification.telephone_number = number
+    plain = stage.till.resolve_request(await stage.bob.issue(), earn(1))
+
+    async with opened(stage.till) as line:
+        await line.send(*resolving([*numbers, plain]))
+        (first,) = await line.receive(1)
+        asked = await line.receive(2)
+
+    assert first.correlation == 2
+    assert all(answer.more for answer in asked)
+    awaiting = process_pb2.PROCESS_STATE_AWAITING_CUSTOMER
+    assert [answer.resolve_code.process.state for answer in asked] == [awaiting] * 2
 
 
 async def test_answers_carry_the_newest_checkpoint_and_its_witness(shop: Shop) -> None:

@@ -7,6 +7,8 @@ import pytest
 
 from tallymark.v1 import terminal_service_pb2 as contract
 from tallymark.v1.terminal_service_pb2 import ExchangeCommand
+from tallymark_protocol.errors import NotDone
+from tallymark_protocol.reasons import Reason
 from tallymark_server.keyring import Keyring
 from tallymark_server.limits import EXCHANGE_STREAMS, FORGED_CODE_CALLS, UNSAFE_WIDE_FOR_TESTS, Rate
 from tallymark_server.services import exchange
@@ -142,6 +144,23 @@ async def test_who_closes_its_direction_gets_every_answer_and_a_good_end(shop: S
         answers = await line.end()
 
     assert sorted(answer.correlation for answer in answers) == list(range(7))
+
+
+async def test_a_server_that_stops_answers_what_it_has_read(gate: Gate) -> None:
+    stream = gate.stream()
+    (scan,) = await gate.scans(1)
+    gate.may_save.clear()
+    stream.send(scan)
+    answering = asyncio.ensure_future(anext(stream.responses))
+    await turns()
+    gate.exchange._feed.close()  # noqa: SLF001 -- as the server does when it is told to stop
+    await turns()
+    gate.may_save.set()
+
+    assert [answer.correlation for answer in (await answering).answers] == [0]
+    with pytest.raises(NotDone) as stopped:
+        await anext(stream.responses)
+    assert stopped.value.reason is Reason.SHUTTING_DOWN
 
 
 async def test_answers_come_in_any_order(gate: Gate) -> None:
