@@ -140,9 +140,9 @@ async def test_who_waits_for_a_customer_takes_no_place(
     await until(lambda: app.entrance.aside == 1)
     assert app.entrance.inside == 0
 
+    (process,) = await shop.phone.processes()
     monkeypatch.setattr(entrance, "ASIDE_MAX", 1)
     told_at_once = await shop.scan(charge(100))
-    (process, *_) = [one for one in await shop.phone.processes() if one.state == 1][-1:]
     await shop.phone.confirm(process.process_id, approve=False)
 
     assert told_at_once.state == process_pb2.PROCESS_STATE_AWAITING_CUSTOMER
