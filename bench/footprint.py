@@ -35,7 +35,7 @@ class Scale(NamedTuple):
     rounds: int = 20
 
 
-QUICK: Final = Scale(customers=40, rounds=10)
+QUICK: Final = Scale(customers=20, rounds=5)
 
 
 def measure(*, is_quick: bool) -> list[Line]:

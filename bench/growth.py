@@ -54,7 +54,7 @@ class Scale(NamedTuple):
         return Size(codes, max(self.customers_least, codes // CODES_A_CUSTOMER))
 
 
-QUICK: Final = Scale(codes=(10_000, 100_000), customers_least=10_000, rounds=6)
+QUICK: Final = Scale(codes=(2_000, 20_000), customers_least=2_000, rounds=4, calls=40)
 
 
 class Started(NamedTuple):

@@ -56,7 +56,7 @@ class Scale(NamedTuple):
     calls: int = CALLS_OF_THE_TARGET
 
 
-QUICK: Final = Scale(phones=500, scans=200, quiet_seconds=3.0, calls=12_000)
+QUICK: Final = Scale(phones=200, scans=100, quiet_seconds=2.0, calls=4_000)
 
 
 def measure(*, is_quick: bool) -> list[Line]:

@@ -26,7 +26,7 @@ from tests.unit.terminal.photographs import Photograph
 __all__ = ["Scene", "compare", "measure", "scenes_of"]
 
 ROUNDS: Final = 15
-ROUNDS_QUICK: Final = 4
+ROUNDS_QUICK: Final = 2
 SIZES: Final = {"720p": (1280, 720), "1080p": (1920, 1080)}
 SHOWN: Final = {
     "close": Photograph(pixels_per_module=8),
