@@ -44,6 +44,7 @@ TERMINALS: Final = (
     text("merchant_id"),
     text("state"),
     moment("enrolled_at"),
+    text("concentrator_id"),
 )
 
 EVENTS: Final = (text("event_id"), text("merchant_id"), text("name"), text("reentry_rule"))

@@ -211,6 +211,22 @@ def test_a_terminal_that_lost_its_key_gets_another_code(shop: AdminOfDouble) -> 
     assert "no such terminal" in unknown.stderr
 
 
+def test_a_terminal_is_delegated_and_taken_back(shop: AdminOfDouble) -> None:
+    for terminal_id in ("gate-1", "lane-1"):
+        shop.succeed("terminals", "create", terminal_id, "--merchant", "shop")
+
+    said = shop.succeed("terminals", "delegate", "lane-1", "--to", "gate-1")
+    delegated = shop.server.service.terminals["lane-1",].concentrator_id
+    shop.succeed("terminals", "delegate", "lane-1", "--to-nobody")
+    unclear = shop.run("terminals", "delegate", "lane-1")
+    unknown = shop.run("terminals", "delegate", "lane-1", "--to", "gate-2")
+
+    assert said.strip() == "Terminal lane-1 is spoken for by gate-1."
+    assert delegated == "gate-1"
+    assert shop.server.service.terminals["lane-1",].concentrator_id == ""
+    assert (unclear.exit_code, unknown.exit_code) == (2, 1)
+
+
 def test_a_code_file_that_exists_is_left_alone(shop: AdminOfDouble) -> None:
     path = shop.write("till-1.code", "precious")
 
