@@ -225,14 +225,15 @@ async def running(parts: Parts, numbers: PortNumbers) -> AsyncIterator[Core]:
     passwords = Passwords(parts.password_profile)
     checkpoints = Checkpoints(lane=lane, keyring=parts.keyring, clock=parts.clock)
     turnstile = Turnstile(parts.limits, parts.clock)
+    entrance = Entrance()
     watched = Watched(
         calls=CallWatch(parts.tracing.calls if parts.tracing else None),
         processes=processes,
         lane=lane,
         completer=completer,
         passwords=passwords,
+        entrance=entrance,
     )
-    entrance = Entrance()
     peers: PeerKeys = CertifiedPeers() if parts.tls else UnsafeNamedPeers()
     stopped = asyncio.Event()
     witnesses = Witnesses(

@@ -104,6 +104,14 @@ class _Collector(Collector):
             ("method",),
             [((calls.method,), calls.under_way) for calls in unary],
         )
+        entrance = self._watched.entrance
+        yield _number("calls_inside", "Calls that have one of the places inside", entrance.inside)
+        yield _counter(
+            "calls_turned_away",
+            "Calls that were sent away with OVERLOADED before they were looked at",
+            (),
+            [((), entrance.turned_away)],
+        )
         yield _gauge(
             "streams_open",
             "Streams that are open",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from tallymark_server.lanes.completer import Completer
 from tallymark_server.lanes.lane import Lane
 from tallymark_server.passwords import Passwords
+from tallymark_server.services.entrance import Entrance
 from tallymark_server.watching.calls import CallWatch
 from tallymark_server.watching.processes import ProcessWatch
 
@@ -20,3 +21,4 @@ class Watched:
     lane: Lane
     completer: Completer
     passwords: Passwords
+    entrance: Entrance
