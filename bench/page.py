@@ -21,7 +21,7 @@ PLOT_FOLDER: Final = ROOT / "docs" / "performance"
 REPORTS: Final = ROOT / "build" / "reports"
 
 NAMES: Final = ("growth", "memory", "scanning", "footprint", "overload", "replay", "bench")
-"""Reports with lines of a bench; of two with the same line the later one counts."""
+"""Reports with lines of a bench."""
 
 PLACES: Final[Mapping[str, str]] = {
     "machine": r"machine$",
@@ -49,20 +49,26 @@ def main() -> None:
     lines = read_lines(REPORTS)
     drawn = draw(PLOT_FOLDER, lines)
     PAGE.write_text(filled(PAGE.read_text(), lines))
-    lost = [name for name in lines if not any(re.match(one, name) for one in PLACES.values())]
+    lost = [name for name in lines if _place_of(name) is None]
     print(f"{len(lines)} lines, {len(drawn)} plots; no place for: {', '.join(lost) or 'none'}")
 
 
 def read_lines(reports: Path) -> Lines:
-    """Return the figures of all lines that were measured, by their names."""
+    """Return the figures of all lines by their names; the newest report has its places alone."""
+    files = [file for name in NAMES if (file := reports / f"{name}.json").exists()]
     found: dict[str, Mapping[str, Any]] = {}
-    for name in NAMES:
-        report = reports / f"{name}.json"
-        if report.exists():
-            read = json.loads(report.read_text())
-            lines = _replays(read) if name == "replay" else read
-            found.update((line["name"], line["figures"]) for line in lines)
+    for file in sorted(files, key=lambda file: file.stat().st_mtime):
+        read = json.loads(file.read_text())
+        lines = _replays(read) if file.stem == "replay" else read
+        places = {_place_of(line["name"]) for line in lines}
+        found = {name: one for name, one in found.items() if _place_of(name) not in places}
+        found.update((line["name"], line["figures"]) for line in lines)
     return found
+
+
+def _place_of(name: str) -> str | None:
+    """Return where a line stands, None for nowhere."""
+    return next((place for place, pattern in PLACES.items() if re.match(pattern, name)), None)
 
 
 def _replays(report: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -89,8 +95,7 @@ def filled(page: str, lines: Lines) -> str:
 
     def fill(match: re.Match[str]) -> str:
         begin, place, end = match.groups()
-        pattern = PLACES[place]
-        here = {name: one for name, one in lines.items() if re.match(pattern, name)}
+        here = {name: one for name, one in lines.items() if _place_of(name) == place}
         return f"{begin}{table(here)}{end}" if here else match[0]
 
     return _PLACE.sub(fill, page)
