@@ -38,7 +38,7 @@ TIMES_PEAK: Final = (0.5, 1.0, 2.0, 3.0)
 CUSTOMERS: Final = 6_000
 QUICK_CUSTOMERS: Final = 1_500
 
-CODES_USED: Final = 0.75
+CODES_USED: Final = 0.5
 """Share of the customers' codes that the peak would use up: it sets how long each rate lasts."""
 
 PEAK_SECONDS_MAX: Final = 30.0
@@ -170,10 +170,11 @@ class _Field:
 
 
 def _figures(shot: Shot, processor: float) -> dict[str, Any]:
-    withheld = shot.reasons["WITHHELD"]
-    answered = len(shot.milliseconds) + shot.reasons.total() - withheld
+    withheld, unsent = shot.reasons["WITHHELD"], shot.reasons["OUT OF CODES"]
+    answered = len(shot.milliseconds) + shot.reasons.total() - withheld - unsent
     return {
-        "offered_per_second": (answered + withheld) / shot.seconds,
+        "offered_per_second": (answered + withheld + unsent) / shot.seconds,
+        "out_of_codes": unsent,
         "refused": (answered - len(shot.milliseconds)) / (answered + withheld),
         "withheld": withheld / (answered + withheld),
         "p50_milliseconds": _quantile(shot.milliseconds, 0.5),
