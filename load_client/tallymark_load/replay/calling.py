@@ -186,8 +186,9 @@ class Calling:
                 played.answered.add(key_of(item, call.rule.key))
             for recorded, replayed, places in pairing.pair(answer):
                 self._take(call, recorded, replayed)
-                for place in places if call.shown else ():
-                    call.shown[place].settled.set()
+                for place in places:
+                    if place in call.shown:
+                        call.shown[place].settled.set()
             return
         index = len(played.bodies) - 1
         recorded_answer = call.received[index] if index < len(call.received) else None

@@ -10,7 +10,7 @@ Three things make a message wait, beside its time:
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError, Message
@@ -22,6 +22,7 @@ from tallymark_load.replay.correlation import Correlation, Key
 from tallymark_load.replay.outcomes import CANCELLED, DEADLINE_EXCEEDED, recorded_outcome
 from tallymark_load.replay.rules import ReplayRules, StreamRule
 from tallymark_load.replay.signing import Signing
+from tallymark_load.replay.streams import items_of, key_of
 
 __all__ = ["Plan", "PlannedCall", "Step", "plan_of"]
 
@@ -153,7 +154,24 @@ def plan_of(
             if message is not None:
                 signed_after = signing.needs(call.caller, message, step.at_ns)
                 step.needs = (*_needs(call, message, correlation), *signed_after)
+    _drop_old_news(planned)
     return Plan(planned, dict(providers))
+
+
+def _drop_old_news(calls: Iterable[PlannedCall]) -> None:
+    """Leave out of what streams showed what their callers had been shown before.
+
+    A stream that is opened later shows it again or not, as the count of events has it.
+    """
+    seen: set[Hashable] = set()
+    for call in calls:
+        for place in list(call.shown):
+            assert call.rule is not None
+            items = items_of(call.received[place], call.rule.items)
+            news = {(call.caller, key_of(item, call.rule.key)) for item in items}
+            if news <= seen:
+                del call.shown[place]
+            seen |= news
 
 
 def _needs(call: PlannedCall, message: Message, correlation: Correlation) -> Iterator[Key]:

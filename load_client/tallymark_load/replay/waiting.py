@@ -22,6 +22,9 @@ _ANSWERS_SECONDS: Final = 3.0
 """How long a stream waits for answers that were recorded; fewer may come."""
 
 
+_SHOWN_SECONDS: Final = 1.5
+"""How long the first one waits for what a stream had shown: a change comes within a second."""
+
 _LAST_ANSWERS_SECONDS: Final = 10.0
 """The same before its caller gives a stream up; nobody waits for that."""
 
@@ -90,8 +93,9 @@ class Waiting:
             return
         # A state that was shown may be left out when the next one comes soon.
         with suppress(TimeoutError):
-            async with asyncio.timeout(_ANSWERS_SECONDS):
+            async with asyncio.timeout(_SHOWN_SECONDS):
                 await step.settled.wait()
+        step.settled.set()
 
     async def _told(self, key: Key, step: Step) -> bool:
         """Wait for a value until it is told, or nobody is left who could tell it."""
