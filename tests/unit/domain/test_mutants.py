@@ -91,7 +91,7 @@ MUTANTS = {
         Draft,
         "put",
         "self._changed[",
-        "(self._base if type(self._base) is dict else self._changed)[",
+        "(self._rows if type(self._rows) is dict else self._changed)[",
     ),
     "done work stays due": Mutant(
         lifecycle, "save", "old.keys() - new.keys()", "new.keys() - new.keys()"
