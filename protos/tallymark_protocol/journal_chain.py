@@ -101,10 +101,10 @@ def chain_hash(  # noqa: PLR0913 - one argument per fact, all by keyword
 ) -> bytes:
     """Return the chain value of an entry: 32 bytes that no other entry or history has.
 
-    Of a payload that was erased, which is empty, the hash stands for it.
+    Of a payload that was erased, which is empty, the hash stands for it. No entry has both.
     """
     if payload or not payload_hash:
-        payload_hash = hashlib.sha256(payload.encode()).digest()
+        payload_hash += hashlib.sha256(payload.encode()).digest()
     link = strict_cbor.encode(
         [
             _CONTEXT,

@@ -140,6 +140,7 @@ def test_edited_entry_is_found(field: str, sequence: int) -> None:
         "state": 11,
         "payload": "{}",
         "chain_hash": bytes(32),
+        "payload_hash": bytes(32),
     }
     journal = list(JOURNAL)
     journal[sequence - 1] = replace(journal[sequence - 1], **{field: changes[field]})
