@@ -288,6 +288,7 @@ async def test_nothing_is_done_to_a_key_before_the_journal_has_it(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tallymark_server.lanes.lane.QUEUE_MAX", 0)
+    monkeypatch.setattr("tallymark_server.lanes.lane.ENDING_MAX", 0)
     operator = shop.world.operator
     rotation = contract.RotateKeyRequest(kind=SIGNING, key_id=1)
     revocation = contract.RevokeKeyRequest(key_id=1, note="stolen")
