@@ -17,7 +17,7 @@ from tallymark_server.storage.memory import MemoryStore
 from tallymark_server.watching.traces import Traces
 from tests.world.actions import burn, charge
 from tests.world.shop import Shop, open_shop
-from tests.world.world import world
+from tests.world.world import DEADLINE_SECONDS, world
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 PARENT_ID = "b7ad6b7169203331"
@@ -36,8 +36,13 @@ class Spans:
         return list(self._exporter.get_finished_spans())
 
     async def named(self, name: str) -> ReadableSpan:
-        """Return the one span with this name."""
-        (span,) = [span for span in await self.seen() if span.name == name]
+        """Return the one span with this name once it has ended, which is after its answer."""
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while not (  # noqa: ASYNC110 -- nobody tells of it
+                found := [span for span in await self.seen() if span.name == name]
+            ):
+                await asyncio.sleep(0)
+        (span,) = found
         return span
 
     def clear(self) -> None:
@@ -81,7 +86,11 @@ async def test_a_scan_shows_its_batch_its_commit_and_the_call_of_the_institution
     assert _trace_of(asked) == _trace_of(call)
 
 
-async def test_the_commands_of_a_batch_and_the_batch_are_linked(traced: Shop, spans: Spans) -> None:
+async def test_the_commands_of_a_batch_and_the_batch_are_linked(
+    traced: Shop, spans: Spans, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lane, "COMPANY_SECONDS", 0.1)
+    monkeypatch.setattr(traced.world.app.lane, "_was_alone", False)
     await asyncio.gather(*(traced.phone.issue() for _ in range(20)))
     await traced.phone.issue()  # a batch ends after its answers, and before the next one begins
 
