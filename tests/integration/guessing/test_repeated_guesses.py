@@ -84,8 +84,10 @@ async def heard_right(keyring: Keyring, trials: int) -> tuple[int, Counter[str],
             phone = await served.add_phone(f"ana{number}")
             request = sign_in_request(phone)
             await phone.call("SignIn", request)
-            guesses = [*(f"guess {guess}" for guess in range(number % 3 + 1)), PASSWORD]
+            guesses = [f"guess {guess}" for guess in range(number % 3 + 1)]
             reasons = await guess_at(phone, request, guesses, at_once=number % 2 == 1)
+            # Only then: of several at once the right one may be the first, which is no guess.
+            reasons += await guess_at(phone, request, [PASSWORD], at_once=False)
             heard.update(reasons)
             right += reasons.count("OK")
             uncounted += await failures(served, phone) == 0
