@@ -124,7 +124,9 @@ async def test_a_server_that_is_not_there_is_told(
             await Stage(cast, connections).connect()
 
 
-async def test_a_stream_that_breaks_is_the_ending_of_its_visits(in_memory: World) -> None:
+async def test_a_stream_that_breaks_is_the_ending_of_its_visits(
+    in_memory: World, caplog: pytest.LogCaptureFixture
+) -> None:
     cast = await prepared_cast(in_memory, customers=4)
     for member in cast.terminals.values():
         request = operator_service_pb2.RevokeTerminalRequest(terminal_id=member.terminal_id)
@@ -136,6 +138,7 @@ async def test_a_stream_that_breaks_is_the_ending_of_its_visits(in_memory: World
 
     # A stream that ends while it is still written to may be seen as INTERNAL.
     assert {ending for _, ending in book.unexpected} <= {"CREDENTIALS_INVALID", "INTERNAL"}
+    assert not [line for line in caplog.records if line.levelname == "ERROR"], "no fault of ours"
     assert book.unexpected.total() == measurements.errors == 12
 
 
