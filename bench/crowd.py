@@ -18,9 +18,10 @@ from tallymark.v1.terminal_service_pb2 import (
     ExchangeRequest,
     ResolveCodeRequest,
 )
+from tallymark_phone.request_ids import new_request_id
 from tests.e2e.served import SERVER, Town, town
 from tests.world.actions import ADMIT, earn
-from tests.world.world import Terminal, by_request, new_id
+from tests.world.world import Terminal, by_request
 
 __all__ = ["RESOLVE", "Crowd", "codes_of", "crowd"]
 
@@ -80,7 +81,7 @@ class Crowd:
                 Call(
                     ISSUE,
                     IssueCodeRequest(
-                        request_id=new_id(), purpose=CODE_PURPOSE_GENERAL
+                        request_id=new_request_id(), purpose=CODE_PURPOSE_GENERAL
                     ).SerializeToString(),
                     (("authorization", f"Bearer {token}"),),
                 )
@@ -108,13 +109,15 @@ class Crowd:
         return list(self._sales(codes))
 
     def _admission(self, code: str) -> ResolveCodeRequest:
-        return self.gate.resolve_request(code, ADMIT, complete_on_instruction=True)
+        return self.gate.resolve_request(
+            code, ADMIT, request_id=new_request_id(), complete_on_instruction=True
+        )
 
     def _sales(self, codes: Sequence[str]) -> Iterator[list[Call]]:
         for code in codes:
-            resolve = self.gate.resolve_request(code, earn(1))
+            resolve = self.gate.resolve_request(code, earn(1), request_id=new_request_id())
             complete = CompleteProcessRequest(
-                request_id=new_id(), reference=by_request(code, resolve.request_id)
+                request_id=new_request_id(), reference=by_request(code, resolve.request_id)
             )
             yield [
                 Call(RESOLVE, resolve.SerializeToString()),

@@ -26,8 +26,8 @@ from bench.past_names import Size
 from bench.processes import LOAD_CORE, hands
 from tallymark.v1.customer_service_pb2 import IssueCodeRequest
 from tallymark.v1.identification_pb2 import CODE_PURPOSE_GENERAL
+from tallymark_phone.request_ids import new_request_id
 from tests.e2e.served import Town, town
-from tests.world.world import new_id
 
 __all__ = ["measure"]
 
@@ -116,7 +116,7 @@ class _Phones:
 
     def _issue(self) -> Call:
         self._next = (self._next + 1) % self._past.names.size.customers
-        request = IssueCodeRequest(request_id=new_id(), purpose=CODE_PURPOSE_GENERAL)
+        request = IssueCodeRequest(request_id=new_request_id(), purpose=CODE_PURPOSE_GENERAL)
         token = self._past.names.token(self._next)
         metadata = (("authorization", f"Bearer {token}"),)
         return Call(ISSUE, request.SerializeToString(), metadata)
