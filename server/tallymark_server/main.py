@@ -21,7 +21,7 @@ import uvloop
 from tallymark_protocol.errors import TallymarkError
 from tallymark_server.app import PARTITIONS, App, Parts, serve
 from tallymark_server.beginning import begin, keeping_mark, log_recovery
-from tallymark_server.clock import STEP_SECONDS_MAX, SystemClock
+from tallymark_server.clock import STEP_SECONDS_MAX, ClockStepped, SystemClock
 from tallymark_server.garbage import spare_what_stays
 from tallymark_server.institution import CreditInstitution, open_institution_channel
 from tallymark_server.key_options import key_options, read_passphrase
@@ -211,6 +211,8 @@ def main(  # noqa: PLR0913 -- one parameter for each option
         files = raise_open_files()
         _log.info("up to %d files and connections may be open", files)
         code = uvloop.run(_run(settings))
+    except ClockStepped as stepped:
+        code = _clock_stepped(stepped.step_seconds)
     except _CANNOT_START as error:
         click.echo(f"tallymark-server cannot start: {error}", err=True)
         code = EXIT_CANNOT_START
@@ -290,12 +292,7 @@ async def _run(settings: Settings) -> int:
         was_told = await _told_to_stop_or(app.stopped, told)
         _log.info("stopping")
     if not was_told and clock.step_seconds:
-        _log.critical(
-            "the machine's clock was moved by %+.1f seconds, so nothing more was decided; "
-            "see that it tells the time, and start the server again",
-            clock.step_seconds,
-        )
-        return EXIT_CLOCK_STEPPED
+        return _clock_stepped(clock.step_seconds)
     if app.witnesses.shown is not None:
         return EXIT_WENT_BACK
     if was_told:
@@ -305,6 +302,16 @@ async def _run(settings: Settings) -> int:
         f"tallymark-server stopped by itself: {why}. Whatever was answered is kept.", err=True
     )
     return EXIT_STORE_FAILED
+
+
+def _clock_stepped(seconds: float) -> int:
+    """Say why nothing is served, and return the exit code."""
+    _log.critical(
+        "the machine's clock was moved by %+.1f seconds, so nothing more was decided; "
+        "see that it tells the time, and start the server again",
+        seconds,
+    )
+    return EXIT_CLOCK_STEPPED
 
 
 async def _show_metrics(

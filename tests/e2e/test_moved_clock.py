@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.served import town
+from tests.e2e.served import server, town
 from tests.world.actions import burn
 
 SETTABLE_CLOCK = """
@@ -52,3 +52,31 @@ async def test_a_server_rides_out_what_the_operator_allows(tmp_path: Path) -> No
         exit_code = await running.program.ended()
 
     assert exit_code == 0
+
+
+SET_DURING_THE_START = """
+import time
+
+machine, ahead = time.time_ns, []
+time.time_ns = lambda: machine() + sum(ahead)
+
+from tallymark_server import main as program
+
+begin = program.begin
+
+def set_clock_and_begin(*args, **more):
+    ahead.append(3_600 * 10**9)
+    return begin(*args, **more)
+
+program.begin = set_clock_and_begin
+program.main()
+"""
+
+
+async def test_a_server_says_the_same_when_the_clock_is_set_during_its_start(
+    tmp_path: Path,
+) -> None:
+    program = await server(tmp_path, institution_port=1, code=SET_DURING_THE_START)
+
+    assert await program.ended() == 4
+    assert "the machine's clock was moved by +3600.0 seconds" in program.output

@@ -12,7 +12,7 @@ from tallymark.v1 import (
     terminal_service_pb2_grpc,
 )
 from tallymark_server.app import Parts, running
-from tallymark_server.clock import SystemClock
+from tallymark_server.clock import ClockStepped, SystemClock
 from tallymark_server.domain.model.journal import JournalEntry
 from tallymark_server.domain.state import Key, Row
 from tallymark_server.institution import CreditInstitution
@@ -205,6 +205,8 @@ class ServerMachine:
     async def _run(self, life: Life) -> None:
         try:
             await self._serve(life)
+        except ClockStepped:
+            self._notes.reach("server stopped because its clock was moved", SERVER)
         except Exception as error:  # noqa: BLE001 -- whatever it is, nobody would serve any more
             if not life.is_over:
                 self.failed(f"the server ended with {error!r}")

@@ -49,6 +49,7 @@ class Completer:
         self._clock = clock
         self._institution = institution
         self._partitions = partitions
+        self._serving_since = clock.now()
         self._running: dict[str, dict[Key[Any], asyncio.Task[None]]] = {TIMER: {}, CALL: {}}
         self._stopping = asyncio.Event()
         self.late_seconds = dict.fromkeys(self._running, 0.0)
@@ -135,4 +136,4 @@ class Completer:
         key = Process.key_of(row.process_id)
         process = (await self._store.load([key]))[key]
         assert isinstance(process, Process), "due work has a process"
-        return await run_errand(self._institution, process, row)
+        return await run_errand(self._institution, process, row, serving_since=self._serving_since)

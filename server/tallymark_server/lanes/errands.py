@@ -46,7 +46,9 @@ class _Heard(NamedTuple, Generic[AnswerT]):
     is_rejected: bool = False
 
 
-async def run_errand(institution: CreditInstitution, process: Process, row: Due) -> Command | None:
+async def run_errand(
+    institution: CreditInstitution, process: Process, row: Due, *, serving_since: int
+) -> Command | None:
     """Do what is due for an action of the process, and return the command that records it.
 
     None if it was done meanwhile: what is open now has a row of its own.
@@ -79,6 +81,7 @@ async def run_errand(institution: CreditInstitution, process: Process, row: Due)
                 action=row.action,
                 attempt=authorisation.attempts,
                 lookup=looked_up.answer,
+                serving_since=serving_since,
                 said=looked_up.answer.state if looked_up.answer else looked_up.silence,
                 is_rejected=looked_up.is_rejected,
             )

@@ -102,7 +102,7 @@ class SmallWorld(Calls):
     ) -> Answer:
         """Record how the process's only charge stands after its reversal; None: unknown."""
         place, _ = charge_of(process)
-        fields: dict[str, Any] = {"attempt": 0, **more}
+        fields: dict[str, Any] = {"attempt": 0, "serving_since": 0, **more}
         return self.ask(
             commands.RecordRecheck(
                 caller=SERVER,

@@ -3,6 +3,7 @@
 import pytest
 
 from tallymark_protocol.reasons import Reason
+from tallymark_server.domain.actions import charge
 from tallymark_server.domain.answers import Done
 from tallymark_server.domain.authorisation import (
     AuthorisationAnswer,
@@ -22,6 +23,7 @@ from tallymark_server.domain.model.actions import (
 )
 from tallymark_server.domain.model.processes import Due, Process, ProcessState, Unresolved
 from tallymark_server.domain.processes import outcomes, settling
+from tallymark_server.domain.processes.settling import LOOK_SECONDS
 from tests.doubles.mutant import Mutant, plant
 from tests.unit.domain.furniture import euro
 from tests.unit.domain.runner import reason_of
@@ -134,6 +136,29 @@ def test_an_approval_that_comes_after_its_reversal_is_reversed_again(looks: int)
     assert world.again(process).state is ProcessState.RELEASED
     world.settled(process, ReversalResult.REVERSED)
     assert stands(world, process) == (RECHECK, PENDING), "and looked up again"
+
+
+def test_a_look_counts_only_if_the_server_saw_the_time_pass_since_the_one_before() -> None:
+    """A clock that was moved before the start makes a look due that should come much later."""
+    world = SmallWorld()
+    process = given_up(world)
+    world.settled(process, ReversalResult.NEVER_SEEN)
+
+    for _ in range(3):
+        started = world.now - 1000 * LOOK_SECONDS + 1
+        world.rechecked(process, NEVER_SEEN, serving_since=started)
+        assert stands(world, process) == (RECHECK, PENDING)
+
+    for _ in range(charge.LOOKS):
+        world.rechecked(process, NEVER_SEEN, serving_since=world.now - 1000 * LOOK_SECONDS)
+    assert stands(world, process) == (None, Settlement.RELEASED)
+
+
+def test_looks_that_always_count_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(Mutant(settling, "_looked_up", "counts = ", "counts = True or "), monkeypatch)
+
+    with pytest.raises(AssertionError):
+        test_a_look_counts_only_if_the_server_saw_the_time_pass_since_the_one_before()
 
 
 def test_a_late_approval_that_is_forgotten_would_be_noticed(

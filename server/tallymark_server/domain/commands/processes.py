@@ -151,6 +151,9 @@ class RecordRecheck(Command, frozen=True, kw_only=True):
     action: int
     attempt: int
     lookup: AuthorisationLookup | None
+    serving_since: int
+    """When the server was started, in milliseconds since 1970 by its clock."""
+
     said: str = ""
     is_rejected: bool = False
 

@@ -2,7 +2,8 @@
 
     CAPTURE   answered -> SETTLED; refused -> MANUAL; silent -> again, as long as it takes
     REVERSE   answered -> RELEASED, or RECHECK; refused, or silent six times -> MANUAL
-    RECHECK   nothing is held, twice -> RELEASED; something is -> REVERSE once more
+    RECHECK   nothing is held, twice -> RELEASED; something is -> REVERSE once more; looks are as
+              far apart as a request may be late, by a clock that nobody has moved meanwhile
 
 A call that the institution rejects may be repeated too: what is wrong may be put right. But after
 six rejections a person looks at it.
@@ -27,6 +28,7 @@ from tallymark_server.domain.processes.lifecycle import AUTHORISE_HARD_SECONDS, 
 from tallymark_server.domain.state import Draft
 
 __all__ = [
+    "LOOK_SECONDS",
     "close_task",
     "record_recheck",
     "record_settlement",
@@ -87,7 +89,7 @@ def record_recheck(draft: Draft, command: RecordRecheck, now: int) -> Done:
     elif command.lookup.may_hold_money:
         action = reopen(action, now, said=command.said)
     else:
-        action = _looked_up(action, command.said, now)
+        action = _looked_up(action, command, now)
     save(draft, before, before.with_action(command.action, action))
     return Done(count=1)
 
@@ -178,13 +180,18 @@ def _released(action: Action, result: ReversalResult, said: str, now: int) -> Ac
     return charge.open_task(action, SettlementTask.RECHECK, now + 1000 * LOOK_SECONDS)
 
 
-def _looked_up(action: Action, said: str, now: int) -> Action:
-    """Count a look that found nothing held."""
+def _looked_up(action: Action, command: RecordRecheck, now: int) -> Action:
+    """Count a look that found nothing held.
+
+    It counts when the server has served for as long as there is to be between two of them. How long
+    ago something was before its start nobody knows: the machine's clock may have been moved.
+    """
     authorisation = _authorisation_of(action)
-    looks_left = authorisation.looks_left - 1
+    counts = now - command.serving_since >= 1000 * LOOK_SECONDS
+    looks_left = authorisation.looks_left - counts
     if not looks_left:
-        return close_task(action, Settlement.RELEASED, said=said)
-    authorisation = msgspec.structs.replace(authorisation, looks_left=looks_left, said=said)
+        return close_task(action, Settlement.RELEASED, said=command.said)
+    authorisation = msgspec.structs.replace(authorisation, looks_left=looks_left, said=command.said)
     action = msgspec.structs.replace(action, authorisation=authorisation)
     return charge.open_task(action, SettlementTask.RECHECK, now + 1000 * LOOK_SECONDS)
 
