@@ -1,8 +1,9 @@
 """What a server does with more calls than it can answer: `python -m bench.overload`.
 
 One server on one core; from the other core a gate network admits people over 16 connections. The
-peak is what 64 callers get who wait for each answer (closed loop). Then calls come at a steady
-rate, whatever the answers do (open loop): half the peak, the peak, twice, three times.
+peak is what 64 callers get who wait for each answer (closed loop); it is measured before each rate,
+since machines drift. Then calls come at that rate, whatever the answers do (open loop): half the
+peak, the peak, twice, three times. Goodput is counted once the queues have found their length.
 
 Clients that heed a refusal, as ours do, send nothing on a connection until the time in
 `grpc-retry-pushback-ms` is over; what they keep back meanwhile is told as a share. Deaf ones go on
@@ -12,6 +13,7 @@ whether it kept up.
 """
 
 import asyncio
+import statistics
 import tempfile
 import time
 from collections import Counter, deque
@@ -41,7 +43,10 @@ QUICK_CUSTOMERS: Final = 1_500
 CODES_USED: Final = 0.5
 """Share of the customers' codes that the peak would use up: it sets how long each rate lasts."""
 
-PEAK_SECONDS_MAX: Final = 30.0
+SETTLING: Final = 0.3
+"""Share of a rate's time that is over before its goodput is counted: queues find their length."""
+
+PEAK_SECONDS: Final = 3.0
 CONNECTIONS: Final = 16
 CALLERS: Final = 64
 DEADLINE_SECONDS: Final = 10.0
@@ -70,7 +75,7 @@ class Shot(NamedTuple):
     """Of the calls that were answered with OK, from when each was due."""
 
     in_time: int
-    """How many of these were answered while there were still calls coming."""
+    """How many of these were answered while calls came, once that had settled (`SETTLING`)."""
 
     reasons: Counter[str]
     """Of all others; "WITHHELD" are those that were not sent."""
@@ -91,13 +96,14 @@ async def _measure(*, is_quick: bool) -> list[Line]:
         shooter = stack.enter_context(hands(LOAD_CORE))
         served = await stack.enter_async_context(crowd(folder / "server", customers))
         field = _Field(served, shooter)
-        await field.peak()  # everybody has been here once
-        peak, line = await field.peak()
-        lines = [line]
+        await field.peak()  # warm
+        peaks: list[float] = []
+        lines: list[Line] = []
         for heeds in (True, False):
             for times in TIMES_PEAK:
-                lines += await field.at(times, peak, heeds=heeds)
-    return lines
+                peaks.append(await field.peak())
+                lines += await field.at(times, peaks[-1], heeds=heeds)
+    return [_peak_line(peaks), *lines]
 
 
 class _Field:
@@ -121,21 +127,17 @@ class _Field:
         shot = await loop.run_in_executor(self._shooter, _fire, shots)
         return shot, processor_seconds(self._served.pid) - before
 
-    async def peak(self) -> tuple[float, Line]:
-        """Return what 64 callers get who wait."""
-        shot, processor = await self._shoot(PEAK_SECONDS_MAX)
-        peak = len(shot.milliseconds) / shot.seconds
-        name = f"peak, {CALLERS} at once"
-        figures = _figures(shot, processor)
-        note = f"{figures['accepted_per_processor_second']:.0f} per processor second"
-        return peak, Line(name=name, got=peak, unit="/s", note=note, figures=figures)
+    async def peak(self) -> float:
+        """Return how many calls a second those get who wait for each answer."""
+        shot, _ = await self._shoot(PEAK_SECONDS)
+        return len(shot.milliseconds) / shot.seconds
 
     async def at(self, times: float, peak: float, *, heeds: bool) -> list[Line]:
         """Return goodput and latency of so many times the peak."""
         seconds = CODES_USED * self._customers / peak
         shot, processor = await self._shoot(seconds, times * peak, heeds=heeds)
         who = "heeding" if heeds else "deaf"
-        share = shot.in_time / shot.seconds / peak
+        share = shot.in_time / (shot.seconds * (1 - SETTLING)) / peak
         p99 = _quantile(shot.milliseconds, 0.99)
         figures = _figures(shot, processor)
         is_promised = heeds and times >= 1
@@ -167,6 +169,17 @@ class _Field:
                 note=" ".join(f"{name} {count}" for name, count in shot.reasons.items()),
             ),
         ]
+
+
+def _peak_line(peaks: Sequence[float]) -> Line:
+    return Line(
+        name=f"peak, {CALLERS} at once",
+        got=statistics.median(peaks),
+        unit="/s",
+        trials=len(peaks),
+        note=f"{min(peaks):.0f} to {max(peaks):.0f}, measured before each of these",
+        figures={"peaks": peaks},
+    )
 
 
 def _figures(shot: Shot, processor: float) -> dict[str, Any]:
@@ -219,7 +232,7 @@ class _Range:
         self._milliseconds: list[float] = []
         self._late: list[float] = []
         self._reasons: Counter[str] = Counter()
-        self._end = 0.0
+        self._settled = self._end = 0.0
         self._in_time = 0
 
     async def fire(self) -> Shot:
@@ -228,6 +241,7 @@ class _Range:
             await asyncio.gather(*(one.channel.channel_ready() for one in connections))
             processor, began = time.process_time(), time.perf_counter()
             self._end = began + self._shots.seconds
+            self._settled = began + SETTLING * self._shots.seconds
             if self._shots.per_second:
                 await self._steadily(connections, began)
                 seconds = self._shots.seconds
@@ -280,7 +294,7 @@ class _Range:
         else:
             now = time.perf_counter()
             self._milliseconds.append(1000 * (now - due))
-            self._in_time += now < self._end
+            self._in_time += self._settled <= now < self._end
 
 
 def _reason(error: grpc.aio.AioRpcError) -> str:
