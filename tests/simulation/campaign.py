@@ -1,6 +1,7 @@
 """Plays many seeds on all cores, and says what was reached and what was broken.
 
 python -m tests.simulation --seeds 1000      seeds 0 to 999; writes build/reports/simulate.json
+python -m tests.simulation --first 1000 --seeds 1000 --add     more seeds, for the same report
 python -m tests.simulation --seed 7          one seed with its whole trace
 """
 
@@ -15,6 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from tests.proof import Recorded, write_report
+from tests.simulation.parts import LINE, Line, add_up, earlier_line, has_played
 from tests.simulation.prepared import Prepared, prepared
 from tests.simulation.simulator import Played, play
 
@@ -154,6 +156,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make simulate", description="Play seeds.")
     parser.add_argument("--seeds", type=int, default=SEEDS_ENOUGH, help="how many, from 0 on")
     parser.add_argument("--first", type=int, default=0, help="the first one")
+    parser.add_argument("--add", action="store_true", help="to what the report has of other seeds")
     parser.add_argument("--seed", type=int, help="one alone, with its whole trace")
     parser.add_argument("--processes", type=int, default=len(os.sched_getaffinity(0)))
     wanted = parser.parse_args()
@@ -163,10 +166,13 @@ def main() -> int:
         show(played)
         return 1 if played.violation else 0
     seeds = range(wanted.first, wanted.first + wanted.seeds)
-    return _campaign(seeds, wanted.processes)
+    earlier = earlier_line() if wanted.add else None
+    if earlier is not None and has_played(earlier, seeds):
+        parser.error("the report has some of these seeds: choose others with --first")
+    return _campaign(seeds, wanted.processes, earlier)
 
 
-def _campaign(seeds: range, processes: int) -> int:
+def _campaign(seeds: range, processes: int, earlier: Line | None) -> int:
     started = time.perf_counter()
     total, told_at = NOTHING, started
     for played in play_all(seeds, processes):
@@ -177,36 +183,38 @@ def _campaign(seeds: range, processes: int) -> int:
             told_at = time.perf_counter()
             _say(f"{total.seeds} seeds, {len(total.broken)} broken")
     seconds = time.perf_counter() - started
-    _report(total, seconds, processes)
+    _say_sum(total, seconds, processes)
+    line = _line(total, seeds, seconds)
+    write_report("simulate", [add_up(earlier, line) if earlier else line], add=True)
     never = missing(total.reached) if total.seeds >= SEEDS_ENOUGH else []
     for state in never:
         _say(f"never reached: {state}")
     return 1 if total.broken or never else 0
 
 
-def _report(total: Sum, seconds: float, processes: int) -> None:
+def _say_sum(total: Sum, seconds: float, processes: int) -> None:
     for state, times in sorted(total.reached.items()):
         _say(f"{times:9}  {state}")
-    hours = total.virtual_seconds / 3600
     _say(
-        f"{total.seeds} seeds, {hours:.0f} virtual hours, {total.commits} commits,"
-        f" {total.answers} answers checked; {len(total.broken)} broken;"
+        f"{total.seeds} seeds, {total.virtual_seconds / 3600:.0f} virtual hours,"
+        f" {total.commits} commits, {total.answers} answers checked; {len(total.broken)} broken;"
         f" {seconds:.0f} s, {total.seeds / seconds:.1f} seeds a second in {processes} processes"
     )
-    line = Recorded(
-        name="G24 simulation of the whole system",
+
+
+def _line(total: Sum, seeds: range, seconds: float) -> Recorded:
+    return Recorded(
+        name=LINE,
         trials=total.seeds,
         failures=len(total.broken),
         faults_fired=dict(sorted(total.reached.items())),
         seconds=round(seconds, 1),
         figures={
-            "virtual_hours": round(hours, 1),
+            "virtual_hours": round(total.virtual_seconds / 3600, 1),
             "steps": total.turns,
             "commits_checked": total.commits,
             "answers_checked": total.answers,
-            "seeds_a_second": round(total.seeds / seconds, 2),
-            "processes": processes,
+            "seeds": [[seeds.start, seeds.stop]],
             "broken_seeds": [played.seed for played in total.broken],
         },
     )
-    write_report("simulate", [line], add=True)
