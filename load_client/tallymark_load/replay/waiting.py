@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -16,7 +16,10 @@ __all__ = ["Waiting"]
 _SECOND: Final = 1_000_000_000
 
 _VALUE_SECONDS: Final = 30.0
-"""How long a value is waited for that an open stream could still tell."""
+"""How long a value is waited for that only an open stream could still tell.
+
+Calls that end by themselves are waited for as long as they take, however busy the server is.
+"""
 
 _ANSWERS_SECONDS: Final = 3.0
 """How long a stream waits for answers that were recorded; fewer may come."""
@@ -103,16 +106,22 @@ class Waiting:
         if not tellers:
             return False
         self.waited.add(step)
+        streams = [teller for teller in tellers if teller.method.server_streams]
+        calls = [teller for teller in tellers if not teller.method.server_streams]
+        await self._told_or_over(key, calls)
+        await self._told_or_over(key, streams, _VALUE_SECONDS)
+        return self._correlation.now(key) is not None
+
+    async def _told_or_over(
+        self, key: Key, tellers: Sequence[PlannedCall], seconds: float | None = None
+    ) -> None:
         told = asyncio.ensure_future(self._correlation.event(key).wait())
         over = asyncio.ensure_future(_all_over(tellers))
         try:
-            await asyncio.wait(
-                {told, over}, timeout=_VALUE_SECONDS, return_when=asyncio.FIRST_COMPLETED
-            )
+            await asyncio.wait({told, over}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
             told.cancel()
             over.cancel()
-        return self._correlation.now(key) is not None
 
     def _tellers(self, key: Key, step: Step) -> list[PlannedCall]:
         return [call for at, call in self._plan.providers.get(key, ()) if at <= step.at_ns]
