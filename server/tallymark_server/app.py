@@ -18,94 +18,37 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tallymark_server.clock import Clock
-from tallymark_server.domain.identifiers import DIRECTORY
-from tallymark_server.domain.model.keys import KeyKind
 from tallymark_server.domain.model.merchants import Enrolment
-from tallymark_server.institution import CreditInstitution
-from tallymark_server.keyring import Keyring
-from tallymark_server.keys.high_water import Shown
-from tallymark_server.keys.ring import KeyRing
 from tallymark_server.lanes.completer import Completer
 from tallymark_server.lanes.feed import Feed
 from tallymark_server.lanes.key_keeper import KeyKeeper
 from tallymark_server.lanes.lane import Changes, Lane
 from tallymark_server.lanes.purger import Purger
-from tallymark_server.limits import Limits, Turnstile
-from tallymark_server.passwords import PasswordProfile, Passwords
+from tallymark_server.limits import Turnstile
+from tallymark_server.make_services import make_services
+from tallymark_server.parts import PARTITIONS, Parts
+from tallymark_server.passwords import Passwords
 from tallymark_server.ports import PortNumbers, Ports, Services
 from tallymark_server.services.adoption import Adoption
 from tallymark_server.services.answering import load_one
 from tallymark_server.services.callers import Callers
 from tallymark_server.services.checkpoints import Checkpoints
-from tallymark_server.services.code_maker import CodeMaker
-from tallymark_server.services.customer import CustomerService
-from tallymark_server.services.enrolment import Certificates
 from tallymark_server.services.entrance import Entrance
-from tallymark_server.services.exchange import Exchange
-from tallymark_server.services.exchange_batches import BatchDesk
 from tallymark_server.services.interceptors import Interceptor
-from tallymark_server.services.lookup import Lookup
-from tallymark_server.services.number_sender import NumberSender
-from tallymark_server.services.operator import OperatorService, local_operator
-from tallymark_server.services.operator_keys import KeyRings
-from tallymark_server.services.password_guard import PasswordGuard
+from tallymark_server.services.operator import local_operator
 from tallymark_server.services.peer_keys import CertifiedPeers, PeerKey, PeerKeys, UnsafeNamedPeers
-from tallymark_server.services.sealed_records import SealedRecords
-from tallymark_server.services.tag_maker import TagMaker
-from tallymark_server.services.terminal import TerminalService
-from tallymark_server.services.terminal_answers import TerminalAnswers
-from tallymark_server.services.terminal_commands import TerminalCommands
 from tallymark_server.services.witnesses import Witnesses
-from tallymark_server.storage.sqlite_backup import Backups
-from tallymark_server.storage.store import Store
-from tallymark_server.tls.authority import Authority
 from tallymark_server.tls.server_tls import ServerTls
 from tallymark_server.watching.calls import CallWatch
 from tallymark_server.watching.processes import ProcessWatch
-from tallymark_server.watching.tracing import Tracing
 from tallymark_server.watching.watched import Watched
 
-__all__ = ["App", "Core", "Parts", "running", "serve"]
-
-PARTITIONS: Final = (DIRECTORY,)
-"""SQLite has one partition and one lane."""
+__all__ = ["App", "Core", "running", "serve"]
 
 LOOK_AT_CERTIFICATE_SECONDS: Final = 3_600.0
 """How often the age of the server's certificate is looked at; it lives for weeks."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Parts:
-    """What the server is given from outside: everything that is not pure."""
-
-    store: Store
-    clock: Clock
-    keyring: Keyring
-    institution: CreditInstitution
-    number_sender: NumberSender
-    password_profile: PasswordProfile
-    limits: Limits
-    authority: Authority
-    tls: ServerTls | None
-    """None is the plain-text mode, in which callers are believed whatever they say."""
-
-    operator_id: str = "first"
-    """Operator that the server lets enrol by itself: the first, or one when all others are out."""
-
-    keep_shown: Callable[[Shown], None] = lambda _: None
-    """Writes down for the next start what a client has shown that the database does not have."""
-
-    has_room: Callable[[], bool] = lambda: True
-    """Whether the disk has room for something new."""
-
-    backups: Backups | None = None
-    """Makes backups while serving; None for a store that has no file."""
-
-    tracing: Tracing | None = None
-    """Makes spans of calls and batches; None for no traces."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -245,14 +188,14 @@ async def running(parts: Parts, numbers: PortNumbers) -> AsyncIterator[Core]:
     )
     lane_task = _start(lane.run(), stopped)
     operator_code = await _ensure_operator(parts, lane)
-    services = _services(
+    services = make_services(
         parts,
         numbers,
         lane=lane,
         feed=feed,
         passwords=passwords,
         checkpoints=checkpoints,
-        rings=_rings(parts, key_keeper),
+        key_keeper=key_keeper,
         callers=callers,
         turnstile=turnstile,
         witnesses=witnesses,
@@ -295,103 +238,6 @@ async def running(parts: Parts, numbers: PortNumbers) -> AsyncIterator[Core]:
         lane.stop()
         await asyncio.gather(lane_task, return_exceptions=True)
         passwords.close()
-
-
-def _services(  # noqa: PLR0913 -- what the services share
-    parts: Parts,
-    numbers: PortNumbers,
-    *,
-    lane: Lane,
-    feed: Feed,
-    passwords: Passwords,
-    checkpoints: Checkpoints,
-    rings: KeyRings,
-    callers: Callers,
-    turnstile: Turnstile,
-    witnesses: Witnesses,
-) -> Services:
-    codes = CodeMaker(parts.keyring, parts.clock)
-    tags = TagMaker(parts.keyring, parts.clock)
-    records = SealedRecords(parts.keyring.records_key)
-    lookup = Lookup(store=parts.store, keyring=parts.keyring, codes=codes, partitions=PARTITIONS)
-    certificates = Certificates(
-        lane=lane,
-        store=parts.store,
-        clock=parts.clock,
-        keyring=parts.keyring,
-        authority=parts.authority,
-    )
-    customers = CustomerService(
-        lane=lane,
-        store=parts.store,
-        clock=parts.clock,
-        keyring=parts.keyring,
-        passwords=PasswordGuard(lane=lane, store=parts.store, passwords=passwords),
-        institution=parts.institution,
-        number_sender=parts.number_sender,
-        birth_partition=DIRECTORY,
-        codes=codes,
-        tags=tags,
-        checkpoints=checkpoints,
-        feed=feed,
-    )
-    terminal_commands = TerminalCommands(keyring=parts.keyring, lookup=lookup)
-    terminal_answers = TerminalAnswers(keyring=parts.keyring, lookup=lookup, records=records)
-    exchange = Exchange(
-        desk=BatchDesk(
-            lane=lane,
-            lookup=lookup,
-            callers=callers,
-            turnstile=turnstile,
-            commands=terminal_commands,
-            answers=terminal_answers,
-        ),
-        answers=terminal_answers,
-        lookup=lookup,
-        feed=feed,
-        checkpoints=checkpoints,
-        witnesses=witnesses,
-    )
-    terminals = TerminalService(
-        lane=lane,
-        store=parts.store,
-        clock=parts.clock,
-        keyring=parts.keyring,
-        lookup=lookup,
-        tags=tags,
-        feed=feed,
-        certificates=certificates,
-        checkpoints=checkpoints,
-        records=records,
-        commands=terminal_commands,
-        answers=terminal_answers,
-        exchange=exchange,
-        port=lambda: numbers.terminals,
-    )
-    operators = OperatorService(
-        lane=lane,
-        store=parts.store,
-        clock=parts.clock,
-        keyring=parts.keyring,
-        rings=rings,
-        backups=parts.backups,
-        certificates=certificates,
-        checkpoints=checkpoints,
-        institution=parts.institution,
-        port=lambda: numbers.operators,
-    )
-    return Services(customers=customers, terminals=terminals, operators=operators)
-
-
-def _rings(parts: Parts, key_keeper: KeyKeeper) -> KeyRings:
-    """Return the rings of keys that an operator may rotate."""
-    rings: dict[KeyKind, KeyRing] = {
-        KeyKind.SIGNING: parts.keyring.signing,
-        KeyKind.CELLS: parts.keyring.cells,
-    }
-    if parts.tls is not None:
-        rings[KeyKind.TLS] = parts.tls
-    return KeyRings(rings, notice=key_keeper.notice)
 
 
 def _start(work: Coroutine[Any, Any, None], stopped: asyncio.Event) -> asyncio.Task[None]:

@@ -19,7 +19,7 @@ import click
 import uvloop
 
 from tallymark_protocol.errors import TallymarkError
-from tallymark_server.app import PARTITIONS, App, Parts, serve
+from tallymark_server.app import App, serve
 from tallymark_server.beginning import begin, keeping_mark, log_recovery
 from tallymark_server.clock import STEP_SECONDS_MAX, ClockStepped, SystemClock
 from tallymark_server.garbage import spare_what_stays
@@ -30,6 +30,7 @@ from tallymark_server.keys.folder import KeyFolder
 from tallymark_server.keys.high_water import HighWater
 from tallymark_server.open_files import raise_open_files
 from tallymark_server.options import guard_options, limits_of
+from tallymark_server.parts import PARTITIONS, Parts
 from tallymark_server.passwords import PROFILES
 from tallymark_server.server_files import remove_ready_file, write_files
 from tallymark_server.services.number_sender import LogNumberSender

@@ -11,13 +11,14 @@ from tallymark.v1 import (
     operator_service_pb2_grpc,
     terminal_service_pb2_grpc,
 )
-from tallymark_server.app import Parts, running
+from tallymark_server.app import running
 from tallymark_server.clock import ClockStepped, SystemClock
 from tallymark_server.domain.model.journal import JournalEntry
 from tallymark_server.domain.state import Key, Row
 from tallymark_server.institution import CreditInstitution
 from tallymark_server.keyring import Keyring
 from tallymark_server.limits import UNSAFE_WIDE_FOR_TESTS
+from tallymark_server.parts import Parts
 from tallymark_server.passwords import UNSAFE_FAST_FOR_TESTS
 from tallymark_server.ports import PortNumbers
 from tallymark_server.storage.sqlite import SqliteStore

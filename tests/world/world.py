@@ -33,11 +33,12 @@ from tallymark_protocol.device_key import DevicePrivateKey, KeyAlgorithm
 from tallymark_protocol.device_proof import ProofPurpose, proof_to_sign
 from tallymark_protocol.errors import TallymarkError, from_call
 from tallymark_protocol.tls import ClientIdentity, open_channel
-from tallymark_server.app import App, Parts, serve
+from tallymark_server.app import App, serve
 from tallymark_server.institution import CreditInstitution, open_institution_channel
 from tallymark_server.keyring import Keyring
 from tallymark_server.keys.high_water import Shown
 from tallymark_server.limits import UNSAFE_WIDE_FOR_TESTS, Limits
+from tallymark_server.parts import Parts
 from tallymark_server.passwords import UNSAFE_FAST_FOR_TESTS
 from tallymark_server.storage.sqlite_backup import Backups
 from tallymark_server.storage.store import Store

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tallymark_server import app
+from tallymark_server import make_services
 from tallymark_server.keyring import Keyring
 from tallymark_server.services.exchange import Exchange
 from tallymark_server.storage.memory import MemoryStore
@@ -22,7 +22,7 @@ async def gate(monkeypatch: pytest.MonkeyPatch, keyring: Keyring) -> AsyncIterat
         made.append(Exchange(**parts))
         return made[0]
 
-    monkeypatch.setattr(app, "Exchange", make)
+    monkeypatch.setattr(make_services, "Exchange", make)
     store = MemoryStore()
     async with world(store, keyring) as served:
         yield await Gate.open(served, made[0])

@@ -8,10 +8,11 @@ import grpc
 import pytest
 
 from tallymark_protocol.tls import open_channel
-from tallymark_server.app import Parts, serve
+from tallymark_server.app import serve
 from tallymark_server.institution import CreditInstitution, open_institution_channel
 from tallymark_server.keyring import Keyring
 from tallymark_server.limits import UNSAFE_WIDE_FOR_TESTS
+from tallymark_server.parts import Parts
 from tallymark_server.passwords import UNSAFE_FAST_FOR_TESTS
 from tallymark_server.storage.sqlite import SqliteStore
 from tallymark_server.tls.server_tls import ServerTls

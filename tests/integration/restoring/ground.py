@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tallymark_server.app import PARTITIONS
 from tallymark_server.beginning import begin, keeping_mark
 from tallymark_server.domain.model.recovery import Recovery
 from tallymark_server.institution import CreditInstitution
 from tallymark_server.keyring import Keyring
 from tallymark_server.keys.folder import KeyFolder
 from tallymark_server.keys.high_water import HighWater
+from tallymark_server.parts import PARTITIONS
 from tallymark_server.storage.sqlite import SqliteStore
 from tallymark_server.storage.sqlite_backup import Backups
 from tallymark_server.tls.authority import Authority
