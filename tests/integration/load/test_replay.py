@@ -11,6 +11,7 @@ from tallymark.v1 import (
     process_pb2,
     terminal_service_pb2,
 )
+from tallymark_load.replay import waiting
 from tallymark_load.replay.pace import Pace
 from tallymark_load.replay.played import NOT_SENT
 from tallymark_load.replay.replaying import Replayed
@@ -216,6 +217,18 @@ async def test_a_story_replays_on_a_fresh_server_without_a_difference(
     assert came.kinds["unary"] > 30
     assert came.measurements.in_flight == 0
     assert came.measurements.errors == 0
+
+
+async def test_a_value_is_waited_for_as_long_as_the_call_takes_that_tells_it(
+    recording: Path, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a server that cannot keep pace a call may be minutes late; only streams have a limit."""
+    monkeypatch.setattr(waiting, "_VALUE_SECONDS", 0.0)
+    async with opened(keyring) as shop:
+        came = await replayed(recording, shop, Pace.flat_out())
+
+    told_by_calls = [one for one in came.differences.found if "told its code" in one.replayed]
+    assert not told_by_calls
 
 
 BUGS = {
