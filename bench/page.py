@@ -31,6 +31,7 @@ PLACES: Final[Mapping[str, str]] = {
     "slowdown": r"(slowed down|against itself)",
     "growth": r"(start on|memory on|database of \d)|.* codes, (processor|latency)$",
     "footprint": r"database bytes of",
+    "purging": r"(rows removed|longest stall|pages that are free|database for each)",
     "memory": r".* phones on |one scan, .* streams|memory over",
     "scanning": r"scan \d+p",
     "ghz": r"ghz",
