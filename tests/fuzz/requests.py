@@ -76,8 +76,9 @@ class Requests:
         if "request_id" in request.DESCRIPTOR.fields_by_name and self._chance.random() < 0.8:
             request.request_id = str(uuid.UUID(int=self._chance.getrandbits(128), version=4))
         if "wait_milliseconds" in request.DESCRIPTOR.fields_by_name and self._chance.random() < 0.9:
-            # The server honours it, and a campaign would do little else than wait.
-            request.wait_milliseconds = min(request.wait_milliseconds, SHORT_WAIT_MILLISECONDS)
+            # The server honours it, and none means five seconds: a campaign would do little else.
+            wait = request.wait_milliseconds or SHORT_WAIT_MILLISECONDS
+            request.wait_milliseconds = min(wait, SHORT_WAIT_MILLISECONDS)
         data = bytes(request.SerializeToString())
         return self._damage(data) if self._chance.random() < 0.25 else data
 

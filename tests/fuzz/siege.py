@@ -39,6 +39,14 @@ CHUNK: Final = 200
 
 AT_ONCE: Final = 16
 
+MANY_SALES: Final = {
+    "unconfirmed_count_max": 10_000,
+    "unconfirmed_sum_max": 10**12,
+    "new_terminal_count_max": 10**6,
+    "new_terminal_sum_max": 10**12,
+}
+"""Sales of one customer at one till that go on being right without a confirmation."""
+
 _NO_LONGER_ALLOWED: Final = {
     Reason.CREDENTIALS_INVALID,
     Reason.SESSION_EXPIRED,
@@ -70,7 +78,8 @@ async def besiege(
 
     When the seconds are over it ends sooner.
 
-    A server goes on as long as its honest callers may call; then another one is besieged.
+    A server goes on as long as honest callers may call and right requests can be made; then
+    another one is besieged.
     """
     counted, faults = Counted(), []
     waiting = [
@@ -131,6 +140,7 @@ class Siege:
         self._chance = random.Random(seed)  # noqa: S311 -- repeatable is what it is for
         self._channels: dict[tuple[int, int], grpc.aio.Channel] = {}
         self._errors = _Errors()
+        self._has_right_requests = True
 
     @classmethod
     @asynccontextmanager
@@ -139,6 +149,7 @@ class Siege:
         async with world(MemoryStore(), keyring) as served:
             siege = cls(counted, seed=seed)
             siege.stage = await Stage.set_up(served)
+            await siege.stage.operator.set_policy(**MANY_SALES)
             counted.stages += 1
             logging.getLogger().addHandler(siege._errors)
             try:
@@ -163,9 +174,9 @@ class Siege:
                 raise Besieged(rpc, f"the server logged {self._errors.records.pop()}")
 
     async def still_serves(self, rpc: Rpc) -> bool:
-        """Say whether honest callers get answers; not so if a request has revoked one of them.
+        """Say whether this server is worth more requests: honest callers get what they ask for.
 
-        Raises Besieged for any other end of an honest call after requests of this RPC.
+        Not so if a request has revoked one of them, or has used up what a right one needs. Raises Besieged for any other end of an honest call after requests of this RPC.
         """
         stage = self.stage
         try:
@@ -176,16 +187,17 @@ class Siege:
             if error.reason in _NO_LONGER_ALLOWED:
                 return False
             raise Besieged(rpc, f"an honest call ended with {error.reason}: {error}") from error
-        return True
+        return self._has_right_requests
 
     async def _sample(self, rpc: Rpc) -> Message | None:
         """Return a request that is right, unless the state of the world has none any more."""
         make = SAMPLES.get(rpc.path)
-        if make is None:
+        if make is None or not self._has_right_requests:
             return None
         try:
             sample: Message = await make(self.stage)
         except (TallymarkError, AssertionError, KeyError, StopIteration):
+            self._has_right_requests = False
             return None
         return sample
 
