@@ -21,6 +21,7 @@ from tallymark_institution.iso8583.message import (
 from tallymark_server import institution_answers as answers
 from tallymark_server.domain.authorisation import InstitutionDisagrees
 from tests.fuzz.parser import Parser
+from tests.fuzz.parsers.event_loop import run
 
 __all__ = ["PARSERS"]
 
@@ -69,7 +70,7 @@ def _read_line(data: bytes) -> list[Message]:
         except (asyncio.IncompleteReadError, NotAMessage):
             return read
 
-    return asyncio.run(messages())
+    return run(messages())
 
 
 def _unpack(data: bytes) -> Message:

@@ -1,6 +1,5 @@
 """Files that programs kept for themselves, and that a disk or a hand has damaged since."""
 
-import asyncio
 import atexit
 import json
 import os
@@ -32,6 +31,7 @@ from tallymark_terminal.journal_file import JournalFile
 from tallymark_terminal.private_files import HomeUnusable
 from tests.doubles.authority import Authority
 from tests.fuzz.parser import Budget, Parser
+from tests.fuzz.parsers.event_loop import run
 from tests.fuzz.parsers.evidence import journal_lines
 
 __all__ = ["PARSERS"]
@@ -123,16 +123,26 @@ def _identity() -> dict[str, bytes]:
     }
 
 
-def _read_identity(data: bytes) -> object:
-    foreign = _IDENTITY_NAMES[(data[0] if data else 0) % len(_IDENTITY_NAMES)]
+@cache
+def _good_identity() -> Path:
     folder = _folder("identity")
     for name, content in _identity().items():
-        _write(folder / name, data[1:] if name == foreign else content)
+        _write(folder / name, content)
+    return folder
+
+
+def _read_identity(data: bytes) -> object:
+    foreign = _IDENTITY_NAMES[(data[0] if data else 0) % len(_IDENTITY_NAMES)]
+    folder = _good_identity()
+    _write(folder / foreign, data[1:])
     files = IdentityFiles(folder)
-    if foreign == "request.json":
-        _write(folder / "client.new.key", _identity()["client.key"])
-        return files.attempt("renew", new_id="2")
-    return files.read()
+    try:
+        if foreign == "request.json":
+            _write(folder / "client.new.key", _identity()["client.key"])
+            return files.attempt("renew", new_id="2")
+        return files.read()
+    finally:
+        _write(folder / foreign, _identity()[foreign])
 
 
 # The terminal's journal: a database file that is read from end to end.
@@ -152,7 +162,7 @@ def _sales() -> bytes:
             code_hash=bytes(32),
             telephone_number="+4930123456",
         )
-        asyncio.run(journal.write(sale))
+        run(journal.write(sale))
     file.close()
     return path.read_bytes()
 
@@ -162,7 +172,7 @@ def _read_sales(data: bytes) -> object:
     _write(path, data)
     file = JournalFile(path)
     try:
-        return asyncio.run(Journal(file).latest(100))
+        return run(Journal(file).latest(100))
     finally:
         file.close()
 

@@ -1,6 +1,5 @@
 """What a terminal's scanner is given: pictures of anything, and what hand scanners type."""
 
-import asyncio
 import io
 from collections.abc import Sequence
 from functools import cache
@@ -13,6 +12,7 @@ from tallymark_terminal.picture_files import decode_picture
 from tallymark_terminal.presentations import Scan
 from tallymark_terminal.scanner import ScannedCode, ScanRefused, read_code
 from tests.fuzz.parser import Budget, Parser
+from tests.fuzz.parsers.event_loop import run
 from tests.fuzz.parsers.signed_texts import vectors
 
 __all__ = ["PARSERS"]
@@ -60,7 +60,7 @@ def _scan_typed(data: bytes) -> list[Scan]:
         clock = iter(range(1_000_000)).__next__
         return [scan async for scan in scan_lines(_Typed(data), source="till", clock=clock)]
 
-    return asyncio.run(scans())
+    return run(scans())
 
 
 PARSERS = (
