@@ -15,7 +15,7 @@ from tallymark_server.domain.model.processes import Due
 from tallymark_server.domain.model.registrations import PointsAccount
 from tallymark_server.domain.state import Row
 from tallymark_server.storage.sqlite import SqliteStore
-from tallymark_server.storage.store import Store, StoreFailed
+from tallymark_server.storage.store import RowExists, Store, StoreFailed
 from tallymark_server.storage.tables import all_tables
 from tests.contract.kept_stores import Kept, KeptInMemory, KeptInSqlite
 from tests.unit.storage.filled_rows import rows_of
@@ -101,6 +101,32 @@ async def test_removing_what_is_not_there_is_harmless(store: Store) -> None:
     await store.save({account("bob").key: None}, [])
 
     assert await store.scan(PointsAccount, 1, limit=9) == [account("ann")]
+
+
+async def test_a_row_that_has_to_be_new_is_saved_if_it_is(store: Store) -> None:
+    await put(store, account("ann", balance=1))
+    changes = {row.key: row for row in (account("ann", balance=2), account("bob"))}
+
+    await store.save(changes, [], {account("bob").key})
+
+    assert await store.load(changes) == changes
+
+
+async def test_of_a_save_with_a_row_that_has_to_be_new_and_is_not_nothing_is_kept(
+    store: Store,
+) -> None:
+    first, second = account("ann", balance=1), account("ann", balance=2)
+    await put(store, first)
+    changes = {row.key: row for row in (account("bob"), second, due(7))}
+
+    with pytest.raises(RowExists):
+        await store.save(changes, entries(1), {second.key, account("bob").key})
+
+    expected = {first.key: first, account("bob").key: None, due(7).key: None}
+    assert await store.load(changes) == expected
+    assert await store.journal_head(1) == GENESIS
+    await store.save(changes, entries(1))
+    assert await store.load(changes) == changes, "the store goes on"
 
 
 async def test_one_save_puts_and_removes_in_several_tables_and_partitions(store: Store) -> None:

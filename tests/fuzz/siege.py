@@ -176,7 +176,8 @@ class Siege:
     async def still_serves(self, rpc: Rpc) -> bool:
         """Say whether this server is worth more requests: honest callers get what they ask for.
 
-        Not so if a request has revoked one of them, or has used up what a right one needs. Raises Besieged for any other end of an honest call after requests of this RPC.
+        Not so if a request has revoked one of them, or has used up what a right one needs.
+        Raises Besieged for any other end of an honest call after requests of this RPC.
         """
         stage = self.stage
         try:

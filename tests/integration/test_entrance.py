@@ -1,7 +1,7 @@
 """More calls than are answered at once: who is sent away, how, and who is not."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -41,10 +41,13 @@ class HeldStore(MemoryStore):
         self.may_save.set()
 
     async def save(
-        self, changes: Mapping[Key[Any], Row | None], entries: Sequence[JournalEntry]
+        self,
+        changes: Mapping[Key[Any], Row | None],
+        entries: Sequence[JournalEntry],
+        new: Collection[Key[Any]] = frozenset(),
     ) -> None:
         await self.may_save.wait()
-        await super().save(changes, entries)
+        await super().save(changes, entries, new)
 
 
 @asynccontextmanager

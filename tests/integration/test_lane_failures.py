@@ -1,7 +1,7 @@
 """When too much arrives, and when the store fails: nobody is told what is not so."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -48,10 +48,13 @@ class FailingStore(MemoryStore):
         return await super().load(keys)
 
     async def save(
-        self, changes: Mapping[Key[Any], Row | None], entries: Sequence[JournalEntry]
+        self,
+        changes: Mapping[Key[Any], Row | None],
+        entries: Sequence[JournalEntry],
+        new: Collection[Key[Any]] = frozenset(),
     ) -> None:
         self._fail()
-        await super().save(changes, entries)
+        await super().save(changes, entries, new)
 
     async def scan(self, *arguments: Any, **more: Any) -> Any:
         self._fail()

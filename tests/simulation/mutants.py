@@ -14,9 +14,11 @@ from tallymark_server.domain.model.journal import JournalEntry
 from tallymark_server.domain.model.processes import Process
 from tallymark_server.domain.processes import finish, lifecycle, outcomes, resolve, settling
 from tallymark_server.domain.state import Key, Need, Row
-from tallymark_server.lanes import errands, lane
+from tallymark_server.lanes import errands
+from tallymark_server.lanes.batch import Batch
 from tallymark_server.lanes.lane import Lane
 from tallymark_server.lanes.row_memory import RowMemory
+from tallymark_server.storage.store import RowExists
 from tallymark_terminal.recovery import Recovery
 from tests.doubles.mutant import Mutant, plant
 from tests.simulation.server_machine import Changes, WatchedStore
@@ -64,9 +66,13 @@ def _two_transactions(patch: pytest.MonkeyPatch) -> None:
     """Save the process first, and what it does a moment later."""
     save = WatchedStore.save
 
-    async def twice(self: WatchedStore, changes: Changes, entries: Sequence[JournalEntry]) -> None:
+    async def twice(
+        self: WatchedStore, changes: Changes, entries: Sequence[JournalEntry], new: Any
+    ) -> None:
         first = {key: row for key, row in changes.items() if key.table is Process}
         rest = {key: row for key, row in changes.items() if key.table is not Process}
+        if any((await self.load(new)).values()):
+            raise RowExists
         await save(self, first, entries)
         await save(self, rest, [])
 
@@ -75,7 +81,7 @@ def _two_transactions(patch: pytest.MonkeyPatch) -> None:
 
 def _answer_before_save(patch: pytest.MonkeyPatch) -> None:
     async def run_batch(self: Any, waiting: list[Any]) -> None:  # the lane's own parts
-        batch: Any = lane._Batch(self._memory)  # noqa: SLF001 -- as the lane does
+        batch: Any = Batch(self._memory, presumes=True)
         await self._decide(batch, waiting)
         for answer, outcome in batch.outcomes:
             if not answer.done():

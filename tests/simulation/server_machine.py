@@ -1,7 +1,7 @@
 """The server: all of it but its ports and its threads, over a real database in a folder."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Generator, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any, Final, Self, TypeVar
@@ -87,11 +87,16 @@ class WatchedStore(SqliteStore):
 
     _committing: tuple[Changes, Sequence[JournalEntry]] | None = None
 
-    async def save(self, changes: Changes, entries: Sequence[JournalEntry]) -> None:
+    async def save(
+        self,
+        changes: Changes,
+        entries: Sequence[JournalEntry],
+        new: Collection[Key[Any]] = frozenset(),
+    ) -> None:
         """Save, and tell of it."""
         await self.before_commit()
         self._committing = (changes, entries)
-        await super().save(changes, entries)
+        await super().save(changes, entries, new)
         await self.pause()  # the way back, on which a crash leaves a commit without its answer
 
     async def _run(self, work: Callable[[ExclusiveConnection], T]) -> T:

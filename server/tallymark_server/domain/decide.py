@@ -43,7 +43,7 @@ from tallymark_server.domain.processes import by_hand, confirm, finish, outcomes
 from tallymark_server.domain.refused import Refused
 from tallymark_server.domain.state import Draft, Key, Row, Rows
 
-__all__ = ["Decision", "decide"]
+__all__ = ["Decision", "decide", "request_key"]
 
 
 class Decision(NamedTuple):
@@ -150,7 +150,7 @@ def _is_refused_stranger(command: Command, answer: Answer) -> bool:
 
 def _earlier_answer(draft: Draft, command: Command) -> Answer | None:
     """Return the answer that this request got before, if it did."""
-    key = _request_key(command)
+    key = request_key(command)
     earlier = draft.get(key) if key is not None else None
     if earlier is None or command.request is None:
         return None
@@ -173,7 +173,8 @@ def _apply_rule(draft: Draft, command: Command, now: int) -> tuple[Answer, Draft
     return answer, draft
 
 
-def _request_key(command: Command) -> Key[Request] | None:
+def request_key(command: Command) -> Key[Request] | None:
+    """Return where the answer to this command is kept, if it is kept."""
     request = command.request
     if request is None:
         return None

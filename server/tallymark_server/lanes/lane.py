@@ -2,8 +2,8 @@
 
 It gathers the commands that have arrived, and for the whole batch
 1. decides each in order by the pure rules, loading all rows they ask for at once, round by round,
-   unless it remembers them from an earlier batch,
-2. saves all changes and journal entries in one durable transaction,
+   unless it remembers them from an earlier batch; that a request is new it presumes,
+2. saves all changes and journal entries in one durable transaction, which proves what was presumed,
 3. answers.
 
 A command that comes alone waits for nobody. Where several come at once more are on their way, and
@@ -14,9 +14,9 @@ command is decided and saved all the same.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from tallymark_protocol.errors import NotDone, TallymarkError, UnknownOutcome
 from tallymark_protocol.reasons import Reason
@@ -35,13 +35,14 @@ from tallymark_server.domain.commands import (
     RevokeTerminal,
     SettleProcess,
 )
-from tallymark_server.domain.decide import Decision, decide
-from tallymark_server.domain.model.journal import JournalEntry, JournalHead, Record
+from tallymark_server.domain.decide import decide
+from tallymark_server.domain.model.journal import JournalEntry, JournalHead
 from tallymark_server.domain.model.merchants import CallerKind
-from tallymark_server.domain.state import Key, Need, Row, Rows
+from tallymark_server.domain.state import Key, Need, Row
+from tallymark_server.lanes.batch import Batch, Waiter, Waiting
 from tallymark_server.lanes.row_memory import RowMemory
 from tallymark_server.lanes.together import Place, Together
-from tallymark_server.storage.store import Store
+from tallymark_server.storage.store import RowExists, Store
 from tallymark_server.watching.command_fields import log_fields
 from tallymark_server.watching.lane_work import LaneWork
 
@@ -105,64 +106,6 @@ def _begins(command: Command) -> bool:
     return command.caller.kind is not CallerKind.SERVER and not isinstance(command, _ENDS)
 
 
-_Waiter = asyncio.Future[Answer] | Place
-"""Who waits for an answer: a call, or a place among commands of a stream."""
-
-
-class _Waiting(NamedTuple):
-    command: Command
-    answer: _Waiter
-
-
-class _Seen(Mapping[Key[Any], Row | None]):
-    """The rows of a batch before those that are remembered; a rule looks dozens of times."""
-
-    def __init__(self, used: Rows, remembered: Rows) -> None:
-        self._used = used
-        self._remembered = remembered
-
-    def __getitem__(self, key: Key[Any]) -> Row | None:
-        return self._used[key] if key in self._used else self._remembered[key]
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._used or key in self._remembered
-
-    def __iter__(self) -> Iterator[Key[Any]]:
-        return iter(self._used.keys() | self._remembered.keys())
-
-    def __len__(self) -> int:
-        return len(self._used.keys() | self._remembered.keys())
-
-
-class _Batch:
-    """What has been decided, not yet saved."""
-
-    def __init__(self, memory: RowMemory) -> None:
-        self.used: dict[Key[Any], Row | None] = {}
-        """Rows that were loaded or decided, as they are after the batch."""
-
-        self.rows: Rows = _Seen(self.used, memory.rows)
-        self.changes: dict[Key[Any], Row | None] = {}
-        self.records: list[tuple[int, Record]] = []
-        self.outcomes: list[tuple[_Waiter, Answer | TallymarkError]] = []
-
-    def know(self, loaded: Rows) -> None:
-        """Take in stored rows. One that was decided while it was loaded stays as decided."""
-        for key, row in loaded.items():
-            self.used.setdefault(key, row)
-
-    def take(self, waiting: _Waiting, decision: Decision) -> None:
-        self.used.update(decision.changes)
-        self.changes.update(decision.changes)
-        if decision.record is not None:
-            self.records.append((waiting.command.partition, decision.record))
-        self.outcomes.append((waiting.answer, decision.answer))
-
-    def fail(self, waiting: _Waiting) -> None:
-        """Isolate a command that made the rules raise. Nothing of it was taken in."""
-        self.outcomes.append((waiting.answer, UnknownOutcome(Reason.INTERNAL)))
-
-
 class Lane:
     """Decides commands in batches. `run` it in a task; `submit` from anywhere on the same loop."""
 
@@ -179,7 +122,7 @@ class Lane:
         self._clock = clock
         self._on_commit = on_commit
         self._has_room = has_room
-        self._queue: deque[_Waiting] = deque()
+        self._queue: deque[Waiting] = deque()
         self._arrived = asyncio.Event()
         self._stopping = False
         self._was_alone = True
@@ -203,7 +146,7 @@ class Lane:
         """
         self._refuse_unless_taken_on(command)
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Waiting(command, answer))
+        self._queue.append(Waiting(command, answer))
         self._arrived.set()
         return await answer
 
@@ -218,7 +161,7 @@ class Lane:
             except NotDone as error:
                 together.put(index, error)
             else:
-                self._queue.append(_Waiting(command, Place(together, index)))
+                self._queue.append(Waiting(command, Place(together, index)))
         self._arrived.set()
         return await together.all()
 
@@ -274,18 +217,12 @@ class Lane:
             await asyncio.sleep(COMPANY_SECONDS)
         self._was_alone = len(self._queue) == 1
 
-    async def _run_batch(self, waiting: list[_Waiting]) -> None:
-        batch = _Batch(self._memory)
+    async def _run_batch(self, waiting: list[Waiting]) -> None:
         self.work.commands.observe(len(waiting))
         try:
-            began = perf_counter()
-            await self._decide(batch, waiting)
-            decided = perf_counter()
-            await self._save(batch)
-            self.work.decide_seconds.observe(decided - began)
+            batch = await self._commit(waiting)
             self._memory.learn(batch.used)
             if batch.changes:
-                self.work.save_seconds.observe(perf_counter() - decided)
                 self._on_commit(batch.changes)
         except BaseException:
             self._give_up([one.answer for one in waiting])
@@ -298,7 +235,26 @@ class Lane:
             else:
                 answer.set_result(outcome)
 
-    async def _decide(self, batch: _Batch, waiting: list[_Waiting]) -> None:
+    async def _commit(self, waiting: list[Waiting]) -> Batch:
+        """Decide and save; if a request was sent before after all, from the start with its row."""
+        batch = Batch(self._memory, presumes=True)
+        try:
+            await self._decide_and_save(batch, waiting)
+        except RowExists:
+            batch = Batch(self._memory, presumes=False)
+            await self._decide_and_save(batch, waiting)
+        return batch
+
+    async def _decide_and_save(self, batch: Batch, waiting: list[Waiting]) -> None:
+        began = perf_counter()
+        await self._decide(batch, waiting)
+        decided = perf_counter()
+        await self._save(batch)
+        self.work.decide_seconds.observe(decided - began)
+        if batch.changes:
+            self.work.save_seconds.observe(perf_counter() - decided)
+
+    async def _decide(self, batch: Batch, waiting: list[Waiting]) -> None:
         try:
             now = self._clock.now()
         except ClockStepped as stepped:  # before anything was decided
@@ -316,12 +272,13 @@ class Lane:
             batch.fail(one)
 
     def _decide_round(
-        self, batch: _Batch, waiting: list[_Waiting], now: int
-    ) -> tuple[list[_Waiting], set[Key[Any]]]:
+        self, batch: Batch, waiting: list[Waiting], now: int
+    ) -> tuple[list[Waiting], set[Key[Any]]]:
         """Decide what can be decided; return the rest and the rows it needs."""
-        left: list[_Waiting] = []
+        left: list[Waiting] = []
         needed: set[Key[Any]] = set()
         for one in waiting:
+            batch.presume_new(one.command)
             try:
                 batch.take(one, decide(batch.rows, one.command, now))
             except Need as need:
@@ -333,7 +290,9 @@ class Lane:
                 batch.fail(one)
         return left, needed
 
-    async def _save(self, batch: _Batch) -> None:
+    async def _save(self, batch: Batch) -> None:
+        new = batch.new()
+        await self._look_for(batch.presumed - new)
         if not batch.changes:
             return
         heads = dict(self._heads)
@@ -342,10 +301,20 @@ class Lane:
             head = heads.get(partition) or await self._store.journal_head(partition)
             entries.append(head.follow(partition, record))
             heads[partition] = entries[-1].head
-        await self._store.save(batch.changes, entries)
+        await self._store.save(batch.changes, entries, new)
         self._heads = heads
 
-    def _give_up(self, answers: list[_Waiter], why: TallymarkError | None = None) -> None:
+    async def _look_for(self, presumed: set[Key[Any]]) -> None:
+        """Look for requests that were presumed to be new and of which no row is written.
+
+        Raises:
+            RowExists: one is there.
+
+        """
+        if presumed and any((await self._store.load(presumed)).values()):
+            raise RowExists
+
+    def _give_up(self, answers: list[Waiter], why: TallymarkError | None = None) -> None:
         for answer in answers:
             if not answer.done():
                 answer.set_exception(

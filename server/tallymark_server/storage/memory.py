@@ -1,6 +1,6 @@
 """A store in dictionaries."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import copy
 from operator import attrgetter
 from typing import Any, Self, TypeVar
@@ -9,7 +9,7 @@ import msgspec
 
 from tallymark_server.domain.model.journal import GENESIS, JournalEntry, JournalHead
 from tallymark_server.domain.state import Key, Row, Rows
-from tallymark_server.storage.store import StoreFailed
+from tallymark_server.storage.store import RowExists, StoreFailed
 
 __all__ = ["MemoryStore"]
 
@@ -43,10 +43,15 @@ class MemoryStore:
         return {key: self._rows.get(key) for key in keys}
 
     async def save(
-        self, changes: Mapping[Key[Any], Row | None], entries: Sequence[JournalEntry]
+        self,
+        changes: Mapping[Key[Any], Row | None],
+        entries: Sequence[JournalEntry],
+        new: Collection[Key[Any]] = frozenset(),
     ) -> None:
-        """Put the rows, remove those given as None, and append the entries."""
+        """Put the rows, remove those given as None, and append the entries. Raises RowExists."""
         self._check()
+        if any(key in self._rows for key in new):
+            raise RowExists
         self._check_sequences(entries)
         for key, row in changes.items():
             if row is None:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import perf_counter
@@ -118,25 +118,35 @@ class SqliteStore:
         return rows
 
     async def save(
-        self, changes: Mapping[Key[Any], Row | None], entries: Sequence[JournalEntry]
+        self,
+        changes: Mapping[Key[Any], Row | None],
+        entries: Sequence[JournalEntry],
+        new: Collection[Key[Any]] = frozenset(),
     ) -> None:
         """Put the rows, remove those given as None, append the entries, and sync: all or nothing.
 
-        Each table takes one statement for its rows and one for its removals, the journal one.
+        Each table takes one statement for its rows, one for those that must not be there yet, and
+        one for its removals, the journal one.
 
         Raises:
+            RowExists: one that must not be there is there; the store goes on.
             StoreFailed: the store failed. Only a restart tells whether the changes are there.
 
         """
         rows_by_table: defaultdict[type[Row], dict[Key[Any], Row]] = defaultdict(dict)
+        new_by_table: defaultdict[type[Row], dict[Key[Any], Row]] = defaultdict(dict)
         removed_by_table: defaultdict[type[Row], list[Key[Any]]] = defaultdict(list)
         for key, row in changes.items():
             if row is None:
                 removed_by_table[key.table].append(key)
+            elif key in new:
+                new_by_table[key.table][key] = row
             else:
                 rows_by_table[key.table][key] = row
 
         def save(connection: sqlite3.Connection) -> None:
+            for table, rows in new_by_table.items():
+                self._tables[table].add(connection, rows)
             for table, rows in rows_by_table.items():
                 self._tables[table].put(connection, rows)
             for table, keys in removed_by_table.items():

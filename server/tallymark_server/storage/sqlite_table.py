@@ -18,6 +18,7 @@ import msgspec
 
 from tallymark_server.domain.state import Key, Row
 from tallymark_server.keys.cells import Cells
+from tallymark_server.storage.store import RowExists
 
 __all__ = ["RowTable"]
 
@@ -35,6 +36,11 @@ _PUT = """
     SELECT CAST(substr(new.key, 1, 3) AS INTEGER), substr(new.key, 4), new.value
     FROM json_each(?) AS new WHERE true
     ON CONFLICT (partition, key) DO UPDATE SET body = excluded.body
+"""
+_ADD = """
+    INSERT INTO {table} (partition, key, body)
+    SELECT CAST(substr(new.key, 1, 3) AS INTEGER), substr(new.key, 4), new.value
+    FROM json_each(?) AS new
 """
 # Key before partition, and as TEXT: an older SQLite, such as 3.40, compares both as it would
 # compare the first, and were that a number, it would search the whole partition.
@@ -68,6 +74,7 @@ class RowTable(Generic[R]):
         sql = {"table": self.name, "body": _OPEN_BODY if table.is_open else _SEALED_BODY}
         self.load_sql = _LOAD.format_map(sql)
         self.put_sql = _PUT.format_map(sql)
+        self.add_sql = _ADD.format_map(sql)
         self.delete_sql = _DELETE.format_map(sql)
         self.scan_sql = _SCAN.format_map(sql)
         self.scan_newest_first_sql = _SCAN_NEWEST_FIRST.format_map(sql)
@@ -97,11 +104,21 @@ class RowTable(Generic[R]):
 
     def put(self, connection: sqlite3.Connection, rows: Mapping[Key[R], R]) -> None:
         """Add rows, or replace those that have these keys."""
-        bodies: dict[str, R | str] = {_text(key): row for key, row in rows.items()}
-        if self._cells is not None:
-            for text, row in bodies.items():
-                bodies[text] = self._cells.seal(self.name, text, _to_json(row))
-        connection.execute(self.put_sql, (_to_json(bodies).decode(),))
+        connection.execute(self.put_sql, (self._bodies(rows),))
+
+    def add(self, connection: sqlite3.Connection, rows: Mapping[Key[R], R]) -> None:
+        """Add rows.
+
+        Raises:
+            RowExists: there is one with one of these keys. The transaction is to be rolled back.
+
+        """
+        try:
+            connection.execute(self.add_sql, (self._bodies(rows),))
+        except sqlite3.IntegrityError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
+                raise
+            raise RowExists from error
 
     def delete(self, connection: sqlite3.Connection, keys: Iterable[Key[R]]) -> None:
         """Remove the rows that have these keys."""
@@ -134,6 +151,13 @@ class RowTable(Generic[R]):
             rows = [self._opened(f"{partition:03d}{key}", cell) for key, cell in cells]
         # SQLite keeps the order here, but promises it for no aggregate.
         return sorted(rows, key=lambda row: row.text, reverse=newest_first)
+
+    def _bodies(self, rows: Mapping[Key[R], R]) -> str:
+        bodies: dict[str, R | str] = {_text(key): row for key, row in rows.items()}
+        if self._cells is not None:
+            for text, row in bodies.items():
+                bodies[text] = self._cells.seal(self.name, text, _to_json(row))
+        return _to_json(bodies).decode()
 
     def _opened(self, text: str, cell: str) -> R:
         assert self._cells is not None, "only cells are opened"

@@ -1,19 +1,23 @@
 """What the lanes and services ask of a store."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from tallymark_server.domain.identifiers import DIRECTORY
 from tallymark_server.domain.model.journal import JournalEntry, JournalHead
 from tallymark_server.domain.state import Key, Row, Rows
 
-__all__ = ["Store", "StoreFailed", "last_decision"]
+__all__ = ["RowExists", "Store", "StoreFailed", "last_decision"]
 
 R = TypeVar("R", bound=Row)
 
 
 class StoreFailed(Exception):
     """The store failed. What was being saved may or may not be there: recover by a restart."""
+
+
+class RowExists(Exception):
+    """A row that was to be new has been there before. Nothing was saved."""
 
 
 class Store(Protocol):
@@ -32,11 +36,20 @@ class Store(Protocol):
         ...
 
     async def save(
-        self, changes: Mapping[Key[Any], Row | None], entries: Sequence[JournalEntry]
+        self,
+        changes: Mapping[Key[Any], Row | None],
+        entries: Sequence[JournalEntry],
+        new: Collection[Key[Any]] = frozenset(),
     ) -> None:
         """Put the rows (remove those given as None), append the entries: all or nothing, durably.
 
+        Args:
+            changes: the rows.
+            entries: what happened, oldest first.
+            new: keys of `changes` whose rows must not be there yet.
+
         Raises:
+            RowExists: one of the new ones is there.
             StoreFailed: the store failed.
 
         """

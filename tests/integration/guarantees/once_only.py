@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -35,9 +35,12 @@ class LosingStore(SqliteStore):
         self._callers().setdefault(request_id, []).append(caller)
 
     async def save(
-        self, changes: Mapping[Key[Any], Row | None], entries: Sequence[JournalEntry]
+        self,
+        changes: Mapping[Key[Any], Row | None],
+        entries: Sequence[JournalEntry],
+        new: Collection[Key[Any]] = frozenset(),
     ) -> None:
-        await super().save(changes, entries)
+        await super().save(changes, entries, new)
         for key in changes:
             if key.table is Request:
                 request_id = key.text.partition("/")[0]

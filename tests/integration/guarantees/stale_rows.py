@@ -8,6 +8,7 @@ import pytest
 
 from tallymark_server.domain.state import Row
 from tallymark_server.lanes import lane
+from tallymark_server.lanes.batch import Batch
 from tests.doubles.mutant import Mutant, plant
 
 __all__ = ["plant_stale_rows"]
@@ -20,7 +21,7 @@ def plant_stale_rows(table: type[Row], monkeypatch: pytest.MonkeyPatch) -> None:
     )
     plant(
         Mutant(
-            owner=lane._Batch,  # noqa: SLF001 -- that is where commands see each other
+            owner=Batch,
             name="take",
             text="self.used.update(decision.changes)",
             bug=f"self.used.update({unseen})",

@@ -15,6 +15,7 @@ from tallymark_protocol.errors import from_call
 from tallymark_server.domain import decide
 from tallymark_server.domain.model.processes import Request
 from tallymark_server.keyring import Keyring
+from tallymark_server.lanes.lane import Lane
 from tests.doubles.mutant import Mutant, plant
 from tests.integration.guarantees.once_only import LosingStore, Repeated, send_again, send_often
 from tests.integration.guarantees.stale_rows import plant_stale_rows
@@ -70,6 +71,17 @@ NOT_STORED = Mutant(
     "pass",
 )
 """The stored request is left out."""
+
+NOT_PROVED = Mutant(
+    Lane,
+    "_save",
+    "await self._store.save(batch.changes, entries, new)",
+    "await self._store.save(batch.changes, entries)",
+)
+"""A request is presumed to be new, and saved as if that were known."""
+
+NOT_LOOKED_FOR = Mutant(Lane, "_look_for", "raise RowExists", "pass")
+"""The same where nothing is saved, because a stranger's request is refused."""
 
 
 def test_every_changing_rpc_is_sent_again() -> None:
@@ -191,6 +203,8 @@ async def test_a_request_takes_effect_once_and_is_answered_alike(
         mutants_killed={
             "the stored request left out": len(RPCS_WITH_REQUEST_ID),
             "no unique index: the same request twice in one batch": len(RPCS_WITH_REQUEST_ID),
+            "presumed to be new, and saved unproved": len(RPCS_WITH_REQUEST_ID),
+            "presumed to be new, and refused unproved": len(RPCS_WITH_REQUEST_ID),
         },
         figures={"sendings": sum(each.sendings for each in rounds), "RPCs": rounds[0].requests},
     )
@@ -205,6 +219,25 @@ async def test_a_request_that_is_not_stored_would_be_noticed(
 
     assert broken.unequal
     assert broken.more_effects
+
+
+async def test_a_request_that_is_only_presumed_to_be_new_would_be_noticed(
+    tmp_path: Path, keyring: Keyring, proof: Proof, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(NOT_PROVED, monkeypatch)
+
+    broken = await play_round(tmp_path, keyring, proof, Counter())
+
+    assert broken.unequal
+    assert broken.more_effects
+
+
+async def test_a_refused_request_that_is_only_presumed_to_be_new_would_be_noticed(
+    tmp_path: Path, keyring: Keyring, proof: Proof, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(NOT_LOOKED_FOR, monkeypatch)
+
+    assert (await play_round(tmp_path, keyring, proof, Counter())).unequal
 
 
 async def test_the_same_request_twice_in_one_batch_would_be_noticed(
