@@ -5,7 +5,7 @@ ever, and callers hang up after each millisecond. Then the server is started aga
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -35,13 +35,16 @@ save = SqliteStore.save
 
 
 async def save_in_two(
-    store: SqliteStore, changes: Mapping[Key[Any], Row | None], entries: Sequence[JournalEntry]
+    store: SqliteStore,
+    changes: Mapping[Key[Any], Row | None],
+    entries: Sequence[JournalEntry],
+    new: Collection[Key[Any]],
 ) -> None:
     """Save bills and tickets, then the rest: the planted bug."""
     first = {key: row for key, row in changes.items() if key.table.table in {"bills", "tickets"}}
     await save(store, first, [])
     rest = {key: row for key, row in changes.items() if key not in first}
-    await save(store, rest, entries)
+    await save(store, rest, entries, new)
 
 
 async def all_faults(prepared: Prepared) -> list[Fault]:
