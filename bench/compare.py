@@ -25,7 +25,8 @@ from tallymark.v1.identification_pb2 import CODE_PURPOSE_POINTS
 from tests.e2e.served import SERVER, Town, town
 from tests.e2e.volley import Volley, fire, shooters
 from tests.world.actions import earn
-from tests.world.world import Phone, Terminal
+from tests.world.phone import Phone
+from tests.world.terminal import Terminal
 
 ROOT: Final = Path(__file__).parent.parent
 REPORT: Final = ROOT / "build" / "reports" / "compare.json"

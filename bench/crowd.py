@@ -21,7 +21,8 @@ from tallymark.v1.terminal_service_pb2 import (
 from tallymark_phone.request_ids import new_request_id
 from tests.e2e.served import SERVER, Town, town
 from tests.world.actions import ADMIT, earn
-from tests.world.world import Terminal, by_request
+from tests.world.messages import by_request
+from tests.world.terminal import Terminal
 
 __all__ = ["RESOLVE", "Crowd", "codes_of", "crowd"]
 

@@ -21,7 +21,10 @@ from tallymark.v1.terminal_service_pb2 import (
 from tallymark_phone.request_ids import new_request_id
 from tests.e2e.served import Town
 from tests.world.actions import ADMIT, earn
-from tests.world.world import Phone, Terminal, by_process, by_request, sign_in_request
+from tests.world.messages import by_process, by_request
+from tests.world.phone import Phone
+from tests.world.signed_requests import sign_in_request
+from tests.world.terminal import Terminal
 
 __all__ = ["KINDS", "PastCalls"]
 

@@ -14,7 +14,7 @@ from tallymark.v1.identification_pb2 import CODE_PURPOSE_GENERAL
 from tallymark_phone.request_ids import new_request_id
 from tests.e2e.served import Town
 from tests.world.actions import earn
-from tests.world.world import Terminal
+from tests.world.terminal import Terminal
 
 __all__ = ["play_steadily"]
 

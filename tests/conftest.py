@@ -9,7 +9,8 @@ from tallymark_server.keyring import Keyring
 from tallymark_server.services import interceptors
 from tallymark_server.storage.memory import MemoryStore
 from tallymark_server.storage.sqlite import SqliteStore
-from tests.world.world import World, world
+from tests.world.serving import world
+from tests.world.world import World
 
 pytest_plugins = ["tests.proof"]
 

@@ -15,8 +15,8 @@ from tallymark_server.keyring import Keyring
 from tallymark_server.storage.sqlite import SqliteStore
 from tallymark_server.storage.sqlite_database import ExclusiveConnection, connect
 from tests.world.actions import ADMIT, earn
+from tests.world.serving import world
 from tests.world.shop import Shop, open_shop
-from tests.world.world import world
 
 SCANS = 3
 

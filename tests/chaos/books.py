@@ -10,7 +10,7 @@ from tallymark.v1 import terminal_service_pb2 as t
 from tests.chaos.desk import until_answered
 from tests.chaos.models import Kind
 from tests.chaos.shopper import Shopper, repeated
-from tests.world.world import by_process
+from tests.world.messages import by_process
 
 __all__ = ["Books", "read_books"]
 

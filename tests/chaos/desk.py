@@ -19,7 +19,9 @@ from tallymark_protocol.reasons import Reason
 from tests.chaos.history import History
 from tests.chaos.models import Answer, Kind
 from tests.chaos.proxy import FaultProxy, fault_proxy
-from tests.world.world import Terminal, World, by_request, new_id
+from tests.world.messages import by_request, new_id
+from tests.world.terminal import Terminal
+from tests.world.world import World
 
 __all__ = ["QUICK_LINES", "Desk", "Presentation", "open_desks", "until_answered"]
 

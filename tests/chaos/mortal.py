@@ -22,7 +22,8 @@ from tallymark_server.storage.sqlite_table import RowTable
 from tests.chaos.desk import QUICK_LINES
 from tests.chaos.proxy import FaultProxy, fault_proxy
 from tests.e2e.served import SERVER, Program, server
-from tests.world.world import Phone, Terminal
+from tests.world.phone import Phone
+from tests.world.terminal import Terminal
 
 __all__ = ["UNLIMITED", "Mortal", "Onlooker", "mortal"]
 

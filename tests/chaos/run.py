@@ -29,7 +29,9 @@ from tests.chaos.verdict import stored_rows, wrong_charges, wrong_rows
 from tests.chaos.weather import blow
 from tests.chaos.wishes import CONFIRM_FROM_CENTS, TICKETS_EACH, bills_of, everything
 from tests.e2e.served import SERVER, Town, institution, town
-from tests.world.world import Phone, Terminal, euro
+from tests.world.messages import euro
+from tests.world.phone import Phone
+from tests.world.terminal import Terminal
 
 __all__ = ["Chaos", "play"]
 

@@ -19,7 +19,8 @@ from tallymark_protocol.errors import Refused, UnknownOutcome
 from tests.chaos.desk import RETRY_WAIT_SECONDS, Desk, Presentation, until_answered
 from tests.chaos.models import Answer, Kind
 from tests.chaos.wishes import Wish
-from tests.world.world import Phone, by_process, new_id
+from tests.world.messages import by_process, new_id
+from tests.world.phone import Phone
 
 __all__ = ["Habits", "Shopper", "repeated"]
 

@@ -19,7 +19,7 @@ from tallymark_server.domain.model.registrations import (
 from tallymark_server.domain.state import Row
 from tests.chaos.books import Books
 from tests.chaos.verdict import wrong_charges, wrong_rows
-from tests.world.world import euro
+from tests.world.messages import euro
 
 FIRST_POINTS = 100
 

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from tallymark.v1 import action_pb2 as a
 from tallymark.v1.money_pb2 import Money
 from tests.world.actions import ADMIT, CHARGE_REST, READ_POINTS, burn, charge, earn, pay_bill
-from tests.world.world import euro
+from tests.world.messages import euro
 
 __all__ = [
     "BILLS_EACH",

@@ -16,7 +16,8 @@ from tests.crash.found import examine
 from tests.crash.servers import DEADLINE_SECONDS, Server, started
 from tests.crash.stories import Buyer, ScansAreWhole, scan_request
 from tests.crash.strace import database_files
-from tests.world.world import Actor, by_process, new_id
+from tests.world.actor import Actor
+from tests.world.messages import by_process, new_id
 
 __all__ = ["Killed", "kill_again_and_again"]
 

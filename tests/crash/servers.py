@@ -20,8 +20,12 @@ from tallymark_protocol.enrolment_file import EnrolmentFile
 from tallymark_server.clock import SystemClock
 from tallymark_server.keyring import Keyring
 from tests.crash.forked import be_server
+from tests.world.actor import Actor
+from tests.world.operator import Operator
+from tests.world.phone import Phone
 from tests.world.stage import Stage
-from tests.world.world import Actor, Operator, Phone, Terminal, World
+from tests.world.terminal import Terminal
+from tests.world.world import World
 
 __all__ = ["DEADLINE_SECONDS", "Server", "Site", "actors_of", "institution", "started"]
 

@@ -23,7 +23,9 @@ from tests.crash.found import Found
 from tests.crash.recorded import Record
 from tests.crash.servers import Site
 from tests.world.actions import ADMIT, earn, pay_bill
-from tests.world.world import Phone, Terminal, euro, new_id
+from tests.world.messages import euro, new_id
+from tests.world.phone import Phone
+from tests.world.terminal import Terminal
 
 __all__ = ["Buyer", "ScansAreWhole", "buy", "open_stalls", "scan_request"]
 

@@ -27,8 +27,8 @@ from tests.integration.repetition.test_repetition import fixed_part
 from tests.world.calls import Call, send
 from tests.world.contract import RPCS, Rpc
 from tests.world.samples import SAMPLES
+from tests.world.signed_requests import sign_in_request
 from tests.world.stage import Stage
-from tests.world.world import sign_in_request
 
 __all__ = [
     "CHANGING_RPCS",

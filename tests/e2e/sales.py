@@ -18,7 +18,10 @@ from tallymark.v1.terminal_service_pb2 import (
 )
 from tests.e2e.served import DEADLINE_SECONDS, Town
 from tests.world.actions import burn
-from tests.world.world import Actor, Phone, Terminal, by_process, by_request, new_id
+from tests.world.actor import Actor
+from tests.world.messages import by_process, by_request, new_id
+from tests.world.phone import Phone
+from tests.world.terminal import Terminal
 
 __all__ = [
     "POINTS",

@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from tallymark_protocol.enrolment_file import EnrolmentFile
-from tests.world.world import Operator, Phone, Terminal, World
+from tests.world.operator import Operator
+from tests.world.phone import Phone
+from tests.world.terminal import Terminal
+from tests.world.world import World
 
 __all__ = ["DEADLINE_SECONDS", "Program", "Town", "institution", "server", "town"]
 

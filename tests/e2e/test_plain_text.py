@@ -12,7 +12,7 @@ from tallymark_protocol.certificate_request import ClientKey
 from tallymark_protocol.enrolment_file import EnrolmentFile
 from tallymark_protocol.errors import from_call
 from tests.e2e.served import server
-from tests.world.world import new_id
+from tests.world.messages import new_id
 
 
 async def test_a_caller_is_whoever_it_says_it_is(tmp_path: Path) -> None:

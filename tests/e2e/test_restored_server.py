@@ -17,7 +17,8 @@ from tests.e2e.sales import Buyer, Log, buy_until_unknown, open_stalls
 from tests.e2e.served import Program, Town, server, town
 from tests.proof import Proof
 from tests.world.actions import burn
-from tests.world.world import DEADLINE_SECONDS, Terminal
+from tests.world.actor import DEADLINE_SECONDS
+from tests.world.terminal import Terminal
 
 EXIT_WENT_BACK = 5
 

@@ -15,7 +15,8 @@ from tallymark.v1.terminal_service_pb2 import CompleteProcessRequest
 from tests.e2e.sales import POINTS, Buyer, open_stalls
 from tests.e2e.served import Town, town
 from tests.world.actions import burn
-from tests.world.world import Actor, by_process, new_id
+from tests.world.actor import Actor
+from tests.world.messages import by_process, new_id
 
 AT_ONCE_SECONDS = 5.0
 """A repetition is answered within a moment, not when a lock of a day has run out."""

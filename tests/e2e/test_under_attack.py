@@ -20,7 +20,9 @@ from tests.e2e.volley import Fired, Volley, fire, shooters
 from tests.integration.trust.forgeries import FORGERIES, Forger
 from tests.proof import Proof
 from tests.world.actions import earn
-from tests.world.world import Phone, Terminal, sign_in_request
+from tests.world.phone import Phone
+from tests.world.signed_requests import sign_in_request
+from tests.world.terminal import Terminal
 
 pytestmark = pytest.mark.guarantee
 

@@ -12,8 +12,9 @@ import grpc
 import pytest
 
 from tests.e2e.served import Town
+from tests.world.actor import Actor
 from tests.world.contract import RPCS, Rpc
-from tests.world.world import Actor, Phone
+from tests.world.phone import Phone
 
 __all__ = ["RUDE_ACTS", "Besieged", "Connection", "Place", "idle_connections"]
 

@@ -21,10 +21,11 @@ from tallymark_server.keyring import Keyring
 from tallymark_server.storage.memory import MemoryStore
 from tests.fuzz.answers import Answer, fault_of
 from tests.fuzz.requests import Requests
+from tests.world.actor import Actor
 from tests.world.contract import Rpc
 from tests.world.samples import SAMPLES
+from tests.world.serving import world
 from tests.world.stage import Stage
-from tests.world.world import Actor, world
 
 __all__ = ["Besieged", "Counted", "Siege", "besiege", "requests_until_fault"]
 

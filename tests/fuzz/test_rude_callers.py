@@ -19,7 +19,7 @@ from tests.e2e.served import Town, town
 from tests.e2e.volley import Volley, fire, shooters
 from tests.fuzz.rude_callers import RUDE_ACTS, Besieged, Place, idle_connections
 from tests.proof import Proof
-from tests.world.world import Terminal
+from tests.world.terminal import Terminal
 
 AT_ONCE: Final = 20
 CALLS_PER_SECOND: Final = 50

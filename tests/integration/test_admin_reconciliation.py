@@ -11,7 +11,7 @@ from tallymark.v1 import operator_service_pb2 as contract
 from tests.doubles.operator_server import served
 from tests.doubles.operator_service import OperatorServiceDouble
 from tests.integration.admin_program import AdminOfDouble
-from tests.world.world import euro
+from tests.world.messages import euro
 
 
 @pytest.fixture

@@ -15,8 +15,10 @@ from tallymark_server.keyring import Keyring
 from tallymark_server.storage.sqlite import SqliteStore
 from tests.doubles.background import Background, in_background
 from tests.world.actions import charge
+from tests.world.serving import world
 from tests.world.shop import open_shop
-from tests.world.world import World, add_device_request, world
+from tests.world.signed_requests import add_device_request
+from tests.world.world import World
 
 from .admin_program import AdminProgram
 from .test_admin_imports import BAD_BILLS, thousand_lines_with_seven_bad

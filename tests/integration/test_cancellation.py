@@ -9,8 +9,9 @@ from tallymark.v1 import process_pb2 as p
 from tallymark.v1.customer_service_pb2 import ListProcessesRequest, WatchProcessesRequest
 from tallymark.v1.terminal_service_pb2 import CompleteProcessRequest
 from tests.world.actions import ADMIT, burn, earn
+from tests.world.actor import Actor
+from tests.world.messages import by_process, new_id
 from tests.world.shop import Shop
-from tests.world.world import Actor, by_process, new_id
 
 TRIES = 145
 TURNS_MAX = 40

@@ -14,18 +14,14 @@ from tallymark_server.domain.identifiers import DIRECTORY
 from tallymark_server.passwords import Turn
 from tallymark_server.services import open_streams
 from tests.world.actions import earn
+from tests.world.actor import Actor
 from tests.world.calls import ROWS_MAX
 from tests.world.clock import START
+from tests.world.messages import new_id
+from tests.world.phone import Phone
+from tests.world.signed_requests import add_device_request, register_request, sign_in_request
 from tests.world.stage import PASSWORD
-from tests.world.world import (
-    Actor,
-    Phone,
-    World,
-    add_device_request,
-    new_id,
-    register_request,
-    sign_in_request,
-)
+from tests.world.world import World
 
 OTHER_PASSWORD = "battery horse staple"
 

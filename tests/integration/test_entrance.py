@@ -26,10 +26,13 @@ from tallymark_server.services.interceptors import _refuse_if_late
 from tallymark_server.storage.memory import MemoryStore
 from tests.integration.lane_ground import furnish, lane_over, name_of, remove_card, revoke_codes
 from tests.world.actions import burn, charge
+from tests.world.actor import Actor
 from tests.world.calls import Call, failure_of, rows_in
 from tests.world.clock import until
+from tests.world.messages import by_process, new_id
+from tests.world.serving import world
 from tests.world.shop import Shop, open_shop
-from tests.world.world import Actor, by_process, new_id, register_request, world
+from tests.world.signed_requests import register_request
 
 
 class HeldStore(MemoryStore):

@@ -20,8 +20,10 @@ from tallymark_server.services.issued_codes import IssuedCodes
 from tallymark_server.services.lookup import Lookup
 from tallymark_server.storage.sqlite import SqliteStore
 from tests.world.actions import burn, earn
+from tests.world.messages import by_request, new_id
+from tests.world.serving import world
 from tests.world.shop import Shop, open_shop
-from tests.world.world import Terminal, by_request, new_id, world
+from tests.world.terminal import Terminal
 
 SIGNING, CELLS, TLS = contract.KEY_KIND_SIGNING, contract.KEY_KIND_CELLS, contract.KEY_KIND_TLS
 

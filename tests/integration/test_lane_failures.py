@@ -30,8 +30,10 @@ from tallymark_server.storage.memory import MemoryStore
 from tallymark_server.storage.store import StoreFailed
 from tests.integration.lane_ground import furnish, lane_over, name_of, resolve, reverse, together
 from tests.world.actions import burn
+from tests.world.messages import new_id
+from tests.world.serving import world
 from tests.world.shop import open_shop
-from tests.world.world import World, new_id, world
+from tests.world.world import World
 
 BURN = BurnPointsAsk(points=10)
 

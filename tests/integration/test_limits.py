@@ -22,9 +22,14 @@ from tallymark_server.limits import (
 )
 from tallymark_server.storage.memory import MemoryStore
 from tests.world.actions import earn
+from tests.world.actor import Actor
 from tests.world.calls import Call, failure_of, rows_in
+from tests.world.messages import new_id
+from tests.world.phone import Phone
+from tests.world.serving import world
+from tests.world.signed_requests import register_request
 from tests.world.stage import Stage
-from tests.world.world import Actor, Phone, World, new_id, register_request, world
+from tests.world.world import World
 
 SLOW = Rate(per_second=2, burst=5)
 

@@ -4,7 +4,10 @@ import pytest
 
 from tallymark.v1 import customer_service_pb2 as c
 from tallymark_protocol.device_key import DevicePrivateKey
-from tests.world.world import Phone, World, new_id, register_request
+from tests.world.messages import new_id
+from tests.world.phone import Phone
+from tests.world.signed_requests import register_request
+from tests.world.world import World
 
 NUMBER, OTHER_NUMBER = "+4930123456", "+4930654321"
 

@@ -9,7 +9,8 @@ from tests.world.actions import (
     earn,
     pay_bill,
 )
-from tests.world.world import World, euro
+from tests.world.messages import euro
+from tests.world.world import World
 
 COMPLETED, INSTRUCTED, DECLINED = 6, 3, 7
 

@@ -26,8 +26,11 @@ from tallymark_protocol.errors import Refused
 from tallymark_protocol.reasons import Reason
 from tallymark_protocol.verified_receipt import verify_receipt
 from tests.world.actions import CHARGE_REST, burn, charge, earn
-from tests.world.world import GOOD_CARD, Terminal, World, euro, new_id
-from tests.world.world import Phone as Customer
+from tests.world.messages import euro, new_id
+from tests.world.phone import GOOD_CARD
+from tests.world.phone import Phone as Customer
+from tests.world.terminal import Terminal
+from tests.world.world import World
 
 NUMBER = "+4930123456"
 PASSWORD = "correct horse battery"

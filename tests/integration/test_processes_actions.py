@@ -8,8 +8,8 @@ import pytest
 from tallymark.v1 import action_pb2 as a
 from tallymark.v1 import process_pb2 as p
 from tests.world.actions import ADMIT, CHARGE_REST, READ_POINTS, burn, charge, earn, pay_bill
+from tests.world.messages import euro
 from tests.world.shop import Shop
-from tests.world.world import euro
 
 BILL_BY_CARD = pay_bill("B-7", a.FUNDING_CARD)
 SALE = (burn(200), CHARGE_REST, earn(12), ADMIT, BILL_BY_CARD, READ_POINTS)

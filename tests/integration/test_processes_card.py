@@ -19,8 +19,8 @@ from tallymark_server.domain.model.actions import SettlementTask
 from tallymark_server.domain.model.processes import Process
 from tallymark_server.lanes import completer, errands
 from tests.world.actions import ADMIT, CHARGE_REST, burn, charge, pay_bill
+from tests.world.messages import euro, new_id
 from tests.world.shop import Shop
-from tests.world.world import euro, new_id
 
 DECLINED = {
     77_05: a.REFUSAL_REASON_NOT_HONOURED,

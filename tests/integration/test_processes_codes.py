@@ -18,8 +18,9 @@ from tallymark.v1.identification_pb2 import (
 )
 from tallymark.v1.policy_pb2 import PASSWORD_RULE_ALWAYS, PASSWORD_RULE_GENERAL_CODES
 from tests.world.actions import ADMIT, READ_POINTS, burn, charge, earn, pay_bill
+from tests.world.messages import new_id
+from tests.world.phone import GOOD_CARD
 from tests.world.shop import Shop
-from tests.world.world import GOOD_CARD, new_id
 
 OTHER_CARD = "5555555555554444"
 JAZZ = TicketChoice(event_id="jazz", ticket_id="A-1")

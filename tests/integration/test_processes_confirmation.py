@@ -7,8 +7,8 @@ from tallymark.v1 import process_pb2 as p
 from tallymark.v1.action_pb2 import Action
 from tallymark.v1.customer_service_pb2 import DisputeProcessRequest
 from tests.world.actions import ADMIT, READ_POINTS, burn, charge, earn, pay_bill
+from tests.world.messages import euro, new_id
 from tests.world.shop import Shop
-from tests.world.world import euro, new_id
 
 
 @pytest.fixture(autouse=True)

@@ -13,8 +13,9 @@ from tallymark.v1.operator_service_pb2 import (
 )
 from tallymark.v1.terminal_service_pb2 import CompleteProcessRequest
 from tests.world.actions import ADMIT, burn, charge
+from tests.world.messages import by_process, new_id
 from tests.world.shop import Shop
-from tests.world.world import Terminal, by_process, new_id
+from tests.world.terminal import Terminal
 
 A_MONTH = 30 * 24 * 3_600
 SLOW = 77_68

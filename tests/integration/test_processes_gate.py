@@ -11,7 +11,7 @@ from tallymark.v1.operator_service_pb2 import CreateEventRequest
 from tests.world.actions import ADMIT, EXIT, READ_POINTS, burn, charge, pay_bill
 from tests.world.clock import START
 from tests.world.shop import Shop
-from tests.world.world import Terminal
+from tests.world.terminal import Terminal
 
 NOW = START // 1_000
 

@@ -8,8 +8,9 @@ from tallymark.v1.process_pb2 import ReceiptPosting
 from tallymark.v1.terminal_service_pb2 import UpdatePointsRequest
 from tallymark_server.domain.model.registrations import PointsAccount
 from tests.world.actions import ADMIT, READ_POINTS, burn, earn
+from tests.world.messages import by_process, new_id
 from tests.world.shop import Shop
-from tests.world.world import Terminal, by_process, new_id
+from tests.world.terminal import Terminal
 
 VERSION = 1  # the welcome points were the first posting
 

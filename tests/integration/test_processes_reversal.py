@@ -12,8 +12,8 @@ from tallymark.v1.identification_pb2 import (
     ProcessReference,
 )
 from tests.world.actions import ADMIT, CHARGE_REST, burn, charge, earn, pay_bill
+from tests.world.messages import by_request, euro, new_id
 from tests.world.shop import Shop
-from tests.world.world import by_request, euro, new_id
 
 SEVEN_DAYS = 7 * 24 * 3_600
 

@@ -13,8 +13,9 @@ from tallymark.v1.terminal_service_pb2 import (
     ResolveCodeRequest,
 )
 from tests.world.actions import ADMIT, burn, charge, pay_bill
+from tests.world.messages import euro, new_id
+from tests.world.phone import Phone
 from tests.world.shop import Shop
-from tests.world.world import Phone, euro, new_id
 
 NUMBER, UNKNOWN_NUMBER = "+4930123456", "+4930999999"
 

@@ -20,8 +20,9 @@ from tallymark_protocol.errors import from_call
 from tallymark_server.domain.state import Key, Rows
 from tallymark_server.services import customer
 from tests.world.actions import READ_POINTS, burn, charge, earn
+from tests.world.messages import by_process, new_id
+from tests.world.phone import Phone
 from tests.world.shop import Shop
-from tests.world.world import Phone, by_process, new_id
 
 TOLD_WITHIN_SECONDS = 1.0
 

@@ -12,8 +12,9 @@ from tallymark_server.domain.decide import Decision
 from tallymark_server.domain.processes import resolve
 from tallymark_server.lanes import lane
 from tests.world.actions import ADMIT, READ_POINTS, burn
+from tests.world.messages import by_process, by_request, new_id
 from tests.world.shop import Shop
-from tests.world.world import Terminal, by_process, by_request, new_id
+from tests.world.terminal import Terminal
 
 TRIES = {2: 300, 8: 100}
 CODES_AT_ONCE = 5

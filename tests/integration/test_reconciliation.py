@@ -11,8 +11,8 @@ from tallymark_protocol.reasons import Reason
 from tallymark_server.domain.authorisation import InstitutionSilent, ListedAuthorisation
 from tests.world.actions import charge
 from tests.world.clock import START
+from tests.world.messages import euro
 from tests.world.shop import Shop
-from tests.world.world import euro
 
 CAPTURE_REFUSED = 7771
 DAY_SECONDS = 86_400

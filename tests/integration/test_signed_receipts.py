@@ -14,8 +14,9 @@ from tallymark_protocol.confirmation import ActionKind, Decision, read_confirmat
 from tallymark_protocol.device_key import DevicePublicKey, KeyAlgorithm
 from tests.world.actions import ADMIT, burn, charge, earn
 from tests.world.clock import START
+from tests.world.messages import by_process, new_id
+from tests.world.phone import Phone
 from tests.world.shop import Shop
-from tests.world.world import Phone, by_process, new_id
 
 
 async def confirmed(shop: Shop, phone: Phone) -> p.Receipt:

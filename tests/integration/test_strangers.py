@@ -1,7 +1,8 @@
 """Somebody without credentials."""
 
 from tallymark.v1 import terminal_service_pb2
-from tests.world.world import World, certificate_request, new_id
+from tests.world.messages import certificate_request, new_id
+from tests.world.world import World
 
 
 async def test_guessed_enrolment_codes_leave_nothing_in_the_database(in_memory: World) -> None:

@@ -15,8 +15,10 @@ from tallymark_protocol.terminal_tag import TagClaims, TagKind
 from tallymark_server.keyring import Keyring
 from tallymark_server.storage.memory import MemoryStore
 from tests.world.actions import burn
+from tests.world.messages import new_id
+from tests.world.serving import world
 from tests.world.shop import Shop, open_shop
-from tests.world.world import new_id, sign_in_request, world
+from tests.world.signed_requests import sign_in_request
 
 YEAR_SECONDS = 365 * 24 * 3600
 

@@ -33,7 +33,9 @@ from tests.simulation.people import OPERATOR, Owner
 from tests.simulation.server_machine import SERVER, MachineClock, Secrets, ServerMachine
 from tests.simulation.virtual_loop import Life, VirtualLoop
 from tests.simulation.weather import CALM
-from tests.world.world import LONG_LIVES, PASSWORD, new_authority, new_id
+from tests.world.authority import LONG_LIVES, new_authority
+from tests.world.messages import new_id
+from tests.world.signed_requests import PASSWORD
 
 __all__ = ["BILLS", "CUSTOMERS", "TERMINALS", "Prepared", "prepared"]
 

@@ -1,7 +1,7 @@
 """Actions as terminals ask for them."""
 
 from tallymark.v1 import action_pb2
-from tests.world.world import euro
+from tests.world.messages import euro
 
 __all__ = ["ADMIT", "CHARGE_REST", "EXIT", "READ_POINTS", "burn", "charge", "earn", "pay_bill"]
 

@@ -16,7 +16,7 @@ from tallymark_server.domain.model.processes import Request
 from tallymark_server.domain.state import Key, Row, Rows
 from tallymark_server.storage.store import Store
 from tallymark_server.storage.tables import all_tables
-from tests.world.world import DEADLINE_SECONDS, Actor
+from tests.world.actor import DEADLINE_SECONDS, Actor
 
 __all__ = [
     "Call",

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 from tests.world.calls import Call, send
 from tests.world.contract import RPCS, Rpc
+from tests.world.phone import GOOD_CARD
 from tests.world.samples import SAMPLES
 from tests.world.secret_values import secrets_in
 from tests.world.stage import PASSWORD, Stage
-from tests.world.world import GOOD_CARD
 
 __all__ = ["Played", "play", "play_all", "secrets_of"]
 

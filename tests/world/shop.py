@@ -7,7 +7,10 @@ from typing import Any
 from tallymark.v1 import operator_service_pb2, process_pb2, terminal_service_pb2
 from tallymark_server.domain.model.registrations import Bill, PointsAccount, Ticket
 from tallymark_server.domain.state import Row
-from tests.world.world import Phone, Terminal, World, by_process
+from tests.world.messages import by_process
+from tests.world.phone import Phone
+from tests.world.terminal import Terminal
+from tests.world.world import World
 
 __all__ = ["Shop", "open_shop"]
 

@@ -11,9 +11,14 @@ from tallymark.v1 import (
     terminal_service_pb2,
 )
 from tests.world.actions import charge, earn
+from tests.world.actor import Actor
 from tests.world.calls import rows_in
 from tests.world.contract import Rpc
-from tests.world.world import Actor, Operator, Phone, Terminal, World, new_id
+from tests.world.messages import new_id
+from tests.world.operator import Operator
+from tests.world.phone import Phone
+from tests.world.terminal import Terminal
+from tests.world.world import World
 
 __all__ = ["ANAS_NUMBER", "BOBS_NUMBER", "PASSWORD", "Stage"]
 

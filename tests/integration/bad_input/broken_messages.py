@@ -5,7 +5,7 @@ from typing import Any
 
 from tallymark.v1 import action_pb2
 from tests.world.actions import CHARGE_REST, burn, charge, earn, pay_bill
-from tests.world.world import euro
+from tests.world.messages import euro
 
 __all__ = ["BROKEN_MESSAGES"]
 

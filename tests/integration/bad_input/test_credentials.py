@@ -5,12 +5,15 @@ import pytest
 
 from tallymark_protocol.certificate_request import ClientKey
 from tallymark_protocol.errors import UnknownOutcome
+from tests.world.actor import Actor
 from tests.world.calls import Call, everything_in, failure_of, send
 from tests.world.contract import RPCS, Rpc
 from tests.world.contract_comments import promised_reasons
+from tests.world.operator import Operator
 from tests.world.samples import SAMPLES
 from tests.world.stage import Stage
-from tests.world.world import Actor, Operator, Terminal, World
+from tests.world.terminal import Terminal
+from tests.world.world import World
 
 CLOSED_TO_STRANGERS = [rpc for rpc in RPCS if rpc.needs_credentials and rpc.caller == "customer"]
 FOR_CERTIFICATES = [rpc for rpc in RPCS if rpc.needs_credentials and rpc.caller != "customer"]

@@ -12,9 +12,11 @@ from tests.world.actions import ADMIT, READ_POINTS, pay_bill
 from tests.world.calls import Call, failure_of, send
 from tests.world.contract import RPCS, rpc_named
 from tests.world.contract_comments import promised_reasons
+from tests.world.messages import by_request, new_id
 from tests.world.samples import SAMPLES
+from tests.world.signed_requests import sign_in_request
 from tests.world.stage import Stage
-from tests.world.world import World, by_request, new_id, sign_in_request
+from tests.world.world import World
 
 
 async def _same(stage: Stage, path: str) -> Any:

@@ -10,15 +10,11 @@ from tallymark.v1 import terminal_service_pb2 as terminal
 from tests.world.calls import Call, failure_of
 from tests.world.contract import rpc_named
 from tests.world.contract_comments import promised_reasons
+from tests.world.messages import by_process, certificate_request, new_id
+from tests.world.operator import Operator
 from tests.world.stage import Stage
-from tests.world.world import (
-    Operator,
-    Terminal,
-    World,
-    by_process,
-    certificate_request,
-    new_id,
-)
+from tests.world.terminal import Terminal
+from tests.world.world import World
 
 STATES = {
     "AWAITING_CUSTOMER": Stage.awaiting,

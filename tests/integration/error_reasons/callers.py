@@ -9,17 +9,14 @@ from tallymark.v1 import terminal_service_pb2 as terminal
 from tallymark_protocol.device_key import DevicePrivateKey
 from tallymark_protocol.reasons import Reason
 from tests.integration.error_reasons.case import Case
+from tests.world.actor import Actor
+from tests.world.authority import LONG_LIVES
 from tests.world.calls import Call
+from tests.world.messages import certificate_request, new_id
+from tests.world.operator import Operator
 from tests.world.samples import SAMPLES
+from tests.world.signed_requests import register_request
 from tests.world.stage import ANAS_NUMBER, PASSWORD, Stage
-from tests.world.world import (
-    LONG_LIVES,
-    Actor,
-    Operator,
-    certificate_request,
-    new_id,
-    register_request,
-)
 
 __all__ = ["CASES"]
 

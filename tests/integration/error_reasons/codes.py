@@ -15,8 +15,8 @@ from tests.integration.error_reasons.case import Case
 from tests.world.actions import earn
 from tests.world.calls import Call
 from tests.world.clock import START
+from tests.world.messages import by_request, new_id
 from tests.world.stage import Stage
-from tests.world.world import by_request, new_id
 
 __all__ = ["CASES"]
 

@@ -7,17 +7,17 @@ from tallymark.v1 import operator_service_pb2 as operator
 from tallymark_protocol.device_key import DevicePrivateKey
 from tallymark_protocol.reasons import Reason
 from tests.integration.error_reasons.case import Case
+from tests.world.actor import Actor
 from tests.world.calls import Call
-from tests.world.stage import Stage
-from tests.world.world import (
-    Actor,
-    Phone,
+from tests.world.messages import new_id
+from tests.world.phone import Phone
+from tests.world.signed_requests import (
     add_device_request,
     key_message,
-    new_id,
     register_request,
     sign_in_request,
 )
+from tests.world.stage import Stage
 
 __all__ = ["CASES"]
 

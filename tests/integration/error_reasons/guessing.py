@@ -10,9 +10,11 @@ from tallymark_server.domain.commands import Caller, ReservePasswordTry
 from tallymark_server.domain.model.merchants import CallerKind
 from tallymark_server.domain.passwords import FAILURES_MAX, FREE_FAILURES, WAIT_SECONDS_MAX
 from tests.integration.error_reasons.case import Case
+from tests.world.actor import Actor
 from tests.world.calls import Call
+from tests.world.messages import new_id
+from tests.world.signed_requests import register_request
 from tests.world.stage import Stage
-from tests.world.world import Actor, new_id, register_request
 
 __all__ = ["CASES"]
 

@@ -9,8 +9,8 @@ from tallymark_protocol.reasons import Reason
 from tests.integration.error_reasons.case import Case
 from tests.world.actions import READ_POINTS, burn, charge
 from tests.world.calls import Call
+from tests.world.messages import by_process, new_id
 from tests.world.stage import Stage
-from tests.world.world import by_process, new_id
 
 __all__ = ["CASES"]
 

@@ -9,8 +9,8 @@ from tallymark_protocol.reasons import Reason
 from tallymark_server.services import customer_accounts
 from tests.integration.error_reasons.case import Case
 from tests.world.calls import Call
+from tests.world.messages import euro, new_id
 from tests.world.stage import Stage
-from tests.world.world import euro, new_id
 
 __all__ = ["CASES"]
 

@@ -13,9 +13,11 @@ from tallymark_server.lanes import lane
 from tallymark_server.passwords import hashing
 from tallymark_server.storage.store import StoreFailed
 from tests.integration.error_reasons.case import Case
+from tests.world.actor import Actor
 from tests.world.calls import Call
+from tests.world.messages import new_id
+from tests.world.signed_requests import sign_in_request
 from tests.world.stage import Stage
-from tests.world.world import Actor, new_id, sign_in_request
 
 __all__ = ["CASES"]
 

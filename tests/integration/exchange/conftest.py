@@ -10,7 +10,7 @@ from tallymark_server.keyring import Keyring
 from tallymark_server.services.exchange import Exchange
 from tallymark_server.storage.memory import MemoryStore
 from tests.integration.exchange.gate import Gate
-from tests.world.world import world
+from tests.world.serving import world
 
 
 @pytest.fixture

@@ -10,7 +10,9 @@ from tallymark_server.domain.model.merchants import CallerKind
 from tallymark_server.services.exchange import Exchange
 from tests.integration.exchange.line import resolving
 from tests.world.actions import READ_POINTS
-from tests.world.world import Phone, Terminal, World
+from tests.world.phone import Phone
+from tests.world.terminal import Terminal
+from tests.world.world import World
 
 __all__ = ["Gate", "turns"]
 

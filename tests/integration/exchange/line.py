@@ -13,7 +13,8 @@ from tallymark.v1.terminal_service_pb2 import (
     ExchangeResponse,
 )
 from tallymark_protocol.errors import TallymarkError, from_call
-from tests.world.world import DEADLINE_SECONDS, Terminal
+from tests.world.actor import DEADLINE_SECONDS
+from tests.world.terminal import Terminal
 
 __all__ = ["Line", "opened", "resolving"]
 

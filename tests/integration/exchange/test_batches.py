@@ -10,9 +10,10 @@ from tallymark_protocol.errors import NotDone, Refused
 from tallymark_server.lanes import lane
 from tests.integration.exchange.line import opened, resolving
 from tests.world.actions import READ_POINTS, charge, earn
+from tests.world.messages import by_process, new_id
 from tests.world.shop import Shop
 from tests.world.stage import ANAS_NUMBER, TO_BE_CONFIRMED, Stage
-from tests.world.world import World, by_process, new_id
+from tests.world.world import World
 
 
 async def test_every_command_is_answered_like_its_call(kept_shop: Shop) -> None:

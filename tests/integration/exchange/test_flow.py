@@ -19,8 +19,9 @@ from tests.doubles.mutant import Mutant, plant
 from tests.integration.exchange.gate import Gate, turns
 from tests.integration.exchange.line import opened, resolving
 from tests.world.actions import earn
+from tests.world.messages import by_process
+from tests.world.serving import world
 from tests.world.shop import Shop
-from tests.world.world import by_process, world
 
 BOUND = 5
 

@@ -17,9 +17,14 @@ from tallymark_server.storage.sqlite import SqliteStore
 from tests.doubles.unreliable_institution import Fault, UnreliableInstitution
 from tests.integration.guarantees.charge_books import Books, broken_promises, read_books
 from tests.world.actions import charge
+from tests.world.authority import LONG_LIVES, new_authority
 from tests.world.clock import START, MovedClock
+from tests.world.operator import Operator
+from tests.world.phone import Phone
+from tests.world.serving import world
 from tests.world.shop import open_shop
-from tests.world.world import LONG_LIVES, Operator, Phone, Terminal, World, new_authority, world
+from tests.world.terminal import Terminal
+from tests.world.world import World
 
 __all__ = ["BATCH", "TIME_LIMIT_SECONDS", "DayOfCharges"]
 

@@ -21,12 +21,17 @@ from tests.integration.guarantees.once_only import LosingStore, Repeated, send_a
 from tests.integration.guarantees.stale_rows import plant_stale_rows
 from tests.integration.repetition.other_bodies import OTHER_BODIES
 from tests.proof import Proof
+from tests.world.authority import LONG_LIVES, new_authority
 from tests.world.calls import Call, everything_in, journalled, send
 from tests.world.clock import MovedClock
 from tests.world.contract import RPCS, RPCS_WITH_REQUEST_ID
+from tests.world.operator import Operator
+from tests.world.phone import Phone
 from tests.world.samples import SAMPLES
+from tests.world.serving import world
 from tests.world.stage import Stage
-from tests.world.world import LONG_LIVES, Operator, Phone, Terminal, World, new_authority, world
+from tests.world.terminal import Terminal
+from tests.world.world import World
 
 pytestmark = pytest.mark.guarantee
 

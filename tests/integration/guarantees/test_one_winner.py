@@ -26,8 +26,9 @@ from tests.chaos.proxy import DropReplies
 from tests.integration.guarantees.stale_rows import plant_stale_rows
 from tests.proof import Proof
 from tests.world.actions import earn
+from tests.world.phone import Phone
+from tests.world.serving import world
 from tests.world.shop import Shop, open_shop
-from tests.world.world import Phone, world
 
 pytestmark = pytest.mark.guarantee
 

@@ -29,7 +29,9 @@ from tests.chaos.wishes import points_only
 from tests.e2e.served import town
 from tests.integration.guarantees.stale_rows import plant_stale_rows
 from tests.proof import Proof
-from tests.world.world import Phone, World, world
+from tests.world.phone import Phone
+from tests.world.serving import world
+from tests.world.world import World
 
 pytestmark = pytest.mark.guarantee
 

@@ -29,7 +29,8 @@ from tests.world.actions import ADMIT, burn
 from tests.world.clock import START
 from tests.world.contract import RPCS, Rpc
 from tests.world.shop import Shop
-from tests.world.world import Terminal, World
+from tests.world.terminal import Terminal
+from tests.world.world import World
 
 A_DAY = 86_400.0
 

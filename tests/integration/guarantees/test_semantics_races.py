@@ -17,8 +17,8 @@ from tallymark_server.domain import codes, customers
 from tests.doubles.mutant import Mutant, plant
 from tests.proof import Proof
 from tests.world.actions import burn, charge
+from tests.world.messages import new_id
 from tests.world.shop import Shop
-from tests.world.world import new_id
 
 pytestmark = pytest.mark.guarantee
 

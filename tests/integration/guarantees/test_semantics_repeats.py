@@ -11,8 +11,9 @@ from tallymark.v1 import terminal_service_pb2 as t
 from tallymark_server.domain import decide
 from tests.doubles.mutant import Mutant, plant
 from tests.world.actions import ADMIT, burn, charge, earn, pay_bill
+from tests.world.messages import by_request, new_id
 from tests.world.shop import Shop
-from tests.world.world import Terminal, by_request, new_id
+from tests.world.terminal import Terminal
 
 A_DAY = 86_400
 

@@ -29,7 +29,9 @@ from tests.chaos.proxy import BlackHole, DropReplies
 from tests.doubles.mutant import Mutant, plant
 from tests.proof import Proof
 from tests.world.actions import ADMIT
-from tests.world.world import Phone, World, world
+from tests.world.phone import Phone
+from tests.world.serving import world
+from tests.world.world import World
 
 pytestmark = pytest.mark.guarantee
 

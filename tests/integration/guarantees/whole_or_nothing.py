@@ -29,16 +29,12 @@ from tallymark_server.storage.sqlite import SqliteStore
 from tallymark_server.storage.sqlite_database import ExclusiveConnection
 from tallymark_server.storage.store import Store
 from tests.world.actions import ADMIT, burn, earn, pay_bill
+from tests.world.actor import DEADLINE_SECONDS
+from tests.world.authority import LONG_LIVES, new_authority
+from tests.world.messages import by_process, new_id
+from tests.world.serving import world
 from tests.world.shop import open_shop
-from tests.world.world import (
-    DEADLINE_SECONDS,
-    LONG_LIVES,
-    Terminal,
-    by_process,
-    new_authority,
-    new_id,
-    world,
-)
+from tests.world.terminal import Terminal
 
 __all__ = ["DONE", "HELD", "NOTHING", "Fault", "Place", "Prepared", "Stand", "stand_of"]
 

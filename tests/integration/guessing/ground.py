@@ -24,7 +24,8 @@ from tallymark_server.storage.sqlite import SqliteStore
 from tests.integration.lane_ground import lane_over
 from tests.world.clock import START, MovedClock
 from tests.world.keys import cells_of_tests
-from tests.world.world import PASSWORD, new_id
+from tests.world.messages import new_id
+from tests.world.signed_requests import PASSWORD
 
 __all__ = [
     "Ground",

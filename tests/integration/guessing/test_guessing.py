@@ -22,7 +22,7 @@ from tests.integration.guessing.ground import (
 )
 from tests.proof import Proof
 from tests.world.clock import MovedClock
-from tests.world.world import PASSWORD
+from tests.world.signed_requests import PASSWORD
 
 pytestmark = pytest.mark.guarantee
 

@@ -23,15 +23,11 @@ from tallymark_server.services.answering import load_one
 from tallymark_server.storage.memory import MemoryStore
 from tests.integration.guessing.ground import count_comparisons
 from tests.proof import Proof
-from tests.world.world import (
-    PASSWORD,
-    Phone,
-    World,
-    add_device_request,
-    new_id,
-    sign_in_request,
-    world,
-)
+from tests.world.messages import new_id
+from tests.world.phone import Phone
+from tests.world.serving import world
+from tests.world.signed_requests import PASSWORD, add_device_request, sign_in_request
+from tests.world.world import World
 
 pytestmark = pytest.mark.guarantee
 

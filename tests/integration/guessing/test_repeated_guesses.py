@@ -20,7 +20,10 @@ from tests.integration.guessing.test_over_the_wire import (
     sign_in,
 )
 from tests.proof import Proof
-from tests.world.world import PASSWORD, Phone, World, register_request, sign_in_request, world
+from tests.world.phone import Phone
+from tests.world.serving import world
+from tests.world.signed_requests import PASSWORD, register_request, sign_in_request
+from tests.world.world import World
 
 pytestmark = pytest.mark.guarantee
 

@@ -17,7 +17,10 @@ from tallymark_server.storage.sqlite import SqliteStore
 from tests.integration.guessing.ground import count_comparisons
 from tests.proof import Proof
 from tests.world.calls import Call, failure_of, rows_in
-from tests.world.world import Phone, World, add_device_request, sign_in_request, world
+from tests.world.phone import Phone
+from tests.world.serving import world
+from tests.world.signed_requests import add_device_request, sign_in_request
+from tests.world.world import World
 
 Ask = Callable[[Phone, str], tuple[str, Any]]
 """Makes the request of a stranger's phone under a login name."""

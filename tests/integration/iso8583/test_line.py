@@ -28,8 +28,8 @@ from tests.integration.iso8583.ground import (
     line_to,
     write_identity,
 )
+from tests.world.authority import LONG_LIVES, new_authority
 from tests.world.clock import START
-from tests.world.world import LONG_LIVES, new_authority
 
 ECHO_SECONDS = 0.02
 

@@ -12,8 +12,9 @@ from tallymark_server.keyring import Keyring
 from tallymark_server.storage.memory import MemoryStore
 from tests.integration.iso8583.ground import Counter
 from tests.world.actions import ADMIT, burn, charge, pay_bill
+from tests.world.phone import GOOD_CARD
+from tests.world.serving import world
 from tests.world.shop import Shop, open_shop
-from tests.world.world import GOOD_CARD, world
 
 NO_ANSWER, CAPTURE_REFUSED, PARTIAL, LOST_REVERSAL_ANSWERS = 7795, 7771, 7710, 7775
 

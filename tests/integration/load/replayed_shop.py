@@ -24,8 +24,11 @@ from tallymark_load.replay.replaying import Replayed, replay
 from tallymark_load.replay.rules import ReplayRules
 from tallymark_server.keyring import Keyring
 from tallymark_server.storage.memory import MemoryStore
+from tests.world.actor import Actor
+from tests.world.phone import Phone
+from tests.world.serving import world
+from tests.world.signed_requests import PASSWORD
 from tests.world.stage import Stage
-from tests.world.world import PASSWORD, Actor, Phone, world
 
 __all__ = ["Shop", "opened", "read", "recorded_shop", "replayed"]
 

@@ -18,8 +18,8 @@ from tallymark_protocol.certificate_request import ClientKey
 from tallymark_server.tls.authority import Authority
 from tests.e2e.served import Program
 from tests.integration.load.any_service import SERVICE, AnyService, Caller
+from tests.world.authority import LONG_LIVES, new_authority
 from tests.world.clock import START
-from tests.world.world import LONG_LIVES, new_authority
 
 PROGRAM = "from tallymark_load.main import main; main()"
 

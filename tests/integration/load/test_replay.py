@@ -21,15 +21,10 @@ from tallymark_server.services import actions_out, processes_out
 from tests.doubles.mutant import Mutant, plant
 from tests.integration.load.replayed_shop import Shop, opened, recorded_shop, replayed
 from tests.world.actions import ADMIT, burn, charge, earn
+from tests.world.messages import by_process, by_request, new_id
+from tests.world.phone import Phone
+from tests.world.signed_requests import register_request, sign_in_request
 from tests.world.stage import TO_BE_CONFIRMED
-from tests.world.world import (
-    Phone,
-    by_process,
-    by_request,
-    new_id,
-    register_request,
-    sign_in_request,
-)
 
 AWAITING = process_pb2.PROCESS_STATE_AWAITING_CUSTOMER
 INSTRUCTED = process_pb2.PROCESS_STATE_INSTRUCTED

@@ -19,11 +19,13 @@ from tallymark_protocol.tls import ClientIdentity, open_channel
 from tallymark_server.keyring import Keyring
 from tallymark_server.storage.memory import MemoryStore
 from tests.integration.load.any_service import listening
+from tests.world.actor import Actor
 from tests.world.contract import RPCS
 from tests.world.played import play_all, secrets_of
 from tests.world.secret_values import forms_of, secrets_in
+from tests.world.serving import world
 from tests.world.stage import ANAS_NUMBER, BOBS_NUMBER, Stage
-from tests.world.world import Actor, World, world
+from tests.world.world import World
 
 Opener = Callable[[World, int, ClientIdentity | None, Any], Any]
 

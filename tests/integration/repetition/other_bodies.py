@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tallymark.v1 import customer_service_pb2, identification_pb2
-from tests.world.world import certificate_request
+from tests.world.messages import certificate_request
 
 __all__ = ["OTHER_BODIES"]
 

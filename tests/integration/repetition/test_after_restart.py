@@ -17,13 +17,16 @@ from tallymark_server.passwords import UNSAFE_FAST_FOR_TESTS
 from tallymark_server.storage.sqlite import SqliteStore
 from tallymark_server.tls.server_tls import ServerTls
 from tests.integration.repetition.test_repetition import fixed_part
+from tests.world.actor import Actor
+from tests.world.authority import LONG_LIVES, new_authority
 from tests.world.calls import Call, everything_in, send
 from tests.world.clock import MovedClock
 from tests.world.contract import RPCS_WITH_REQUEST_ID
 from tests.world.played import Played, play_all, secrets_of
 from tests.world.secret_values import forms_of
+from tests.world.serving import world
 from tests.world.stage import ANAS_NUMBER, Stage
-from tests.world.world import LONG_LIVES, Actor, SentNumbers, new_authority, world
+from tests.world.world import SentNumbers
 
 AUTHORITY = new_authority(LONG_LIVES)
 """Of both servers, as one keeps it in its key folder."""

@@ -9,10 +9,11 @@ from tallymark.v1 import identification_pb2
 from tests.integration.repetition.other_bodies import OTHER_BODIES
 from tests.world.calls import Call, changed_tables, everything_in, failure_of, journalled, send
 from tests.world.contract import RPCS_WITH_REQUEST_ID, Rpc
+from tests.world.messages import new_id
 from tests.world.played import play
 from tests.world.samples import SAMPLES
 from tests.world.stage import Stage
-from tests.world.world import World, new_id
+from tests.world.world import World
 
 ENROLMENTS = {"Enroll", "EnrollOperator"}
 """Their ids are the code's own: another code is another caller."""

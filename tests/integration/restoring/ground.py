@@ -16,9 +16,13 @@ from tallymark_server.parts import PARTITIONS
 from tallymark_server.storage.sqlite import SqliteStore
 from tallymark_server.storage.sqlite_backup import Backups
 from tallymark_server.tls.authority import Authority
+from tests.world.authority import LONG_LIVES, new_authority
 from tests.world.clock import MovedClock
+from tests.world.operator import Operator
+from tests.world.phone import Phone
+from tests.world.serving import world
 from tests.world.shop import Shop, open_shop
-from tests.world.world import LONG_LIVES, Operator, Phone, Terminal, new_authority, world
+from tests.world.terminal import Terminal
 
 __all__ = ["Kept", "Served"]
 

@@ -22,7 +22,8 @@ from tallymark_server.keyring import Keyring
 from tests.integration.restoring.ground import Kept, Served
 from tests.proof import Proof
 from tests.world.actions import ADMIT, burn, pay_bill
-from tests.world.world import Phone, Terminal
+from tests.world.phone import Phone
+from tests.world.terminal import Terminal
 
 pytestmark = pytest.mark.guarantee
 

@@ -8,7 +8,9 @@ from tallymark.v1 import operator_service_pb2 as operator
 from tallymark.v1 import terminal_service_pb2 as terminal
 from tallymark_protocol.certificate_request import ClientKey
 from tests.integration.restoring.ground import Kept, Served
-from tests.world.world import Operator, Terminal, new_id
+from tests.world.messages import new_id
+from tests.world.operator import Operator
+from tests.world.terminal import Terminal
 
 RENEW = {
     Terminal: terminal.RenewCertificateRequest,

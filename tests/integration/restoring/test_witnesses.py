@@ -15,7 +15,7 @@ from tallymark_server.services.witnesses import Witnesses
 from tests.integration.restoring.ground import Kept, Served
 from tests.integration.restoring.test_terminal_reports import at_till
 from tests.world.actions import burn
-from tests.world.world import DEADLINE_SECONDS, Actor
+from tests.world.actor import DEADLINE_SECONDS, Actor
 
 KEYS = terminal.ListVerificationKeysRequest()
 

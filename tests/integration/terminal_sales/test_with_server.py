@@ -29,8 +29,10 @@ from tallymark_terminal.money import Money
 from tallymark_terminal.sale_results import Outcome
 from tallymark_terminal.scanner import ScannedCode
 from tallymark_terminal.server_connection import ServerConnection
+from tests.world.actor import DEADLINE_SECONDS
+from tests.world.authority import LONG_LIVES
+from tests.world.serving import world
 from tests.world.shop import Shop, open_shop
-from tests.world.world import DEADLINE_SECONDS, LONG_LIVES, world
 
 CHARGE = SaleRequest(actions=(Charge(amount=Money(currency_code="EUR", minor_units=450)),))
 

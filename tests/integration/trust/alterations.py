@@ -15,7 +15,8 @@ from tallymark.v1 import money_pb2
 from tallymark.v1 import process_pb2 as p
 from tallymark_protocol.confirmation import Decision
 from tallymark_protocol.confirmation_messages import confirmation_of
-from tests.world.world import Phone, new_id
+from tests.world.messages import new_id
+from tests.world.phone import Phone
 
 __all__ = ["ALTERATIONS", "Alteration", "Scene", "signature_over"]
 

@@ -21,7 +21,10 @@ from tallymark.v1 import process_pb2 as p
 from tallymark.v1 import terminal_service_pb2 as t
 from tallymark_protocol.errors import Refused
 from tests.world.actions import charge
-from tests.world.world import Phone, Terminal, World, new_id
+from tests.world.messages import new_id
+from tests.world.phone import Phone
+from tests.world.terminal import Terminal
+from tests.world.world import World
 
 __all__ = ["DELAYS_SECONDS", "Ground", "Level", "Toll", "attack"]
 

@@ -14,7 +14,10 @@ from tallymark.v1 import terminal_service_pb2 as t
 from tallymark.v1.identification_pb2 import Identification, ProcessReference
 from tallymark_protocol.errors import TallymarkError
 from tests.world.actions import CHARGE_REST, earn, pay_bill
-from tests.world.world import Phone, Terminal, World, by_process, euro, new_id
+from tests.world.messages import by_process, euro, new_id
+from tests.world.phone import Phone
+from tests.world.terminal import Terminal
+from tests.world.world import World
 
 __all__ = ["CASES", "ENDINGS", "Notes"]
 

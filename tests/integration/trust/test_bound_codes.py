@@ -16,7 +16,9 @@ from tallymark_server.domain.processes import resolve
 from tests.doubles.mutant import Mutant, plant
 from tests.proof import Proof
 from tests.world.actions import READ_POINTS, charge
-from tests.world.world import Phone, Terminal, World
+from tests.world.phone import Phone
+from tests.world.terminal import Terminal
+from tests.world.world import World
 
 pytestmark = pytest.mark.guarantee
 

@@ -18,9 +18,13 @@ from tallymark_server.storage.sqlite import SqliteStore
 from tallymark_server.storage.store import last_decision
 from tests.proof import Proof
 from tests.world.actions import burn
+from tests.world.authority import LONG_LIVES, new_authority
 from tests.world.clock import MovedClock
+from tests.world.phone import Phone
+from tests.world.serving import world
 from tests.world.shop import Shop, open_shop
-from tests.world.world import LONG_LIVES, Phone, Terminal, World, new_authority, world
+from tests.world.terminal import Terminal
+from tests.world.world import World
 
 pytestmark = pytest.mark.guarantee
 

@@ -13,7 +13,10 @@ from tallymark.v1 import terminal_service_pb2 as terminal_service
 from tallymark_protocol.device_key import KeyAlgorithm
 from tallymark_protocol.verify_command import main
 from tests.world.actions import ADMIT, CHARGE_REST, READ_POINTS, burn, earn, pay_bill
-from tests.world.world import Phone, Terminal, World, euro, new_id
+from tests.world.messages import euro, new_id
+from tests.world.phone import Phone
+from tests.world.terminal import Terminal
+from tests.world.world import World
 
 NUMBER = "+4930123456"
 EVERYTHING = (

@@ -24,8 +24,9 @@ from tallymark_server.storage.memory import MemoryStore
 from tests.integration.trust.forgeries import FORGERIES, Forger
 from tests.proof import Proof
 from tests.world.actions import burn
+from tests.world.messages import new_id
 from tests.world.shop import open_shop
-from tests.world.world import World, new_id
+from tests.world.world import World
 
 pytestmark = pytest.mark.guarantee
 

@@ -8,7 +8,7 @@ from tallymark_server.keyring import Keyring
 from tallymark_server.storage.memory import MemoryStore
 from tests.integration.trust.ladder import DELAYS_SECONDS, Ground, Level, Toll, attack
 from tests.proof import Proof
-from tests.world.world import world
+from tests.world.serving import world
 
 pytestmark = pytest.mark.guarantee
 

@@ -17,7 +17,8 @@ from tests.doubles.mutant import Mutant, plant
 from tests.integration.trust.membership import CASES, ENDINGS, STRANGE_NUMBER, Notes
 from tests.proof import Proof
 from tests.world.actions import charge
-from tests.world.world import new_id, world
+from tests.world.messages import new_id
+from tests.world.serving import world
 
 pytestmark = pytest.mark.guarantee
 

@@ -32,17 +32,13 @@ from tests.doubles.mutant import Mutant, plant
 from tests.integration.trust.test_dead_codes import ENDS, show
 from tests.proof import Proof
 from tests.world.actions import burn
+from tests.world.authority import LONG_LIVES, new_authority
 from tests.world.clock import START, MovedClock
+from tests.world.messages import by_request, new_id
+from tests.world.phone import Phone
+from tests.world.serving import world
 from tests.world.shop import Shop, open_shop
-from tests.world.world import (
-    LONG_LIVES,
-    Phone,
-    by_request,
-    new_authority,
-    new_id,
-    sign_in_request,
-    world,
-)
+from tests.world.signed_requests import sign_in_request
 
 DAY_SECONDS = 86_400
 

@@ -23,17 +23,13 @@ from tallymark_server.storage.memory import MemoryStore
 from tallymark_server.tls.authority import CertificateLives
 from tests.proof import Proof
 from tests.world.actions import ADMIT, burn, charge
+from tests.world.authority import LONG_LIVES, new_authority
 from tests.world.clock import START
+from tests.world.messages import by_process, new_id
+from tests.world.serving import world
 from tests.world.stage import Stage
-from tests.world.world import (
-    LONG_LIVES,
-    Terminal,
-    World,
-    by_process,
-    new_authority,
-    new_id,
-    world,
-)
+from tests.world.terminal import Terminal
+from tests.world.world import World
 
 pytestmark = pytest.mark.guarantee
 

@@ -23,9 +23,11 @@ from tallymark_server.keys.signing import SigningRing
 from tallymark_server.storage.sqlite import SqliteStore
 from tests.proof import Proof
 from tests.world.actions import burn
+from tests.world.authority import LONG_LIVES, new_authority
 from tests.world.clock import MovedClock
+from tests.world.serving import world
 from tests.world.shop import Shop, open_shop
-from tests.world.world import LONG_LIVES, World, new_authority, world
+from tests.world.world import World
 
 pytestmark = pytest.mark.guarantee
 

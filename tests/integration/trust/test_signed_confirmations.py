@@ -15,7 +15,10 @@ from tests.integration.trust.alterations import ALTERATIONS, Scene
 from tests.proof import Proof
 from tests.world.actions import ADMIT, CHARGE_REST, READ_POINTS, burn, charge, earn, pay_bill
 from tests.world.calls import rows_in
-from tests.world.world import Phone, Terminal, World, euro, new_id
+from tests.world.messages import euro, new_id
+from tests.world.phone import Phone
+from tests.world.terminal import Terminal
+from tests.world.world import World
 
 pytestmark = pytest.mark.guarantee
 

@@ -21,18 +21,15 @@ from tallymark_server.storage.store import StoreFailed
 from tallymark_server.tls.authority import Authority
 from tests.proof import Proof
 from tests.world.actions import burn
+from tests.world.authority import LONG_LIVES, new_authority
 from tests.world.clock import MovedClock
+from tests.world.messages import new_id
+from tests.world.phone import Phone
 from tests.world.secret_values import forms_of
-from tests.world.world import (
-    LONG_LIVES,
-    PASSWORD,
-    Phone,
-    Terminal,
-    World,
-    new_authority,
-    new_id,
-    world,
-)
+from tests.world.serving import world
+from tests.world.signed_requests import PASSWORD
+from tests.world.terminal import Terminal
+from tests.world.world import World
 
 pytestmark = pytest.mark.guarantee
 

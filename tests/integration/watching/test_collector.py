@@ -14,8 +14,8 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc as con
 from tallymark_server.keyring import Keyring
 from tallymark_server.storage.memory import MemoryStore
 from tallymark_server.watching.tracing import ENDPOINT_VARIABLES, NOT_INSTALLED, tracing
+from tests.world.serving import world
 from tests.world.shop import open_shop
-from tests.world.world import world
 
 WITHOUT_THE_PART = """
 import sys

@@ -16,8 +16,8 @@ from tallymark_server.watching.logs import (
 )
 from tests.integration.watching.written_lines import Lines, written
 from tests.world.actions import burn
+from tests.world.messages import new_id
 from tests.world.shop import Shop
-from tests.world.world import new_id
 
 
 @pytest.fixture(params=["text", "json"])

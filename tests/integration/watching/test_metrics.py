@@ -19,8 +19,8 @@ from tallymark_server.watching.pauses import Pauses
 from tallymark_server.watching.port import showing_metrics
 from tests.integration.watching.scraping import Scraped, Scraper, scraping
 from tests.world.actions import ADMIT, burn, charge
+from tests.world.serving import world
 from tests.world.shop import Shop, open_shop
-from tests.world.world import world
 
 RESOLVE = "TerminalService/ResolveCode"
 WATCH = "CustomerService/WatchProcesses"

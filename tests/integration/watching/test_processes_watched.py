@@ -9,8 +9,8 @@ from tallymark_server.keyring import Keyring
 from tallymark_server.storage.memory import MemoryStore
 from tallymark_server.watching.processes import ProcessWatch
 from tests.world.actions import ADMIT, burn, charge
+from tests.world.serving import world
 from tests.world.shop import Shop, open_shop
-from tests.world.world import world
 
 SILENT_AMOUNT = 7_791
 """Minor units about which the institution says nothing at first."""

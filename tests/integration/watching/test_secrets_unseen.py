@@ -13,8 +13,8 @@ from tests.integration.watching.written_lines import written
 from tests.world.contract import RPCS
 from tests.world.played import play_all, secrets_of
 from tests.world.secret_values import is_shown
+from tests.world.serving import world
 from tests.world.stage import Stage
-from tests.world.world import world
 
 
 async def test_metrics_log_lines_and_traces_of_every_rpc_hold_no_secret(

@@ -16,8 +16,9 @@ from tallymark_server.lanes import lane
 from tallymark_server.storage.memory import MemoryStore
 from tallymark_server.watching.traces import Traces
 from tests.world.actions import burn, charge
+from tests.world.actor import DEADLINE_SECONDS
+from tests.world.serving import world
 from tests.world.shop import Shop, open_shop
-from tests.world.world import DEADLINE_SECONDS, world
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 PARENT_ID = "b7ad6b7169203331"

@@ -15,8 +15,8 @@ from tallymark_server.watching import logs
 from tallymark_server.watching.pauses import Pauses
 from tests.integration.watching.scraping import Scraped, metrics_of
 from tests.world.actions import ADMIT
+from tests.world.serving import world
 from tests.world.shop import open_shop
-from tests.world.world import world
 
 DOCS = Path(__file__).parents[3] / "docs"
 GUIDE = (DOCS / "watching.md").read_text()

@@ -3,13 +3,9 @@
 from tallymark.v1 import customer_service_pb2 as contract
 from tallymark.v1 import identification_pb2
 from tallymark_protocol.device_key import DevicePrivateKey, KeyAlgorithm
+from tests.world.messages import new_id
+from tests.world.signed_requests import add_device_request, register_request, sign_in_request
 from tests.world.stage import ANAS_NUMBER, PASSWORD, Stage
-from tests.world.world import (
-    add_device_request,
-    new_id,
-    register_request,
-    sign_in_request,
-)
 
 __all__ = ["SAMPLES"]
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from tallymark.v1 import merchant_pb2, registration_pb2
 from tallymark.v1 import operator_service_pb2 as contract
+from tests.world.messages import certificate_request, euro, new_id
 from tests.world.recoveries import open_recovery
 from tests.world.stage import Stage
-from tests.world.world import certificate_request, euro, new_id
 
 __all__ = ["SAMPLES"]
 

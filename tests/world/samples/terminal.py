@@ -2,9 +2,9 @@
 
 from tallymark.v1 import terminal_service_pb2 as contract
 from tests.world.actions import READ_POINTS, burn, charge, earn
+from tests.world.messages import by_process, certificate_request, euro, new_id
 from tests.world.recoveries import open_recovery
 from tests.world.stage import Stage
-from tests.world.world import by_process, certificate_request, euro, new_id
 
 __all__ = ["SAMPLES"]
 
