@@ -6,18 +6,11 @@ busy and end streams at a test's wish. It decides nothing.
 """
 
 import asyncio
-import copy
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from typing import Any, NoReturn, TypeAlias, TypeVar
+from datetime import timedelta
 
 import grpc
-import protovalidate
-from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
-from grpc_status import rpc_status
 
 from tallymark.v1 import customer_service_pb2 as pb
 from tallymark.v1 import process_pb2, registration_pb2
@@ -25,28 +18,14 @@ from tallymark.v1.customer_service_pb2_grpc import (
     CustomerServiceServicer,
     add_CustomerServiceServicer_to_server,
 )
-from tallymark_protocol.errors import RETRY_PUSHBACK_KEY, Refused, TallymarkError, to_status
+from tallymark_protocol.errors import Refused
 from tallymark_protocol.reasons import Reason
 from tests.doubles.authority import Authority
-from tests.doubles.known_devices import KnownDevices
+from tests.doubles.customer_accounts import CustomerAccounts
+from tests.doubles.customer_calls import Context
+from tests.doubles.customer_facts import NOW, code_text, stamp
 
-__all__ = ["CustomerServiceDouble", "code_text", "stamp"]
-
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
-Response = TypeVar("Response", bound=Message)
-
-NOW = datetime(2030, 5, 1, 12, 0, tzinfo=UTC)
-"""What the server's clock says; it is far from this computer's on purpose."""
-
-TEN_MINUTES = timedelta(minutes=10)
-
-DEVICE_ID = "00" + "d1" * 16
-SECOND_DEVICE_ID = "00" + "d2" * 16
-TOKEN = "session-token-that-is-secret"
-PASSWORD = "correct horse battery"
-WRONG_PASSWORD = "wrong"
-CHECKPOINT = "tmc1:0:17:" + "ab" * 16
-CHECKPOINT_KEY = "tallymark-checkpoint"
+__all__ = ["CustomerServiceDouble"]
 
 _ANSWERABLE = {
     process_pb2.PROCESS_STATE_AWAITING_CUSTOMER,
@@ -54,42 +33,16 @@ _ANSWERABLE = {
 }
 
 
-def stamp(time: datetime) -> Timestamp:
-    """Return a time as the contract carries it."""
-    message = Timestamp()
-    message.FromDatetime(time)
-    return message
-
-
-def code_text(number: int) -> str:
-    """Return a text as long and of the same characters as a real code."""
-    return f"TM1:{number:04}" + "8M6H%O.CB:+2L/LWG*-$ 0Z7" * 6 + "ABCDEFGHIJK"
-
-
-class CustomerServiceDouble(CustomerServiceServicer):
+class CustomerServiceDouble(CustomerAccounts, CustomerServiceServicer):
     """Holds what the calls leave behind, in fields that tests may read and fill."""
 
     def __init__(self) -> None:
         """Start with an empty wallet and all well."""
+        super().__init__()
         self.authority = Authority()
-        self.devices = KnownDevices()
-        self.checkpoint = CHECKPOINT
-        """What each answer carries; "" for nothing."""
-        self.calls: list[Message] = []
-        self.done: Counter[str] = Counter()
-        """How often each kind of request had its effect."""
-        self.tokens: list[str] = []
-        """What each call presented as its credentials."""
-        self.lose_answers = 0
-        """How many calls do their work and end without an answer."""
-        self.fail_next_with: list[TallymarkError] = []
-        """Errors for the next calls, in order, instead of answers."""
-        self.pushback_milliseconds: int | None = None
         self.is_password_needed = False
         self.bound_to = ("till-1", "Corner Café")
         """Terminal and merchant that every tag is of; ("", "") to ignore tags."""
-        self.on_call: Callable[[Message], None] = lambda _: None
-        """What a test does when a call arrives, before anything comes of it."""
         self.code_life = timedelta(seconds=60)
         self.wallet = pb.GetWalletResponse(customer_id="c1", login_name="ana")
         self.processes: list[process_pb2.Process] = []
@@ -98,7 +51,6 @@ class CustomerServiceDouble(CustomerServiceServicer):
         self.watched_from: list[int] = []
         self.end_streams = 0
         """How many streams break after what is known so far."""
-        self._answers: dict[str, tuple[Message, Message]] = {}
         self._changed = asyncio.Condition()
 
     @asynccontextmanager
@@ -122,87 +74,6 @@ class CustomerServiceDouble(CustomerServiceServicer):
             event = pb.WatchProcessesResponse(event=len(self.events) + 1, process=process)
             self.events.append(event)
             self._changed.notify_all()
-
-    async def RegisterCustomer(
-        self, request: pb.RegisterCustomerRequest, context: Context
-    ) -> pb.RegisterCustomerResponse:
-        def register() -> pb.RegisterCustomerResponse:
-            self.devices.register(request, DEVICE_ID)
-            return pb.RegisterCustomerResponse(
-                customer_id="c1",
-                device_id=DEVICE_ID,
-                session_token=TOKEN,
-                session_expires_at=stamp(NOW + timedelta(days=30)),
-                number_code_sent=bool(request.telephone_number),
-            )
-
-        return await self._do(request, context, register)
-
-    async def VerifyNumber(
-        self, request: pb.VerifyNumberRequest, context: Context
-    ) -> pb.VerifyNumberResponse:
-        return await self._do(
-            request, context, lambda: pb.VerifyNumberResponse(telephone_number="+4930123456")
-        )
-
-    async def SignIn(self, request: pb.SignInRequest, context: Context) -> pb.SignInResponse:
-        def sign_in() -> pb.SignInResponse:
-            self.devices.check_sign_in(request)
-            if request.password == WRONG_PASSWORD:
-                raise Refused(Reason.PASSWORD_WRONG)
-            return pb.SignInResponse(
-                session_token=f"{TOKEN}-2", session_expires_at=stamp(NOW + timedelta(days=30))
-            )
-
-        return await self._do(request, context, sign_in)
-
-    async def AddDevice(
-        self, request: pb.AddDeviceRequest, context: Context
-    ) -> pb.AddDeviceResponse:
-        def add() -> pb.AddDeviceResponse:
-            self.devices.add(request, SECOND_DEVICE_ID)
-            return pb.AddDeviceResponse(
-                device_id=SECOND_DEVICE_ID,
-                session_token=TOKEN,
-                session_expires_at=stamp(NOW + timedelta(days=30)),
-            )
-
-        return await self._do(request, context, add)
-
-    async def InviteDevice(
-        self, request: pb.InviteDeviceRequest, context: Context
-    ) -> pb.InviteDeviceResponse:
-        return await self._do(
-            request,
-            context,
-            lambda: pb.InviteDeviceResponse(
-                invitation=self.devices.invite(), expires_at=stamp(NOW + TEN_MINUTES)
-            ),
-        )
-
-    async def ChangePassword(
-        self, request: pb.ChangePasswordRequest, context: Context
-    ) -> pb.ChangePasswordResponse:
-        def change() -> pb.ChangePasswordResponse:
-            if request.password == WRONG_PASSWORD:
-                raise Refused(Reason.PASSWORD_WRONG)
-            return pb.ChangePasswordResponse(sessions_ended=2)
-
-        return await self._do(request, context, change)
-
-    async def SendNumberCode(
-        self, request: pb.SendNumberCodeRequest, context: Context
-    ) -> pb.SendNumberCodeResponse:
-        return await self._do(
-            request,
-            context,
-            lambda: pb.SendNumberCodeResponse(expires_at=stamp(NOW + TEN_MINUTES)),
-        )
-
-    async def RemoveDevice(
-        self, request: pb.RemoveDeviceRequest, context: Context
-    ) -> pb.RemoveDeviceResponse:
-        return await self._do(request, context, pb.RemoveDeviceResponse)
 
     async def RegisterCard(
         self, request: pb.RegisterCardRequest, context: Context
@@ -326,67 +197,8 @@ class CustomerServiceDouble(CustomerServiceServicer):
             async with self._changed:
                 await self._changed.wait_for(lambda: len(self.events) > seen)  # noqa: B023 - awaited here
 
-    async def _do(
-        self, request: Message, context: Context, effect: Callable[[], Response]
-    ) -> Response:
-        """Answer a call: the same answer for the same request_id, else what the effect gives."""
-        await self._note(request, context)
-        request_id = str(getattr(request, "request_id", ""))
-        known = self._answers.get(request_id) if request_id else None
-        if known and known[0] != request:
-            await self._fail(context, Refused(Reason.REQUEST_ID_REUSED))
-        if known is None:
-            try:
-                response = effect()
-            except TallymarkError as error:
-                await self._fail(context, error)
-            self.done[type(request).__name__] += 1
-            if request_id:
-                self._answers[request_id] = (request, copy.deepcopy(response))
-        else:
-            response = known[1]  # type: ignore[assignment] # of the same call, so of its type
-        if self.lose_answers:
-            self.lose_answers -= 1
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "the connection broke")
-        context.set_trailing_metadata(self._trailing())
-        return response
-
-    async def _note(self, request: Message, context: Context) -> None:
-        self.calls.append(request)
-        self.on_call(request)
-        metadata = dict(context.invocation_metadata() or ())
-        self.tokens.append(str(metadata.get("authorization", "")))
-        try:
-            protovalidate.validate(request)
-        except protovalidate.ValidationError as invalid:
-            fields = [
-                (".".join(part.field_name for part in path.elements), found.proto.message)
-                for found in invalid.violations
-                if (path := found.proto.field)
-            ]
-            await self._fail(context, Refused(Reason.REQUEST_INVALID, violations=fields))
-        if self.fail_next_with:
-            trailing: tuple[tuple[str, str], ...] = ()
-            if self.pushback_milliseconds is not None:
-                trailing = ((RETRY_PUSHBACK_KEY, str(self.pushback_milliseconds)),)
-            await self._fail(context, self.fail_next_with.pop(0), *trailing)
-
     def _find(self, process_id: str) -> process_pb2.Process:
         for process in self.processes:
             if process.process_id == process_id:
                 return process
         raise Refused(Reason.PROCESS_NOT_FOUND)
-
-    def _trailing(self) -> tuple[tuple[str, str], ...]:
-        return ((CHECKPOINT_KEY, self.checkpoint),) if self.checkpoint else ()
-
-    async def _fail(
-        self, context: Context, error: TallymarkError, *trailing: tuple[str, str]
-    ) -> NoReturn:
-        status = rpc_status.to_status(to_status(error))
-        await context.abort(
-            status.code,
-            status.details,
-            trailing_metadata=(*status.trailing_metadata, *self._trailing(), *trailing),
-        )
-        raise AssertionError

@@ -19,16 +19,16 @@ from tallymark_protocol.device_key import DevicePrivateKey
 from tallymark_protocol.errors import NotDone, Refused, UnknownOutcome
 from tallymark_protocol.reasons import Reason
 from tests.doubles.authority import Authority
-from tests.doubles.customer_service import (
+from tests.doubles.customer_facts import (
     CHECKPOINT,
     DEVICE_ID,
     NOW,
     PASSWORD,
     TEN_MINUTES,
     TOKEN,
-    CustomerServiceDouble,
     code_text,
 )
+from tests.doubles.customer_service import CustomerServiceDouble
 from tests.doubles.known_devices import INVITATION
 
 PROCESS_ID = "00" + "a1" * 16

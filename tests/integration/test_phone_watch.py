@@ -21,7 +21,8 @@ from tallymark_phone.watching import ProcessWatch
 from tallymark_protocol.device_key import DevicePrivateKey
 from tallymark_protocol.errors import Refused, UnknownOutcome
 from tallymark_protocol.reasons import Reason
-from tests.doubles.customer_service import DEVICE_ID, TOKEN, CustomerServiceDouble
+from tests.doubles.customer_facts import DEVICE_ID, TOKEN
+from tests.doubles.customer_service import CustomerServiceDouble
 
 FIRST, SECOND, THIRD = ("00" + pair * 16 for pair in ("a1", "a2", "a3"))
 AWAITING = process_pb2.PROCESS_STATE_AWAITING_CUSTOMER

@@ -12,7 +12,8 @@ from tallymark.v1 import action_pb2, money_pb2, process_pb2
 from tallymark_phone.app import Phone
 from tallymark_phone.main import commands
 from tallymark_phone.repetition import Repetition
-from tests.doubles.customer_service import NOW, PASSWORD, TOKEN, CustomerServiceDouble, stamp
+from tests.doubles.customer_facts import NOW, PASSWORD, TOKEN, stamp
+from tests.doubles.customer_service import CustomerServiceDouble
 from tests.doubles.known_devices import INVITATION
 
 __all__ = ["CARD_NUMBER", "NUMBER_CODE", "PROCESS_ID", "PhoneProgram", "awaiting"]

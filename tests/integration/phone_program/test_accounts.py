@@ -12,7 +12,7 @@ from tallymark_protocol.device_key import DevicePrivateKey
 from tallymark_protocol.errors import NotDone, Refused, TallymarkError
 from tallymark_protocol.reasons import Reason
 from tests.doubles.authority import Authority
-from tests.doubles.customer_service import DEVICE_ID, TOKEN, WRONG_PASSWORD
+from tests.doubles.customer_facts import DEVICE_ID, TOKEN, WRONG_PASSWORD
 
 from .program import NUMBER_CODE, PhoneProgram
 

@@ -10,7 +10,7 @@ from PIL import Image
 from tallymark.v1 import customer_service_pb2 as pb
 from tallymark.v1 import registration_pb2
 from tallymark_phone.main import EXIT_REFUSED, EXIT_USAGE
-from tests.doubles.customer_service import PASSWORD, code_text
+from tests.doubles.customer_facts import PASSWORD, code_text
 
 from .program import PhoneProgram
 

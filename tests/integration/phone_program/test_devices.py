@@ -10,12 +10,8 @@ from tallymark_phone.main import EXIT_REFUSED, EXIT_UNKNOWN, EXIT_USAGE
 from tallymark_protocol.device_key import DevicePrivateKey
 from tallymark_protocol.errors import Refused
 from tallymark_protocol.reasons import Reason
-from tests.doubles.customer_service import (
-    DEVICE_ID,
-    PASSWORD,
-    SECOND_DEVICE_ID,
-    CustomerServiceDouble,
-)
+from tests.doubles.customer_facts import DEVICE_ID, PASSWORD, SECOND_DEVICE_ID
+from tests.doubles.customer_service import CustomerServiceDouble
 from tests.doubles.known_devices import INVITATION
 
 from .program import PhoneProgram

@@ -16,7 +16,8 @@ from tallymark_protocol.confirmation_messages import confirmation_of
 from tallymark_protocol.device_key import DevicePrivateKey
 from tallymark_protocol.timestamps import to_milliseconds
 from tallymark_protocol.verified_receipt import verify_receipt
-from tests.doubles.customer_service import DEVICE_ID, NOW, CustomerServiceDouble, stamp
+from tests.doubles.customer_facts import DEVICE_ID, NOW, stamp
+from tests.doubles.customer_service import CustomerServiceDouble
 
 from .program import PROCESS_ID, PhoneProgram, awaiting
 

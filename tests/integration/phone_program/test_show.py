@@ -24,13 +24,8 @@ from tallymark_phone.wallet import Wallet
 from tallymark_protocol.device_key import DevicePrivateKey
 from tallymark_protocol.errors import NotDone, Refused
 from tallymark_protocol.reasons import Reason
-from tests.doubles.customer_service import (
-    DEVICE_ID,
-    NOW,
-    TOKEN,
-    CustomerServiceDouble,
-    stamp,
-)
+from tests.doubles.customer_facts import DEVICE_ID, NOW, TOKEN, stamp
+from tests.doubles.customer_service import CustomerServiceDouble
 from tests.unit.phone.keyboard import Keyboard
 
 from .program import PROCESS_ID, awaiting

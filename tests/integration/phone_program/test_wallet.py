@@ -11,7 +11,7 @@ from tallymark_phone.checkpoint_book import CheckpointBook
 from tallymark_phone.main import EXIT_REFUSED, EXIT_UNKNOWN, EXIT_USAGE
 from tallymark_protocol.errors import NotDone, Refused
 from tallymark_protocol.reasons import Reason
-from tests.doubles.customer_service import CHECKPOINT
+from tests.doubles.customer_facts import CHECKPOINT
 
 from .program import CARD_NUMBER, PROCESS_ID, PhoneProgram
 

@@ -13,7 +13,8 @@ import segno
 from tallymark_protocol.enrolment_file import EnrolmentFile
 from tallymark_terminal.home import Home
 from tallymark_terminal.identity import Identity
-from tests.doubles.terminal_service import ENROLMENT_CODE, TerminalServiceDouble
+from tests.doubles.terminal_access import ENROLMENT_CODE
+from tests.doubles.terminal_service import TerminalServiceDouble
 
 ENDS_WITHIN_SECONDS = 30.0
 

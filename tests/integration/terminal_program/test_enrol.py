@@ -5,7 +5,7 @@ import pytest
 from tallymark_protocol.errors import NotDone
 from tallymark_protocol.reasons import Reason
 from tests.doubles.authority import Authority
-from tests.doubles.terminal_service import ENROLMENT_CODE
+from tests.doubles.terminal_access import ENROLMENT_CODE
 
 from .program import Program
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from tallymark_phone.registrations import Code
-from tests.doubles.customer_service import code_text
+from tests.doubles.customer_facts import code_text
 
 SERVER_TIME = datetime(2030, 5, 1, 12, 0, tzinfo=UTC)
 

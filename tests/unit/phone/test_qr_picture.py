@@ -10,7 +10,7 @@ from rich.console import Console
 from tallymark_phone.code_display import WindowTooSmall, code_screen, picture_text
 from tallymark_phone.qr_picture import QrPicture
 from tallymark_phone.qr_screen import Frame
-from tests.doubles.customer_service import code_text
+from tests.doubles.customer_facts import code_text
 
 TEXTS = [code_text(1), code_text(2), "TM1:" + "0A" * 231]
 CELL_WIDTH, CELL_HEIGHT = 6, 12
