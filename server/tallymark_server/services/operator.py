@@ -1,32 +1,18 @@
 """OperatorService: what the person who runs the server calls."""
 
-import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import grpc
 
 from tallymark.v1 import operator_service_pb2 as contract
 from tallymark.v1 import operator_service_pb2_grpc as contract_grpc
-from tallymark_protocol.reasons import DESCRIPTIONS, Reason
 from tallymark_server.clock import Clock
 from tallymark_server.domain import commands
-from tallymark_server.domain.answers import (
-    Answer,
-    ProcessAnswer,
-    RefusedAnswer,
-    RowAnswer,
-)
-from tallymark_server.domain.commands import Caller, Command
+from tallymark_server.domain.answers import ProcessAnswer, RowAnswer
+from tallymark_server.domain.commands import Caller
 from tallymark_server.domain.identifiers import DIRECTORY, partition_of_id
-from tallymark_server.domain.model.merchants import (
-    CallerKind,
-    Operator,
-    Policy,
-    Terminal,
-    TerminalState,
-)
-from tallymark_server.domain.model.registrations import PointsGrant
+from tallymark_server.domain.model.merchants import CallerKind, Operator, Policy
 from tallymark_server.institution import CreditInstitution
 from tallymark_server.keyring import Keyring, secret_hash
 from tallymark_server.lanes.lane import Lane
@@ -40,12 +26,10 @@ from tallymark_server.services.operator_keys import KeyRings, OperatorKeys
 from tallymark_server.services.operator_lists import OperatorLists
 from tallymark_server.services.operator_reconciliation import OperatorReconciliation
 from tallymark_server.services.operator_recovery import OperatorRecovery
+from tallymark_server.services.operator_registrations import OperatorRegistrations
+from tallymark_server.services.operator_terminals import OperatorTerminals
 from tallymark_server.services.processes_out import process_message
-from tallymark_server.services.registrations_out import (
-    operator_message,
-    policy_message,
-    terminal_message,
-)
+from tallymark_server.services.registrations_out import operator_message, policy_message
 from tallymark_server.storage.sqlite_backup import Backups
 from tallymark_server.storage.store import Store
 
@@ -68,13 +52,15 @@ def local_operator(keyring: Keyring, operator_id: str) -> tuple[commands.CreateO
 
 class OperatorService(
     OperatorLists,
+    OperatorTerminals,
+    OperatorRegistrations,
     OperatorDevices,
     OperatorKeys,
     OperatorRecovery,
     OperatorReconciliation,
     contract_grpc.OperatorServiceServicer,
 ):
-    """The changing calls, over those that list and those about devices, keys and backups."""
+    """Operators, merchants, the policy, and what waits for a person, over the other parts."""
 
     def __init__(  # noqa: PLR0913 -- a service takes what it needs
         self,
@@ -159,147 +145,6 @@ class OperatorService(
         await decided(self._lane, command, RowAnswer)
         return contract.CreateMerchantResponse(merchant=request.merchant)
 
-    async def CreateTerminal(
-        self, request: contract.CreateTerminalRequest, context: _Context
-    ) -> contract.CreateTerminalResponse:
-        """Create a terminal; the enrolment code is shown again until it is used."""
-        code = self._terminal_code(request.terminal_id, generation=0)
-        command = commands.CreateTerminal(
-            caller=CALLER.get(),
-            partition=DIRECTORY,
-            terminal_id=request.terminal_id,
-            merchant_id=request.merchant_id,
-            code_hash=secret_hash(code),
-        )
-        await decided(self._lane, command, RowAnswer)
-        terminal = await self._terminal(request.terminal_id)
-        is_open = terminal.state is TerminalState.CREATED
-        code = self._terminal_code(request.terminal_id, generation=terminal.generation)
-        return contract.CreateTerminalResponse(
-            terminal=terminal_message(terminal), enrolment_code=code if is_open else ""
-        )
-
-    async def RevokeTerminal(
-        self, request: contract.RevokeTerminalRequest, context: _Context
-    ) -> contract.RevokeTerminalResponse:
-        """Shut a terminal out."""
-        command = commands.RevokeTerminal(
-            caller=CALLER.get(), partition=DIRECTORY, terminal_id=request.terminal_id
-        )
-        await decided(self._lane, command, RowAnswer)
-        terminal = await self._terminal(request.terminal_id)
-        return contract.RevokeTerminalResponse(terminal=terminal_message(terminal))
-
-    async def DelegateTerminal(
-        self, request: contract.DelegateTerminalRequest, context: _Context
-    ) -> contract.DelegateTerminalResponse:
-        """Let another terminal speak for a terminal."""
-        command = commands.DelegateTerminal(
-            caller=CALLER.get(),
-            partition=DIRECTORY,
-            terminal_id=request.terminal_id,
-            concentrator_id=request.concentrator_id,
-        )
-        await decided(self._lane, command, RowAnswer)
-        terminal = await self._terminal(request.terminal_id)
-        return contract.DelegateTerminalResponse(terminal=terminal_message(terminal))
-
-    async def ReenrollTerminal(
-        self, request: contract.ReenrollTerminalRequest, context: _Context
-    ) -> contract.ReenrollTerminalResponse:
-        """Let a terminal enrol once more; the code is shown again until it is used."""
-        before = await load_one(self._store, Terminal.key_of(request.terminal_id))
-        generation = before.generation + 1 if before else 0
-        code = self._terminal_code(request.terminal_id, generation=generation)
-        command = commands.ReenrolTerminal(
-            caller=CALLER.get(),
-            partition=DIRECTORY,
-            terminal_id=request.terminal_id,
-            generation=generation,
-            code_hash=secret_hash(code),
-        )
-        await decided(self._lane, command, RowAnswer)
-        terminal = await self._terminal(request.terminal_id)
-        return contract.ReenrollTerminalResponse(
-            terminal=terminal_message(terminal),
-            enrolment_code=self._terminal_code(request.terminal_id, generation=terminal.generation),
-        )
-
-    async def CreateEvent(
-        self, request: contract.CreateEventRequest, context: _Context
-    ) -> contract.CreateEventResponse:
-        """Create an event."""
-        event = messages_in.event_from(request.event)
-        command = commands.CreateEvent(caller=CALLER.get(), partition=DIRECTORY, event=event)
-        await decided(self._lane, command, RowAnswer)
-        return contract.CreateEventResponse(event=request.event)
-
-    async def CreateProgramme(
-        self, request: contract.CreateProgrammeRequest, context: _Context
-    ) -> contract.CreateProgrammeResponse:
-        """Create a points programme."""
-        programme = messages_in.programme_from(request.programme)
-        command = commands.CreateProgramme(
-            caller=CALLER.get(), partition=DIRECTORY, programme=programme
-        )
-        await decided(self._lane, command, RowAnswer)
-        return contract.CreateProgrammeResponse(programme=request.programme)
-
-    async def AddBills(
-        self, request: contract.AddBillsRequest, context: _Context
-    ) -> contract.AddBillsResponse:
-        """Add bills, each with an outcome of its own."""
-        caller = CALLER.get()
-        added = await self._add(
-            commands.AddBill(
-                caller=caller,
-                partition=DIRECTORY,
-                bill=messages_in.bill_from(bill),
-                login_hash=self._keyring.login_hash(bill.login_name),
-            )
-            for bill in request.bills
-        )
-        return contract.AddBillsResponse(outcomes=added)
-
-    async def AddTickets(
-        self, request: contract.AddTicketsRequest, context: _Context
-    ) -> contract.AddTicketsResponse:
-        """Add tickets, each with an outcome of its own."""
-        caller = CALLER.get()
-        added = await self._add(
-            commands.AddTicket(
-                caller=caller,
-                partition=DIRECTORY,
-                ticket=messages_in.ticket_from(ticket),
-                login_hash=self._keyring.login_hash(ticket.login_name),
-            )
-            for ticket in request.tickets
-        )
-        return contract.AddTicketsResponse(outcomes=added)
-
-    async def AddPoints(
-        self, request: contract.AddPointsRequest, context: _Context
-    ) -> contract.AddPointsResponse:
-        """Add points, each grant with an outcome of its own."""
-        caller = CALLER.get()
-        added = await self._add(
-            commands.GrantPoints(
-                caller=caller,
-                partition=DIRECTORY,
-                login_hash=self._keyring.login_hash(grant.login_name),
-                grant=PointsGrant(
-                    partition=DIRECTORY,
-                    holder_id="",
-                    programme_id=grant.programme_id,
-                    grant_reference=grant.grant_reference,
-                    points=grant.points,
-                    granted_at=0,
-                ),
-            )
-            for grant in request.grants
-        )
-        return contract.AddPointsResponse(outcomes=added)
-
     async def SetPolicy(
         self, request: contract.SetPolicyRequest, context: _Context
     ) -> contract.SetPolicyResponse:
@@ -334,30 +179,3 @@ class OperatorService(
     ) -> contract.GetCheckpointResponse:
         """Sign the journal's end."""
         return contract.GetCheckpointResponse(checkpoint=await self._checkpoints.signed())
-
-    async def _add(self, rows: Iterable[Command]) -> list[contract.RowOutcome]:
-        """Have every row decided by itself, in their order."""
-        answers = await asyncio.gather(*(self._lane.submit(row) for row in rows))
-        return [_row_outcome(answer) for answer in answers]
-
-    def _terminal_code(self, terminal_id: str, *, generation: int) -> str:
-        """Return the enrolment code of this generation of a terminal."""
-        return self._keyring.derive_secret("tme", "terminal", terminal_id, str(generation))
-
-    async def _terminal(self, terminal_id: str) -> Terminal:
-        terminal = await load_one(self._store, Terminal.key_of(terminal_id))
-        assert terminal is not None, "the terminal was just decided about"
-        return terminal
-
-
-def _row_outcome(answer: Answer) -> contract.RowOutcome:
-    if isinstance(answer, RefusedAnswer):
-        sentence = DESCRIPTIONS[Reason(answer.reason)].sentence
-        return contract.RowOutcome(
-            result=contract.ROW_RESULT_REFUSED,
-            reason=answer.reason,
-            message=sentence.format_map(answer.metadata),
-        )
-    is_new = isinstance(answer, RowAnswer) and answer.is_new
-    result = contract.ROW_RESULT_ADDED if is_new else contract.ROW_RESULT_UNCHANGED
-    return contract.RowOutcome(result=result)
