@@ -11,7 +11,7 @@ from tallymark_server.domain.decide import Decision, request_key
 from tallymark_server.domain.model.actions import BurnPointsAsk
 from tallymark_server.domain.model.processes import Process
 from tallymark_server.domain.model.registrations import PointsAccount
-from tallymark_server.domain.state import Key, Row, Rows
+from tallymark_server.domain.state import Key, Need, Row, Rows
 from tallymark_server.lanes import lane as lanes
 from tallymark_server.lanes.row_memory import RowMemory
 from tallymark_server.storage.sqlite import SqliteStore
@@ -143,7 +143,7 @@ def _asking(rule: Any) -> Any:
         try:
             decision: Decision = rule(rows, *more)
         except KeyError as missing:
-            raise lanes.Need(missing.args) from missing
+            raise Need(missing.args) from missing
         return decision
 
     return decide

@@ -11,6 +11,7 @@ from tallymark.v1 import terminal_service_pb2 as t
 from tallymark_server.domain.decide import Decision
 from tallymark_server.domain.processes import resolve
 from tallymark_server.lanes import lane
+from tallymark_server.lanes.batch import Batch, Waiting
 from tests.world.actions import ADMIT, READ_POINTS, burn
 from tests.world.messages import by_process, by_request, new_id
 from tests.world.shop import Shop
@@ -78,14 +79,14 @@ async def test_the_race_finds_a_claim_that_is_not_written_down(
 async def test_the_race_finds_a_batch_whose_commands_do_not_see_each_other(
     kept_shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = lane._Batch.take  # noqa: SLF001 -- the planted bug is in there
+    original = Batch.take
 
-    def forgetful(batch: lane._Batch, waiting: lane._Waiting, decision: Decision) -> None:
+    def forgetful(batch: Batch, waiting: Waiting, decision: Decision) -> None:
         known = dict(batch.rows)
         original(batch, waiting, decision)
         batch.rows = known
 
-    monkeypatch.setattr(lane._Batch, "take", forgetful)  # noqa: SLF001 -- the same
+    monkeypatch.setattr(Batch, "take", forgetful)
     tills = await open_tills(kept_shop, 8)
 
     seen = await race(kept_shop, tills, tries=30)

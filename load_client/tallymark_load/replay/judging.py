@@ -1,6 +1,6 @@
 """Judges a replay: every call that did not go as it was recorded, and why it may have."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from google.protobuf.message import Message
 
@@ -17,6 +17,8 @@ __all__ = ["Judge"]
 
 _NO_NEWS = "it told only what may differ, after what its caller had been shown before"
 
+_TOLD_BEFORE = "its caller was told on an earlier stream of this replay"
+
 _GIVEN_UP = "the caller gave the stream up, which races with its answers"
 
 
@@ -32,6 +34,8 @@ class Judge:
         self._comparison = comparison
         self._within_recording = Comparison(rules, None, is_faster=True)
         self._shown: dict[tuple[str, object], Message] = {}
+        self._told: dict[tuple[str, object], Message] = {}
+        """The same of the replay: what each caller's streams said last of each thing."""
 
     def differences(self, played: Played) -> Iterator[Difference]:
         """Yield what is not as it was recorded."""
@@ -95,8 +99,11 @@ class Judge:
                 why = _GIVEN_UP if planned.is_given_up and before is None else ""
                 if before is not None and self._is_no_news(planned, before):
                     why = _NO_NEWS
+                elif before is not None and self._was_told(planned, answers, before):
+                    why = _TOLD_BEFORE
                 yield "answer", _presence(before), _presence(after), why
-        self._keep_shown(planned)
+        self._keep(self._shown, planned, planned.received)
+        self._keep(self._told, planned, came)
 
     def _is_no_news(self, planned: PlannedCall, recorded: Message) -> bool:
         """Say whether an answer told its caller nothing that had to be told again.
@@ -110,11 +117,28 @@ class Judge:
             return False
         return all(why for *_, why in self._within_recording.messages(before, recorded))
 
-    def _keep_shown(self, planned: PlannedCall) -> None:
+    def _was_told(self, planned: PlannedCall, answers: StreamAnswers, recorded: Message) -> bool:
+        """Say whether an earlier stream had said already what one lacks.
+
+        A caller that gives up a stream and opens another hears of a thing on either of them.
+        """
         assert planned.rule is not None
-        for message in planned.received:
+        told = self._told.get((planned.caller, answers.now(recorded, planned.rule.joins)))
+        if told is None:
+            return False
+        return all(why for *_, why in self._comparison.messages(recorded, told))
+
+    @staticmethod
+    def _keep(
+        kept: dict[tuple[str, object], Message],
+        planned: PlannedCall,
+        messages: Iterable[Message | None],
+    ) -> None:
+        """Keep what a stream said last of each thing."""
+        assert planned.rule is not None
+        for message in messages:
             for item in items_of(message, planned.rule.items):
-                self._shown[planned.caller, key_of(item, planned.rule.joins)] = item
+                kept[planned.caller, key_of(item, planned.rule.joins)] = item
 
 
 def _presence(message: Message | None) -> str:

@@ -36,7 +36,7 @@ class Order:
             if step.is_shown:
                 continue
             lane = step.call if step.call.method.client_streams else step.call.caller
-            step.after_flat_out += callers[lane].take(step)
+            step.after_of_caller += callers[lane].take(step)
 
     def _touched(self) -> Iterator[tuple[Step, list[Hashable]]]:
         """Yield each step with what it touches; things that one step names belong together."""

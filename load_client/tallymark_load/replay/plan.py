@@ -41,7 +41,9 @@ class Step:
 
     needs: tuple[Key, ...] = ()
     after: list["Step"] = field(default_factory=list)
-    after_flat_out: list["Step"] = field(default_factory=list)
+    after_of_caller: list["Step"] = field(default_factory=list)
+    """What the same caller had been answered before; at the recorded pace time keeps that order."""
+
     asked: frozenset[object] = frozenset()
     """Keys of the answers that it asks for, where messages hold several commands."""
 

@@ -49,12 +49,11 @@ class Player:
             for call in plan.calls
             if call.rule is not None
         }
-        is_flat_out = pace.speed is None
         self._plan = plan
         self._pace = pace
         self._correlation = correlation
         self._timing = timing
-        self._waiting = Waiting(plan, self.played, pairing, correlation, is_flat_out=is_flat_out)
+        self._waiting = Waiting(plan, self.played, pairing, correlation, is_faster=pace.is_faster)
         self._calling = Calling(
             rules=rules,
             callers=callers,
@@ -65,7 +64,7 @@ class Player:
         )
         self._connections = connections
         self._skipped: set[Step] = set()
-        self._room = asyncio.Semaphore(_AT_ONCE_MAX) if is_flat_out else None
+        self._room = asyncio.Semaphore(_AT_ONCE_MAX) if pace.speed is None else None
         self._started_ns = 0
 
     async def shots(self, started_ns: int) -> AsyncIterator[Shot]:

@@ -118,7 +118,7 @@ class StreamAnswers:
         by_key: defaultdict[Values | None, tuple[list[Message], list[Message]]]
         by_key = defaultdict(lambda: ([], []))
         for item in recorded:
-            by_key[self._now(item)][0].append(item)
+            by_key[self.now(item)][0].append(item)
         for item in came:
             by_key[key_of(item, self._rule.key)][1].append(item)
         is_last_paired = False
@@ -144,7 +144,7 @@ class StreamAnswers:
         paths = self._rule.joins or self._rule.key
         groups: defaultdict[Values | None, list[Message]] = defaultdict(list)
         for item in items:
-            groups[self._now(item, paths) if is_recorded else key_of(item, paths)].append(item)
+            groups[self.now(item, paths) if is_recorded else key_of(item, paths)].append(item)
         return groups
 
     def _recognised(self, item: Message) -> int | None:
@@ -157,11 +157,11 @@ class StreamAnswers:
             index
             for waiting in self._waiting.values()
             for index in waiting
-            if None in (self._now(self._recorded[index][1]) or ())
+            if None in (self.now(self._recorded[index][1]) or ())
             and _marks(self._recorded[index][1], self._rule.recognise) == marks
         ]
         alike.sort()
-        of_state = (i for i in alike if _agree(self._now(self._recorded[i][1]) or (), key))
+        of_state = (i for i in alike if _agree(self.now(self._recorded[i][1]) or (), key))
         return next(of_state, alike[0] if alike else None)
 
     def _said_with(self, index: int) -> list[int]:
@@ -190,7 +190,7 @@ class StreamAnswers:
     def _after(self, kind: str, value: Any) -> Any:  # noqa: ANN401 -- any field
         return self._correlation.now(Key(kind, value))
 
-    def _now(self, item: Message, paths: Iterable[str] = ()) -> Values | None:
+    def now(self, item: Message, paths: Iterable[str] = ()) -> Values | None:
         """Return a recorded key in the values of this replay; None where one is not known."""
         paths = paths or self._rule.key
         key = key_of(item, paths)

@@ -42,7 +42,7 @@ class Waiting:
         pairing: Mapping[PlannedCall, StreamAnswers],
         correlation: Correlation,
         *,
-        is_flat_out: bool,
+        is_faster: bool,
     ) -> None:
         """Take the plan, and what has come of it so far."""
         self.waited: set[Step] = set()
@@ -50,7 +50,7 @@ class Waiting:
         self._played = played
         self._pairing = pairing
         self._correlation = correlation
-        self._is_flat_out = is_flat_out
+        self._is_faster = is_faster
 
     async def for_step(self, step: Step) -> list[Key]:
         """Wait until a step may be sent; return the values that it needs and nobody told.
@@ -64,13 +64,13 @@ class Waiting:
         for key in step.needs:
             if self._correlation.now(key) is None and not await self._told(key, step):
                 (missing if self._tellers(key, step) else played.unknown).append(key)
-        for other in (*step.after, *(step.after_flat_out if self._is_flat_out else ())):
+        for other in (*step.after, *(step.after_of_caller if self._is_faster else ())):
             if not other.settled.is_set():
                 self.waited.add(step)
                 await self._settled(other)
         if call.is_timed:
             await self._keep_distance(step)
-        if self._is_flat_out and call.method.client_streams:
+        if self._is_faster and _answers_are_counted(call):
             await self._until(played, lambda: len(played.bodies) >= step.answers_before)
         if step is call.ending and call.is_given_up:
             await self._until(
@@ -158,3 +158,12 @@ class Waiting:
 async def _all_over(calls: Iterable[PlannedCall]) -> None:
     for call in calls:
         await call.over.wait()
+
+
+def _answers_are_counted(call: PlannedCall) -> bool:
+    """Say whether nothing but their number tells which answers came before a message.
+
+    Where they name what they answer, those before it have been waited for by name, and their number
+    says nothing: a busy server puts more of them into one message.
+    """
+    return call.method.client_streams and not (call.rule is not None and call.rule.asked)
