@@ -8,10 +8,9 @@ import pytest
 
 from tallymark.v1 import process_pb2 as p
 from tallymark.v1 import terminal_service_pb2 as t
-from tallymark_server.domain.decide import Decision
+from tallymark_server.domain.model.processes import Code
 from tallymark_server.domain.processes import resolve
-from tallymark_server.lanes import lane
-from tallymark_server.lanes.batch import Batch, Waiting
+from tests.integration.guarantees.stale_rows import plant_stale_rows
 from tests.world.actions import ADMIT, READ_POINTS, burn
 from tests.world.messages import by_process, by_request, new_id
 from tests.world.shop import Shop
@@ -79,14 +78,7 @@ async def test_the_race_finds_a_claim_that_is_not_written_down(
 async def test_the_race_finds_a_batch_whose_commands_do_not_see_each_other(
     kept_shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = Batch.take
-
-    def forgetful(batch: Batch, waiting: Waiting, decision: Decision) -> None:
-        known = dict(batch.rows)
-        original(batch, waiting, decision)
-        batch.rows = known
-
-    monkeypatch.setattr(Batch, "take", forgetful)
+    plant_stale_rows(Code, monkeypatch)
     tills = await open_tills(kept_shop, 8)
 
     seen = await race(kept_shop, tills, tries=30)

@@ -1,6 +1,7 @@
 """What a customer's streams showed is compared whichever of them showed it."""
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import pytest
 
@@ -20,7 +21,7 @@ AWAITING = process_pb2.PROCESS_STATE_AWAITING_CUSTOMER
 DECLINED = process_pb2.PROCESS_STATE_DECLINED
 EXPIRED = process_pb2.PROCESS_STATE_EXPIRED
 
-State = process_pb2.ProcessState.ValueType
+State: TypeAlias = process_pb2.ProcessState.ValueType
 
 
 def shown(process_id: str, state: State) -> bytes:
