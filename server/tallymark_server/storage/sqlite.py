@@ -21,7 +21,7 @@ from tallymark_server.storage.sqlite_database import ExclusiveConnection, StoreR
 from tallymark_server.storage.sqlite_failures import in_plain_words
 from tallymark_server.storage.sqlite_journal import JournalBroken, JournalTable, check_end
 from tallymark_server.storage.sqlite_table import RowTable
-from tallymark_server.storage.store import StoreFailed
+from tallymark_server.storage.store import RowExists, StoreFailed
 from tallymark_server.storage.tables import all_tables
 
 __all__ = ["SqliteStore", "StoreRefused"]
@@ -314,6 +314,9 @@ def _in_transaction(connection: ExclusiveConnection, work: Callable[[sqlite3.Con
         began = perf_counter()
         connection.execute("COMMIT")
         connection.commit_seconds.observe(perf_counter() - began)
+    except RowExists:
+        connection.execute("ROLLBACK")  # fails the store if it fails, for the store goes on
+        raise
     except BaseException:
         # If this fails too, nothing is lost: a transaction without COMMIT is gone after a restart.
         with suppress(sqlite3.Error):

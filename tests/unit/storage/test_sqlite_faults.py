@@ -64,17 +64,6 @@ async def test_a_full_disk_stops_the_store_and_leaves_nothing_half_done(
 async def test_a_save_that_fails_anywhere_leaves_nothing_and_stops_the_store(
     path: Path, monkeypatch: pytest.MonkeyPatch, denied: str
 ) -> None:
-    def connect_with_fault(path: Path) -> ExclusiveConnection:
-        connection = connect(path)
-        connection.set_authorizer(
-            lambda action, name, *_: (
-                sqlite3.SQLITE_DENY
-                if name == denied and action in {sqlite3.SQLITE_INSERT, sqlite3.SQLITE_TRANSACTION}
-                else sqlite3.SQLITE_OK
-            )
-        )
-        return connection
-
     async def save_then_try_again(store: SqliteStore) -> None:
         changes = {row.key: row for row in rows_of_commands(3)}
         with pytest.raises(StoreFailed):
@@ -82,11 +71,31 @@ async def test_a_save_that_fails_anywhere_leaves_nothing_and_stops_the_store(
         with pytest.raises(StoreFailed):
             await store.load(changes)
 
-    await use_once(path, connect_with_fault, monkeypatch, save_then_try_again)
+    await use_once(path, _denying(denied), monkeypatch, save_then_try_again)
 
     reopened = await SqliteStore.open(path, cells_of_tests())
     assert await everything(reopened) == []
     assert await reopened.journal_head(0) == GENESIS
+    await reopened.close()
+
+
+async def test_a_row_that_is_not_new_stops_the_store_if_what_was_done_cannot_be_undone(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, *others = rows_of_commands(3)
+    await use_once(path, connect, monkeypatch, lambda store: save(store, first))
+
+    async def save_as_new_then_load(store: SqliteStore) -> None:
+        changes = {row.key: row for row in (*others, first)}
+        with pytest.raises(StoreFailed):
+            await store.save(changes, [], changes)
+        with pytest.raises(StoreFailed):
+            await store.load(changes)
+
+    await use_once(path, _denying("ROLLBACK"), monkeypatch, save_as_new_then_load)
+
+    reopened = await SqliteStore.open(path, cells_of_tests())
+    assert await everything(reopened) == [first]
     await reopened.close()
 
 
@@ -204,3 +213,20 @@ async def test_a_page_that_was_damaged_since_the_start_stops_the_store(
 )
 def test_every_failure_is_told_in_words(error: Exception, words: str) -> None:
     assert words in in_plain_words(error)
+
+
+def _denying(denied: str) -> Connect:
+    """Connect to a database where this step, or writing to this table, fails."""
+
+    def connect_with_fault(path: Path) -> ExclusiveConnection:
+        connection = connect(path)
+        connection.set_authorizer(
+            lambda action, name, *_: (
+                sqlite3.SQLITE_DENY
+                if name == denied and action in {sqlite3.SQLITE_INSERT, sqlite3.SQLITE_TRANSACTION}
+                else sqlite3.SQLITE_OK
+            )
+        )
+        return connection
+
+    return connect_with_fault
