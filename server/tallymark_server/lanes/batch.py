@@ -57,7 +57,7 @@ class Batch:
             self.presumed.add(key)
 
     def know(self, loaded: Rows) -> None:
-        """Take in stored rows. One that was decided while it was loaded stays as decided."""
+        """Take in stored rows. What was decided or presumed while they were loaded stays."""
         for key, row in loaded.items():
             self.used.setdefault(key, row)
 

@@ -1,7 +1,7 @@
 """A lane: the only writer of its partitions.
 
 It gathers the commands that have arrived, and for the whole batch
-1. decides each in order by the pure rules, loading all rows they ask for at once, round by round,
+1. decides one after another by the pure rules, loading all rows asked for at once, round by round,
    unless it remembers them from an earlier batch; that a request is new it presumes,
 2. saves all changes and journal entries in one durable transaction, which proves what was presumed,
 3. answers.

@@ -20,10 +20,8 @@ _NOT_MISSED: Final = {Code, Process}
 ROWS_MAX: Final = 20_000
 """Rows that are remembered, some 20 MB: those of a few thousand customers at the tills."""
 
-
 REQUESTS_MAX: Final = 20_000
-"""Requests of which it is remembered that they were decided: callers repeat
-what is a moment old."""
+"""Requests of which only the key is remembered: callers repeat what is a moment old."""
 
 
 class RowMemory:
@@ -34,7 +32,7 @@ class RowMemory:
         self._rows_max = rows_max
         self._requests_max = requests_max
         self.requests: dict[Key[Any], None] = {}
-        """Requests that are in the store, to be read only."""
+        """Requests that were in the store, to be read only. A removed one is looked for in vain."""
 
         self.rows: dict[Key[Any], Row | None] = {}
         """All that is remembered, to be read only."""
