@@ -32,7 +32,7 @@ from tallymark_server.lanes import lane
 from tallymark_server.main import main
 
 async def run_batch(self, waiting):
-    batch = lane._Batch(self._memory)
+    batch = lane.Batch(self._memory, presumes=False)
     await self._decide(batch, waiting)
     for answer, outcome in batch.outcomes:
         answer.done() or answer.set_result(outcome)
