@@ -13,6 +13,7 @@ from tallymark_load.replay.correlation import Correlation
 from tallymark_load.replay.outcomes import OK, replayed_outcome
 from tallymark_load.replay.plan import PlannedCall, Step
 from tallymark_load.replay.played import Played
+from tallymark_load.replay.resuming import Resuming
 from tallymark_load.replay.rules import ReplayRules
 from tallymark_load.replay.signing import Signing
 from tallymark_load.replay.streams import StreamAnswers, items_of, key_of, values_at
@@ -52,6 +53,7 @@ class Calling:
         self._signing = signing
         self._played = played
         self._pairing = pairing
+        self._resuming = Resuming()
         self._requests: dict[Step, bytes] = {}
         self._readings: set[asyncio.Task[None]] = set()
 
@@ -68,6 +70,7 @@ class Calling:
         request.CopyFrom(recorded)
         phone = self._callers.phone(call.caller, request)
         self._correlation.translate(request, phone, call.outcome)
+        self._resuming.resume(call, request)
         if call.outcome not in _WRONG_SIGNATURES:
             self._signing.sign(call.caller, recorded, request, step.at_ns)
         self._requests[step] = request.SerializeToString()
@@ -179,6 +182,7 @@ class Calling:
         answer = parsed(call.method.response, body)
         if answer is None:
             return
+        self._resuming.saw(call, answer)
         pairing = self._pairing.get(call)
         if pairing is not None:
             assert call.rule is not None

@@ -78,6 +78,11 @@ class StreamRule:
     joins: tuple[str, ...] = ()
     asked: str = ""
     recognise: tuple[str, ...] = ()
+    counts: str = ""
+    """Field of an answer that counts what was told."""
+
+    resumes: str = ""
+    """Field of a request that names the count to go on after."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
