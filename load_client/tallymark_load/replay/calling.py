@@ -5,18 +5,19 @@ from collections.abc import Mapping
 from typing import Final
 
 import grpc
-from google.protobuf.message import DecodeError, Message
 
 from tallymark_load.connections import Connections
 from tallymark_load.replay.callers import Callers
+from tallymark_load.replay.contracts import parsed
 from tallymark_load.replay.correlation import Correlation
+from tallymark_load.replay.hearing import Hearing
 from tallymark_load.replay.outcomes import OK, replayed_outcome
 from tallymark_load.replay.plan import PlannedCall, Step
 from tallymark_load.replay.played import Played
 from tallymark_load.replay.resuming import Resuming
 from tallymark_load.replay.rules import ReplayRules
 from tallymark_load.replay.signing import Signing
-from tallymark_load.replay.streams import StreamAnswers, items_of, key_of, values_at
+from tallymark_load.replay.streams import StreamAnswers, values_at
 
 __all__ = ["Calling"]
 
@@ -52,8 +53,10 @@ class Calling:
         self._correlation = correlation
         self._signing = signing
         self._played = played
-        self._pairing = pairing
         self._resuming = Resuming()
+        self._hearing = Hearing(
+            pairing, correlation=correlation, signing=signing, resuming=self._resuming
+        )
         self._requests: dict[Step, bytes] = {}
         self._readings: set[asyncio.Task[None]] = set()
 
@@ -177,34 +180,8 @@ class Calling:
             played.tell()
 
     def _learn(self, played: Played, body: bytes) -> None:
-        """Take from an answer what the recorded values are now."""
-        call = played.planned
-        answer = parsed(call.method.response, body)
-        if answer is None:
-            return
-        self._resuming.saw(call, answer)
-        pairing = self._pairing.get(call)
-        if pairing is not None:
-            assert call.rule is not None
-            for item in items_of(answer, call.rule.items):
-                played.answered.add(key_of(item, call.rule.key))
-            for recorded, replayed, places in pairing.pair(answer):
-                self._take(call, recorded, replayed)
-                for place in places:
-                    if place in call.shown:
-                        call.shown[place].settled.set()
-            return
-        index = len(played.bodies) - 1
-        recorded_answer = call.received[index] if index < len(call.received) else None
-        if recorded_answer is not None:
-            self._take(call, recorded_answer, answer)
-
-    def _take(self, call: PlannedCall, recorded: Message, replayed: Message) -> None:
-        self._correlation.learn(recorded, replayed)
-        self._signing.saw(call.caller, recorded, replayed)
-        if call.method.is_unary:
-            request = parsed(call.method.request, self._requests.get(call.steps[0], b""))
-            self._signing.signed_in(call.caller, request, recorded, replayed)
+        asked = self._requests.get(played.planned.steps[0], b"")
+        self._hearing.hear(played, body, asked=asked)
 
     def _is_behind(self, played: Played) -> bool:
         """Say whether a reading call was answered with an earlier state than was recorded."""
@@ -227,14 +204,6 @@ class Calling:
         is_known = call.outcome not in _WRONG_CREDENTIALS
         pairs = self._callers.metadata(call.caller, call.recorded.metadata, is_known=is_known)
         return grpc.aio.Metadata(*pairs)
-
-
-def parsed(kind: type[Message] | None, body: bytes) -> Message | None:
-    """Return the message of some bytes; None: its type is not known, or they are not of it."""
-    try:
-        return kind.FromString(body) if kind is not None else None
-    except DecodeError:
-        return None
 
 
 def _seconds(nanoseconds: int | None) -> float | None:

@@ -28,7 +28,7 @@ from tallymark.v1 import (
 )
 from tallymark_load.connections import Route
 
-__all__ = ["Contracts", "Method", "UnusableContracts", "pool_of_file", "pool_of_server"]
+__all__ = ["Contracts", "Method", "UnusableContracts", "parsed", "pool_of_file", "pool_of_server"]
 
 _BUILT_IN: Final = (
     credit_institution_service_pb2,
@@ -141,3 +141,11 @@ def _known(path: str, method: MethodDescriptor) -> Method:
         request=message_factory.GetMessageClass(method.input_type),
         response=message_factory.GetMessageClass(method.output_type),
     )
+
+
+def parsed(kind: type[Message] | None, body: bytes) -> Message | None:
+    """Return the message of some bytes; None: its type is not known, or they are not of it."""
+    try:
+        return kind.FromString(body) if kind is not None else None
+    except DecodeError:
+        return None

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from google.protobuf.message import Message
 
-from tallymark_load.replay.calling import parsed
 from tallymark_load.replay.comparison import Comparison, Difference
+from tallymark_load.replay.contracts import parsed
 from tallymark_load.replay.correlation import Correlation
 from tallymark_load.replay.outcomes import CANCELLED, OK
 from tallymark_load.replay.plan import PlannedCall

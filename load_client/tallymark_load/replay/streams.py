@@ -77,16 +77,18 @@ class StreamAnswers:
             self._about[self._about_of(item)].append(index)
         self._last = {indices[-1] for indices in self._about.values()}
 
-    def pair(self, replayed: Message) -> Iterator[tuple[Message, Message, list[int]]]:
+    def pair(
+        self, replayed: Message, *, guesses: bool = True
+    ) -> Iterator[tuple[Message, Message, list[int]]]:
         """Yield the recorded and the replayed answers of one message that has come.
 
         With them come the places of the recorded messages that say no more than this one. What is
         not known yet is the first of the recording that is not known either, and that it is
-        recognised as.
+        recognised as, unless nothing is to be guessed.
         """
         for item in self._items([replayed]):
             waiting = self._waiting.get(self._recorded_key(item))
-            index = waiting[0] if waiting else self._recognised(item)
+            index = waiting[0] if waiting else (self._recognised(item) if guesses else None)
             if index is None:
                 continue
             yield self._recorded[index][1], item, self._said_with(index)
