@@ -37,8 +37,8 @@ from tallymark_server.storage.sqlite import SqliteStore
 save, dies = SqliteStore.save, []
 signal.signal(signal.SIGUSR1, lambda *_: dies.append(True))
 
-async def save_and_die(self, changes, entries):
-    await save(self, changes, entries)
+async def save_and_die(self, *given):
+    await save(self, *given)
     if dies:
         os.kill(os.getpid(), signal.SIGKILL)
 
