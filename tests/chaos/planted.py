@@ -31,9 +31,9 @@ from tallymark_server.storage.sqlite import SqliteStore
 
 save, saving = SqliteStore.save, set()
 
-async def save_later(store, changes, entries):
+async def save_later(store, *given):
     slow_disk = store._run(lambda connection: time.sleep(0.05))
-    saving.update(map(asyncio.ensure_future, (slow_disk, save(store, changes, entries))))
+    saving.update(map(asyncio.ensure_future, (slow_disk, save(store, *given))))
     await asyncio.sleep(0)  # they are in the queue of the store's thread now, ahead of any reading
 
 SqliteStore.save = save_later
