@@ -69,6 +69,8 @@ IDS_OF_THEIR_OWN = {"Enroll", "EnrollOperator"}
 
 A_DAY = 86_400.0
 
+BLIND_ROUNDS_MAX = 5
+
 NOT_STORED = Mutant(
     decide,
     "decide",
@@ -248,9 +250,15 @@ async def test_a_refused_request_that_is_only_presumed_to_be_new_would_be_notice
 async def test_the_same_request_twice_in_one_batch_would_be_noticed(
     tmp_path: Path, keyring: Keyring, proof: Proof, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The planted bug: those that arrive together do not see that one of them was answered."""
+    """The planted bug: those that arrive together do not see that one of them was answered.
+
+    Whether any two arrive together is chance; nearly always they do in the first round.
+    """
     plant_stale_rows(Request, monkeypatch)
-
-    broken = await play_round(tmp_path, keyring, proof, Counter())
-
-    assert broken.more_effects or broken.unequal
+    for number in range(BLIND_ROUNDS_MAX):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        broken = await play_round(folder, keyring, proof, Counter())
+        if broken.more_effects or broken.unequal:
+            return
+    pytest.fail("it was not noticed")
