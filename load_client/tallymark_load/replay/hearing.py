@@ -60,9 +60,11 @@ class Hearing:
         assert call.rule is not None
         for item in items_of(answer, call.rule.items):
             played.answered.add(key_of(item, call.rule.key))
-        if not self._take_shown(call, answer, guesses=True):
-            later = self._later_streams(call)
-            any(self._take_shown(stream, answer, guesses=False) for stream in later)
+        if self._take_shown(call, answer, guesses=True):
+            return
+        for stream in self._later_streams(call):
+            if self._take_shown(stream, answer, guesses=False):
+                return
 
     def _later_streams(self, call: PlannedCall) -> Iterator[PlannedCall]:
         """Yield the caller's streams on which an answer may have come in the recording.

@@ -3,8 +3,15 @@
 from collections.abc import Sequence
 
 from tallymark_load.recorded import Logger, RecordedCall, RecordedMessage
+from tallymark_load.replay.contracts import Contracts
+from tallymark_load.replay.correlation import Correlation
+from tallymark_load.replay.plan import Plan, plan_of
+from tallymark_load.replay.rules import ReplayRules
+from tallymark_load.replay.signing import Signing
 
-__all__ = ["SECOND", "recorded"]
+__all__ = ["RULES", "SECOND", "planned", "recorded"]
+
+RULES = ReplayRules.of_tallymark()
 
 SECOND = 1_000_000_000
 
@@ -37,4 +44,11 @@ def recorded(
         trailers=(),
         timeout_ns=None,
         is_truncated=False,
+    )
+
+
+def planned(calls: Sequence[RecordedCall], correlation: Correlation) -> Plan:
+    """Return how they are to be replayed by the rules of tallymark.v1."""
+    return plan_of(
+        calls, contracts=Contracts(), rules=RULES, correlation=correlation, signing=Signing()
     )

@@ -4,16 +4,13 @@ import pytest
 
 from tallymark.v1 import customer_service_pb2 as c
 from tallymark.v1 import process_pb2 as p
-from tallymark_load.replay.contracts import Contracts
 from tallymark_load.replay.correlation import Correlation, Key
 from tallymark_load.replay.hearing import Hearing
-from tallymark_load.replay.plan import plan_of
 from tallymark_load.replay.played import Played
 from tallymark_load.replay.resuming import Resuming
-from tallymark_load.replay.rules import ReplayRules
 from tallymark_load.replay.signing import Signing
 from tallymark_load.replay.streams import StreamAnswers
-from tests.unit.load.recorded_calls import recorded
+from tests.unit.load.recorded_calls import RULES, planned, recorded
 
 AWAITING = p.PROCESS_STATE_AWAITING_CUSTOMER
 DECLINED = p.PROCESS_STATE_DECLINED
@@ -32,20 +29,17 @@ def shown(process_id: str, state: p.ProcessState.ValueType) -> bytes:
 def test_what_comes_a_stream_early_is_waited_for_no_longer(
     process_id: str, *, settles: bool
 ) -> None:
-    rules = ReplayRules.of_tallymark()
-    correlation = Correlation(rules.value_selection())
+    correlation = Correlation(RULES.value_selection())
     correlation.set(Key("process", "then"), "known")
     method = "CustomerService/WatchProcesses"
     calls = [
         recorded(1, method, [b""], [shown("then", AWAITING)], status_code=1),
         recorded(2, method, [b""], [shown("then", DECLINED)], status_code=1),
     ]
-    plan = plan_of(
-        calls, contracts=Contracts(), rules=rules, correlation=correlation, signing=Signing()
-    )
+    plan = planned(calls, correlation)
     first, second = plan.calls
     pairing = {
-        call: StreamAnswers(call.rule, call.received, correlation, rules.value_selection())
+        call: StreamAnswers(call.rule, call.received, correlation, RULES.value_selection())
         for call in plan.calls
         if call.rule is not None
     }

@@ -8,14 +8,10 @@ import pytest
 from tallymark.v1 import customer_service_pb2, process_pb2
 from tallymark_load.recorded import RecordedCall
 from tallymark_load.replay.comparison import Comparison, Difference
-from tallymark_load.replay.contracts import Contracts
 from tallymark_load.replay.correlation import Correlation, Key
 from tallymark_load.replay.judging import Judge
-from tallymark_load.replay.plan import plan_of
 from tallymark_load.replay.played import Played
-from tallymark_load.replay.rules import ReplayRules
-from tallymark_load.replay.signing import Signing
-from tests.unit.load.recorded_calls import recorded
+from tests.unit.load.recorded_calls import RULES, planned, recorded
 
 AWAITING = process_pb2.PROCESS_STATE_AWAITING_CUSTOMER
 DECLINED = process_pb2.PROCESS_STATE_DECLINED
@@ -39,21 +35,15 @@ def watching(number: int, *states: State) -> RecordedCall:
 
 def judged(before: Sequence[Sequence[State]], now: Sequence[Sequence[State]]) -> list[Difference]:
     """Return the differences of streams that follow each other."""
-    rules = ReplayRules.of_tallymark()
-    correlation = Correlation(rules.value_selection())
+    correlation = Correlation(RULES.value_selection())
     correlation.set(Key("process", "then"), "now")
-    plan = plan_of(
-        [watching(number, *states) for number, states in enumerate(before)],
-        contracts=Contracts(),
-        rules=rules,
-        correlation=correlation,
-        signing=Signing(),
-    )
-    judge = Judge(rules, correlation, Comparison(rules, correlation, is_faster=True))
+    calls = [watching(number, *states) for number, states in enumerate(before)]
+    plan = planned(calls, correlation)
+    judge = Judge(RULES, correlation, Comparison(RULES, correlation, is_faster=True))
     differences: list[Difference] = []
-    for planned, states in zip(plan.calls, now, strict=True):
+    for call, states in zip(plan.calls, now, strict=True):
         bodies = [shown("now", state) for state in states]
-        played = Played(planned, outcome=planned.outcome, bodies=bodies)
+        played = Played(call, outcome=call.outcome, bodies=bodies)
         differences += judge.differences(played)
     return differences
 

@@ -6,26 +6,18 @@ import pytest
 
 from tallymark.v1 import customer_service_pb2 as c
 from tallymark_load.recorded import RecordedCall
-from tallymark_load.replay.contracts import Contracts
 from tallymark_load.replay.correlation import Correlation
-from tallymark_load.replay.plan import PlannedCall, plan_of
+from tallymark_load.replay.plan import PlannedCall
 from tallymark_load.replay.resuming import Resuming
-from tallymark_load.replay.rules import ReplayRules
-from tallymark_load.replay.signing import Signing
-from tests.unit.load.recorded_calls import recorded
+from tests.unit.load.recorded_calls import RULES, planned, recorded
 
 
 def watching(number: int, method: str = "CustomerService/WatchProcesses") -> RecordedCall:
     return recorded(number, method, [b""], [], status_code=1)
 
 
-def planned(*calls: RecordedCall) -> Sequence[PlannedCall]:
-    rules = ReplayRules.of_tallymark()
-    correlation = Correlation(rules.value_selection())
-    plan = plan_of(
-        calls, contracts=Contracts(), rules=rules, correlation=correlation, signing=Signing()
-    )
-    return plan.calls
+def planned_calls(*calls: RecordedCall) -> Sequence[PlannedCall]:
+    return planned(calls, Correlation(RULES.value_selection())).calls
 
 
 @pytest.mark.parametrize(
@@ -36,7 +28,7 @@ def planned(*calls: RecordedCall) -> Sequence[PlannedCall]:
 def test_a_stream_goes_on_after_the_last_event_of_this_replay(
     told: list[int], recorded_after: int, after: int
 ) -> None:
-    first, second = planned(watching(1), watching(2))
+    first, second = planned_calls(watching(1), watching(2))
     resuming = Resuming()
     for event in told:
         resuming.saw(first, c.WatchProcessesResponse(event=event))
@@ -47,7 +39,7 @@ def test_a_stream_goes_on_after_the_last_event_of_this_replay(
 
 
 def test_calls_that_do_not_count_stay_as_they_are() -> None:
-    (wallet,) = planned(watching(1, "CustomerService/GetWallet"))
+    (wallet,) = planned_calls(watching(1, "CustomerService/GetWallet"))
     resuming = Resuming()
     request = c.GetWalletRequest()
     resuming.saw(wallet, c.GetWalletResponse())

@@ -7,24 +7,17 @@ import pytest
 
 from tallymark.v1 import customer_service_pb2, terminal_service_pb2
 from tallymark_load.recorded import RecordedCall
-from tallymark_load.replay.contracts import Contracts
 from tallymark_load.replay.correlation import Correlation
 from tallymark_load.replay.ordering import Order
-from tallymark_load.replay.plan import Plan, plan_of
+from tallymark_load.replay.plan import Plan
 from tallymark_load.replay.played import Played
-from tallymark_load.replay.rules import ReplayRules
-from tallymark_load.replay.signing import Signing
 from tallymark_load.replay.waiting import Waiting
-from tests.unit.load.recorded_calls import recorded
-
-RULES = ReplayRules.of_tallymark()
+from tests.unit.load.recorded_calls import RULES, planned, recorded
 
 
-def planned(calls: Sequence[RecordedCall]) -> tuple[Plan, Correlation]:
+def ordered(calls: Sequence[RecordedCall]) -> tuple[Plan, Correlation]:
     correlation = Correlation(RULES.value_selection())
-    plan = plan_of(
-        calls, contracts=Contracts(), rules=RULES, correlation=correlation, signing=Signing()
-    )
+    plan = planned(calls, correlation)
     Order(plan, RULES, correlation).lay_down()
     return plan, correlation
 
@@ -49,7 +42,7 @@ def looks_at_the_wallet() -> RecordedCall:
 async def test_a_caller_asks_no_faster_than_it_is_answered_unless_time_keeps_the_order(
     *, is_faster: bool, waits: bool
 ) -> None:
-    plan, correlation = planned([looks_at_the_keys(), looks_at_the_wallet()])
+    plan, correlation = ordered([looks_at_the_keys(), looks_at_the_wallet()])
     first, second = (call.steps[0] for call in plan.calls)
     waiting = waiting_of(plan, correlation, is_faster=is_faster)
     sending = asyncio.create_task(waiting.for_step(second))
@@ -88,7 +81,7 @@ async def test_answers_that_name_what_they_answer_are_not_counted(
     call = recorded(
         1, "TerminalService/Exchange", sent, [one.SerializeToString() for one in answers]
     )
-    plan, correlation = planned([call])
+    plan, correlation = ordered([call])
     waiting = waiting_of(plan, correlation, is_faster=True)
     for step in plan.calls[0].steps:
         await waiting.for_step(step)
