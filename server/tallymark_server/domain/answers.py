@@ -7,6 +7,7 @@ import msgspec
 from tallymark_server.domain.model.people import Card
 from tallymark_server.domain.model.processes import Process
 from tallymark_server.domain.model.recovery import SaleReportOutcome
+from tallymark_server.domain.value import Value
 
 __all__ = [
     "Answer",
@@ -29,20 +30,20 @@ __all__ = [
 ]
 
 
-class RefusedAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
+class RefusedAnswer(Value, frozen=True, kw_only=True, tag="refused"):
     """No, finally for this request: a value of `Reason` and its metadata."""
 
     reason: str
-    metadata: dict[str, str] = {}
+    metadata: dict[str, str] = msgspec.field(default_factory=dict)
 
 
-class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
+class Done(Value, frozen=True, kw_only=True, tag="done"):
     """Yes; how many things it concerned, where that is of interest."""
 
     count: int = 0
 
 
-class SessionAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="session"):
+class SessionAnswer(Value, frozen=True, kw_only=True, tag="session"):
     """A session was opened; its token is not stored but made again from the request."""
 
     customer_id: str
@@ -51,13 +52,13 @@ class SessionAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="session"):
     number_code_sent: bool = False
 
 
-class InvitationAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="invitation"):
+class InvitationAnswer(Value, frozen=True, kw_only=True, tag="invitation"):
     """An invitation was made; its code is not stored."""
 
     expires_at: int
 
 
-class NumberCodeAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="number_code"):
+class NumberCodeAnswer(Value, frozen=True, kw_only=True, tag="number_code"):
     """A verification code is to be sent, by the call whose `fresh` it is; it is not stored."""
 
     telephone_number: str
@@ -65,20 +66,20 @@ class NumberCodeAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="number_co
     fresh: str
 
 
-class NumberAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="number"):
+class NumberAnswer(Value, frozen=True, kw_only=True, tag="number"):
     """The number is verified."""
 
     telephone_number: str
 
 
-class CardAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="card"):
+class CardAnswer(Value, frozen=True, kw_only=True, tag="card"):
     """The card is registered."""
 
     card: Card
     is_default: bool
 
 
-class CertificateAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="certificate"):
+class CertificateAnswer(Value, frozen=True, kw_only=True, tag="certificate"):
     """A certificate was issued; it is public."""
 
     owner_id: str
@@ -86,7 +87,7 @@ class CertificateAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="certific
     expires_at: int
 
 
-class CodeAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="code"):
+class CodeAnswer(Value, frozen=True, kw_only=True, tag="code"):
     """A code was issued; its text is not stored but made again from the request, by its key."""
 
     cti_hash: str
@@ -97,13 +98,13 @@ class CodeAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="code"):
     bound_merchant_name: str = ""
 
 
-class ProcessAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="process"):
+class ProcessAnswer(Value, frozen=True, kw_only=True, tag="process"):
     """The process as it was after the decision."""
 
     process: Process
 
 
-class SeenProcess(msgspec.Struct, frozen=True, kw_only=True, tag="seen_process"):
+class SeenProcess(Value, frozen=True, kw_only=True, tag="seen_process"):
     """The process of a ResolveCode; it may have advanced since, so only its id is stored."""
 
     process_id: str
@@ -127,7 +128,7 @@ class ReversalRefusal(IntEnum):
     IS_REVERSAL = 2
 
 
-class ReversalAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="reversal"):
+class ReversalAnswer(Value, frozen=True, kw_only=True, tag="reversal"):
     """What became of a reversal, with the processes as they were then."""
 
     outcome: ReversalOutcome
@@ -136,13 +137,13 @@ class ReversalAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="reversal"):
     reversal: Process | None = None
 
 
-class RowAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="row"):
+class RowAnswer(Value, frozen=True, kw_only=True, tag="row"):
     """A row was created, or was there already, the same."""
 
     is_new: bool
 
 
-class SaleReportAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="sale_report"):
+class SaleReportAnswer(Value, frozen=True, kw_only=True, tag="sale_report"):
     """A terminal's report of one sale was taken in."""
 
     outcome: SaleReportOutcome

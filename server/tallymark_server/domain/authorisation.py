@@ -10,9 +10,8 @@ Silence is never a decline: the amount may be held.
 
 from enum import StrEnum
 
-import msgspec
-
 from tallymark_server.domain.money import Money
+from tallymark_server.domain.value import Value
 
 __all__ = [
     "AuthorisationAnswer",
@@ -52,7 +51,7 @@ class AuthorisationAnswer(StrEnum):
         return self in {AuthorisationAnswer.APPROVED, AuthorisationAnswer.PARTIALLY_APPROVED}
 
 
-class AuthorisationResult(msgspec.Struct, frozen=True, kw_only=True):
+class AuthorisationResult(Value, frozen=True, kw_only=True):
     """An answer, with what is held and the code for the receipt: 0 and empty if nothing is held."""
 
     answer: AuthorisationAnswer
@@ -72,7 +71,7 @@ class AuthorisationState(StrEnum):
     REVERSED = "REVERSED"
 
 
-class AuthorisationLookup(msgspec.Struct, frozen=True, kw_only=True):
+class AuthorisationLookup(Value, frozen=True, kw_only=True):
     """What the institution knows of an authorisation; `result` is there once it was decided."""
 
     state: AuthorisationState
@@ -86,7 +85,7 @@ class AuthorisationLookup(msgspec.Struct, frozen=True, kw_only=True):
         return self.state is AuthorisationState.UNKNOWN
 
 
-class ListedAuthorisation(msgspec.Struct, frozen=True, kw_only=True):
+class ListedAuthorisation(Value, frozen=True, kw_only=True):
     """A line of the institution's own list: how an authorisation stands, and what it amounts to."""
 
     authorisation_id: str
@@ -120,7 +119,7 @@ class ReversalResult(StrEnum):
     """Finally; a person must look at it."""
 
 
-class RegisteredCard(msgspec.Struct, frozen=True, kw_only=True):
+class RegisteredCard(Value, frozen=True, kw_only=True):
     """What is kept of a card: the institution's token for it, its brand and last four digits."""
 
     token: str

@@ -1,11 +1,11 @@
 """Amounts of money: an ISO 4217 currency and a number of its minor units."""
 
-import msgspec
+from tallymark_server.domain.value import Value
 
 __all__ = ["Money"]
 
 
-class Money(msgspec.Struct, frozen=True, kw_only=True):
+class Money(Value, frozen=True, kw_only=True):
     """An amount, never negative."""
 
     currency_code: str

@@ -9,12 +9,11 @@ from collections.abc import Iterable, Iterator
 from enum import Enum, IntEnum, auto
 from typing import Final
 
-import msgspec
-
 from tallymark_server.domain.authorisation import AuthorisationState, ListedAuthorisation
 from tallymark_server.domain.model.actions import Action, ChargeGrant, Settlement
 from tallymark_server.domain.model.processes import Process, ProcessState
 from tallymark_server.domain.money import Money
+from tallymark_server.domain.value import Value
 
 __all__ = ["Charge", "Difference", "DifferenceKind", "charges_of", "compare", "sums"]
 
@@ -28,7 +27,7 @@ class DifferenceKind(IntEnum):
     STATE = 4
 
 
-class Charge(msgspec.Struct, frozen=True, kw_only=True):
+class Charge(Value, frozen=True, kw_only=True):
     """A charge as the server knows it, with what undid it taken into account."""
 
     authorisation_id: str
@@ -42,7 +41,7 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
     """Whether something is still to be done about it, so that both sides may change."""
 
 
-class Difference(msgspec.Struct, frozen=True, kw_only=True):
+class Difference(Value, frozen=True, kw_only=True):
     """A charge about which the two sides differ; one of them may not have it at all."""
 
     kind: DifferenceKind

@@ -7,18 +7,17 @@ will touch" can ever be out of step with the rules.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
-
-import msgspec
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from tallymark_server.domain.identifiers import DIRECTORY
+from tallymark_server.domain.value import Value
 
 __all__ = ["CustomerRow", "DirectoryRow", "Draft", "Key", "Need", "Row", "Rows"]
 
 R = TypeVar("R", bound="Row")
 
 
-class Key(NamedTuple, Generic[R]):
+class Key(Value, Generic[R], frozen=True):
     """Place of a row: its table (a row class), its partition (0 to 255), and its text in both."""
 
     table: type[R]
@@ -26,7 +25,7 @@ class Key(NamedTuple, Generic[R]):
     text: str
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Row(Value, frozen=True, kw_only=True, omit_defaults=True):
     """A stored fact. Each subclass is one table, and its `key` says where the row lives."""
 
     table: ClassVar[str]

@@ -6,7 +6,9 @@ the start are compared here; for one from before a restart the store is asked, a
 """
 
 from collections import OrderedDict
-from typing import Final, NamedTuple
+from typing import Final
+
+from tallymark_server.domain.value import Value
 
 __all__ = ["IssuedCode", "IssuedCodes"]
 
@@ -14,7 +16,7 @@ REMEMBERED_MAX: Final = 100_000
 """Codes of a minute and a half at a thousand a second; 48 MB (measured)."""
 
 
-class IssuedCode(NamedTuple):
+class IssuedCode(Value, frozen=True, kw_only=True):
     """Where a code is stored: partition, expiry second, and hashes; and the key that signed it."""
 
     partition: int

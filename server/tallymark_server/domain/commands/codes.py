@@ -1,11 +1,10 @@
 """What phones can ask of the rules about codes."""
 
-import msgspec
-
 from tallymark_server.domain.commands.command import Command
 from tallymark_server.domain.commands.passwords import UsesPassword
 from tallymark_server.domain.model.people import BillReference, TicketReference
 from tallymark_server.domain.model.processes import CodePurpose
+from tallymark_server.domain.value import Value
 
 __all__ = [
     "IssueCode",
@@ -14,7 +13,7 @@ __all__ = [
 ]
 
 
-class TerminalTag(msgspec.Struct, frozen=True, kw_only=True):
+class TerminalTag(Value, frozen=True, kw_only=True):
     """Whose tag was scanned, as the server had signed it. One that is no good names nobody."""
 
     terminal_id: str = ""

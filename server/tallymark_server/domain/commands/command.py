@@ -1,8 +1,7 @@
 """What every command has: who asks, where it is decided, and which request it is."""
 
-import msgspec
-
 from tallymark_server.domain.model.merchants import CallerKind
+from tallymark_server.domain.value import Value
 
 __all__ = [
     "Caller",
@@ -11,7 +10,7 @@ __all__ = [
 ]
 
 
-class Caller(msgspec.Struct, frozen=True, kw_only=True):
+class Caller(Value, frozen=True, kw_only=True):
     """Who asks.
 
     `caller_id` is the customer's, terminal's or operator's id; it outlives devices and secrets.
@@ -31,7 +30,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.kind}/{self.caller_id}"
 
 
-class RequestKey(msgspec.Struct, frozen=True, kw_only=True):
+class RequestKey(Value, frozen=True, kw_only=True):
     """The caller's own id of the request, and a keyed hash of its body."""
 
     rpc: str
@@ -39,7 +38,7 @@ class RequestKey(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str
 
 
-class Command(msgspec.Struct, frozen=True, kw_only=True):
+class Command(Value, frozen=True, kw_only=True):
     """A wish of a caller, decided in one partition; with a request, once and for all."""
 
     caller: Caller

@@ -1,8 +1,7 @@
 """What is asked of the rules about passwords, before and after one is compared."""
 
-import msgspec
-
 from tallymark_server.domain.commands.command import Command, RequestKey
+from tallymark_server.domain.value import Value
 
 __all__ = ["ReservePasswordTry", "RightPassword", "UnlockPassword", "UsesPassword"]
 
@@ -22,7 +21,7 @@ class UnlockPassword(Command, frozen=True, kw_only=True):
     customer_id: str
 
 
-class RightPassword(msgspec.Struct, frozen=True, kw_only=True):
+class RightPassword(Value, frozen=True, kw_only=True):
     """A password was compared and is right."""
 
     customer_id: str

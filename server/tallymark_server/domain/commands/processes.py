@@ -1,7 +1,5 @@
 """What terminals, customers, the institution and time can ask of the rules about processes."""
 
-import msgspec
-
 from tallymark_server.domain.authorisation import (
     AuthorisationLookup,
     AuthorisationResult,
@@ -12,6 +10,7 @@ from tallymark_server.domain.commands.command import Command
 from tallymark_server.domain.model.actions import Ask
 from tallymark_server.domain.model.people import DeviceKey
 from tallymark_server.domain.money import Money
+from tallymark_server.domain.value import Value
 
 __all__ = [
     "CodeIdentification",
@@ -32,7 +31,7 @@ __all__ = [
 ]
 
 
-class CodeIdentification(msgspec.Struct, frozen=True, kw_only=True, tag="code"):
+class CodeIdentification(Value, frozen=True, kw_only=True, tag="code"):
     """A code with the right MAC was shown."""
 
     expires_at_seconds: int
@@ -40,7 +39,7 @@ class CodeIdentification(msgspec.Struct, frozen=True, kw_only=True, tag="code"):
     text_hash: str
 
 
-class TelephoneIdentification(msgspec.Struct, frozen=True, kw_only=True, tag="telephone"):
+class TelephoneIdentification(Value, frozen=True, kw_only=True, tag="telephone"):
     """A telephone number was given."""
 
     number_hash: str
@@ -57,7 +56,7 @@ class ResolveCode(Command, frozen=True, kw_only=True):
     digits: str
 
 
-class ProcessName(msgspec.Struct, frozen=True, kw_only=True):
+class ProcessName(Value, frozen=True, kw_only=True):
     """A process by its id, or by the terminal's own request_id of ResolveCode."""
 
     process_id: str = ""
@@ -86,7 +85,7 @@ class UpdatePoints(Command, frozen=True, kw_only=True):
     new_balance: int
 
 
-class SignedStatement(msgspec.Struct, frozen=True, kw_only=True):
+class SignedStatement(Value, frozen=True, kw_only=True):
     """A statement and a signature over it that was verified by this key."""
 
     statement: bytes

@@ -1,14 +1,13 @@
 """What is asked of the rules about a database that was restored."""
 
-import msgspec
-
 from tallymark_server.domain.commands.command import Command
 from tallymark_server.domain.model.processes import Process
+from tallymark_server.domain.value import Value
 
 __all__ = ["FinishRecovery", "FinishReport", "FoundLoss", "RecordStart", "ReportSale"]
 
 
-class FoundLoss(msgspec.Struct, frozen=True, kw_only=True):
+class FoundLoss(Value, frozen=True, kw_only=True):
     """What shows that the database is older than what was answered."""
 
     recovery_id: str

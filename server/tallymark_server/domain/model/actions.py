@@ -2,10 +2,9 @@
 
 from enum import IntEnum, StrEnum
 
-import msgspec
-
 from tallymark_server.domain.model.registrations import AdmitDirection, TicketUse
 from tallymark_server.domain.money import Money
+from tallymark_server.domain.value import Value
 
 __all__ = [
     "Action",
@@ -39,37 +38,37 @@ class Funding(IntEnum):
     CARD = 2
 
 
-class ChargeAsk(msgspec.Struct, frozen=True, kw_only=True, tag="charge"):
+class ChargeAsk(Value, frozen=True, kw_only=True, tag="charge"):
     """Take money from the card: an amount, or the remainder when it is None."""
 
     amount: Money | None
 
 
-class PayBillAsk(msgspec.Struct, frozen=True, kw_only=True, tag="pay_bill"):
+class PayBillAsk(Value, frozen=True, kw_only=True, tag="pay_bill"):
     """Pay a bill; an empty reference leaves the choice to the server."""
 
     bill_reference: str
     funding: Funding
 
 
-class AdmitAsk(msgspec.Struct, frozen=True, kw_only=True, tag="admit"):
+class AdmitAsk(Value, frozen=True, kw_only=True, tag="admit"):
     """Let the customer in or out."""
 
     event_id: str
     direction: AdmitDirection
 
 
-class ReadPointsAsk(msgspec.Struct, frozen=True, kw_only=True, tag="read_points"):
+class ReadPointsAsk(Value, frozen=True, kw_only=True, tag="read_points"):
     """Tell the points held."""
 
 
-class EarnPointsAsk(msgspec.Struct, frozen=True, kw_only=True, tag="earn_points"):
+class EarnPointsAsk(Value, frozen=True, kw_only=True, tag="earn_points"):
     """Add points."""
 
     points: int
 
 
-class BurnPointsAsk(msgspec.Struct, frozen=True, kw_only=True, tag="burn_points"):
+class BurnPointsAsk(Value, frozen=True, kw_only=True, tag="burn_points"):
     """Spend points."""
 
     points: int
@@ -78,7 +77,7 @@ class BurnPointsAsk(msgspec.Struct, frozen=True, kw_only=True, tag="burn_points"
 Ask = ChargeAsk | PayBillAsk | AdmitAsk | ReadPointsAsk | EarnPointsAsk | BurnPointsAsk
 
 
-class ChargeGrant(msgspec.Struct, frozen=True, kw_only=True, tag="charge"):
+class ChargeGrant(Value, frozen=True, kw_only=True, tag="charge"):
     """The amount to authorise, then authorised, on which card."""
 
     amount: Money
@@ -87,7 +86,7 @@ class ChargeGrant(msgspec.Struct, frozen=True, kw_only=True, tag="charge"):
     authorisation_code: str = ""
 
 
-class PayBillGrant(msgspec.Struct, frozen=True, kw_only=True, tag="pay_bill"):
+class PayBillGrant(Value, frozen=True, kw_only=True, tag="pay_bill"):
     """The bill that is paid."""
 
     bill_reference: str
@@ -97,7 +96,7 @@ class PayBillGrant(msgspec.Struct, frozen=True, kw_only=True, tag="pay_bill"):
     funding: Funding
 
 
-class AdmitGrant(msgspec.Struct, frozen=True, kw_only=True, tag="admit"):
+class AdmitGrant(Value, frozen=True, kw_only=True, tag="admit"):
     """The ticket that admits."""
 
     event_id: str
@@ -109,7 +108,7 @@ class AdmitGrant(msgspec.Struct, frozen=True, kw_only=True, tag="admit"):
     is_free: bool = False
 
 
-class ReadPointsGrant(msgspec.Struct, frozen=True, kw_only=True, tag="read_points"):
+class ReadPointsGrant(Value, frozen=True, kw_only=True, tag="read_points"):
     """The points held."""
 
     programme_id: str
@@ -118,7 +117,7 @@ class ReadPointsGrant(msgspec.Struct, frozen=True, kw_only=True, tag="read_point
     version: int
 
 
-class EarnPointsGrant(msgspec.Struct, frozen=True, kw_only=True, tag="earn_points"):
+class EarnPointsGrant(Value, frozen=True, kw_only=True, tag="earn_points"):
     """The points that completion adds."""
 
     programme_id: str
@@ -127,7 +126,7 @@ class EarnPointsGrant(msgspec.Struct, frozen=True, kw_only=True, tag="earn_point
     version: int
 
 
-class BurnPointsGrant(msgspec.Struct, frozen=True, kw_only=True, tag="burn_points"):
+class BurnPointsGrant(Value, frozen=True, kw_only=True, tag="burn_points"):
     """The points that completion takes, held until then."""
 
     programme_id: str
@@ -180,7 +179,7 @@ class RefusalReason(IntEnum):
     RESTORE_UNSETTLED = 33
 
 
-class Refusal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Refusal(Value, frozen=True, kw_only=True, omit_defaults=True):
     """A refusal with what a terminal needs to explain it."""
 
     reason: RefusalReason
@@ -213,7 +212,7 @@ class SettlementTask(StrEnum):
     """Look whether something arrived after its reversal."""
 
 
-class Authorisation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Authorisation(Value, frozen=True, kw_only=True, omit_defaults=True):
     """The outside of a charge: its id there, and the open task, if any, with its next try."""
 
     authorisation_id: str
@@ -240,7 +239,7 @@ class Authorisation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         return f"Authorisation(task={self.task!r}, attempts={self.attempts})"
 
 
-class Action(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Action(Value, frozen=True, kw_only=True, omit_defaults=True):
     """One thing a process does: what was asked, what was decided, and how far its effects are."""
 
     ask: Ask

@@ -5,11 +5,12 @@ from hashlib import sha256
 import msgspec
 
 from tallymark_protocol.journal_chain import GENESIS_HASH, chain_hash
+from tallymark_server.domain.value import Value
 
 __all__ = ["GENESIS", "JournalEntry", "JournalHead", "Record"]
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Record(Value, frozen=True, kw_only=True):
     """What one decision leaves in the journal, before it has its place there.
 
     The payload is JSON without secrets.
@@ -32,7 +33,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, payload="", payload_hash=payload_hash)
 
 
-class JournalHead(msgspec.Struct, frozen=True, kw_only=True):
+class JournalHead(Value, frozen=True, kw_only=True):
     """Where a partition's journal ends."""
 
     sequence: int
@@ -63,7 +64,7 @@ class JournalHead(msgspec.Struct, frozen=True, kw_only=True):
 GENESIS = JournalHead(sequence=0, chain_hash=GENESIS_HASH)
 
 
-class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
+class JournalEntry(Value, frozen=True, kw_only=True):
     """A record in its place: numbered without gaps, chained to all before it."""
 
     partition: int

@@ -3,11 +3,10 @@
 from enum import IntEnum, StrEnum
 from typing import ClassVar
 
-import msgspec
-
 from tallymark_server.domain.identifiers import DIRECTORY
 from tallymark_server.domain.money import Money
 from tallymark_server.domain.state import DirectoryRow, Key, Row
+from tallymark_server.domain.value import Value
 
 __all__ = [
     "CallerKind",
@@ -38,7 +37,7 @@ class Merchant(DirectoryRow, frozen=True, kw_only=True, omit_defaults=True):
     programme_id: str = ""
 
 
-class CertifiedKey(msgspec.Struct, frozen=True, kw_only=True):
+class CertifiedKey(Value, frozen=True, kw_only=True):
     """A key of a terminal or operator, and the end of its newest certificate."""
 
     key_hash: str

@@ -1,11 +1,11 @@
 """Telephone numbers, and the proof that one is a customer's."""
 
-import msgspec
+from tallymark_server.domain.value import Value
 
 __all__ = ["NumberProof", "TelephoneNumber"]
 
 
-class TelephoneNumber(msgspec.Struct, frozen=True, kw_only=True):
+class TelephoneNumber(Value, frozen=True, kw_only=True):
     """A telephone number, and the keyed hash under which the directory keeps it."""
 
     digits: str
@@ -18,7 +18,7 @@ class TelephoneNumber(msgspec.Struct, frozen=True, kw_only=True):
         return "TelephoneNumber()"
 
 
-class NumberProof(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class NumberProof(Value, frozen=True, kw_only=True, omit_defaults=True):
     """A number that waits to be verified by the code that was sent to it, if one was."""
 
     number: TelephoneNumber

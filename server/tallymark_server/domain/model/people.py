@@ -2,11 +2,10 @@
 
 from typing import ClassVar
 
-import msgspec
-
 from tallymark_server.domain.model.numbers import NumberProof, TelephoneNumber
 from tallymark_server.domain.model.tallies import Tally
 from tallymark_server.domain.state import CustomerRow, DirectoryRow
+from tallymark_server.domain.value import Value
 
 __all__ = [
     "BillReference",
@@ -23,7 +22,7 @@ __all__ = [
 ]
 
 
-class Card(msgspec.Struct, frozen=True, kw_only=True):
+class Card(Value, frozen=True, kw_only=True):
     """A registered card; its number is with the credit institution only."""
 
     card_id: str
@@ -37,21 +36,21 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
         return f"Card(card_id={self.card_id!r}, brand={self.brand!r})"
 
 
-class BillReference(msgspec.Struct, frozen=True, kw_only=True):
+class BillReference(Value, frozen=True, kw_only=True):
     """Where a customer's bill is found."""
 
     merchant_id: str
     bill_reference: str
 
 
-class TicketReference(msgspec.Struct, frozen=True, kw_only=True):
+class TicketReference(Value, frozen=True, kw_only=True):
     """Where a customer's ticket is found."""
 
     event_id: str
     ticket_id: str
 
 
-class Invitation(msgspec.Struct, frozen=True, kw_only=True):
+class Invitation(Value, frozen=True, kw_only=True):
     """A right to add one device, known by the SHA-256 of its code."""
 
     code_hash: str
@@ -114,7 +113,7 @@ class Customer(CustomerRow, frozen=True, kw_only=True, omit_defaults=True):
         return f"Customer(customer_id={self.customer_id!r})"
 
 
-class LiveCode(msgspec.Struct, frozen=True, kw_only=True):
+class LiveCode(Value, frozen=True, kw_only=True):
     """A code that a device may still show."""
 
     code_text: str
@@ -122,7 +121,7 @@ class LiveCode(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int
 
 
-class DeviceKey(msgspec.Struct, frozen=True, kw_only=True):
+class DeviceKey(Value, frozen=True, kw_only=True):
     """A device's public key: the algorithm's number and the bytes as in the contract."""
 
     algorithm: int

@@ -10,6 +10,7 @@ from tallymark_server.domain.model.actions import Action, Refusal
 from tallymark_server.domain.model.people import BillReference, DeviceKey, TicketReference
 from tallymark_server.domain.money import Money
 from tallymark_server.domain.state import CustomerRow, Key, Row
+from tallymark_server.domain.value import Value
 
 __all__ = [
     "CALL",
@@ -116,7 +117,7 @@ FINAL_STATES = frozenset(
 )
 
 
-class StagedBalance(msgspec.Struct, frozen=True, kw_only=True):
+class StagedBalance(Value, frozen=True, kw_only=True):
     """A balance that UpdatePoints staged: the difference is posted on completion."""
 
     programme_id: str
@@ -125,7 +126,7 @@ class StagedBalance(msgspec.Struct, frozen=True, kw_only=True):
     held: int
 
 
-class Posting(msgspec.Struct, frozen=True, kw_only=True):
+class Posting(Value, frozen=True, kw_only=True):
     """A change of a points account."""
 
     programme_id: str
@@ -133,7 +134,7 @@ class Posting(msgspec.Struct, frozen=True, kw_only=True):
     balance_after: int
 
 
-class SignedAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class SignedAnswer(Value, frozen=True, kw_only=True):
     """What a customer answered, as a device signed it: proof for whoever has the device's key."""
 
     statement: bytes
@@ -143,7 +144,7 @@ class SignedAnswer(msgspec.Struct, frozen=True, kw_only=True):
     answered_at: int
 
 
-class TerminalView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class TerminalView(Value, frozen=True, kw_only=True, omit_defaults=True):
     """How a process stands for its terminal, which must not know yet, or ever, how it ended."""
 
     state: ProcessState

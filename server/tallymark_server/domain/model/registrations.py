@@ -3,10 +3,9 @@
 from enum import IntEnum
 from typing import ClassVar
 
-import msgspec
-
 from tallymark_server.domain.money import Money
 from tallymark_server.domain.state import CustomerRow
+from tallymark_server.domain.value import Value
 
 __all__ = [
     "ISSUER",
@@ -56,7 +55,7 @@ class AdmitDirection(IntEnum):
     EXIT = 2
 
 
-class TicketUse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class TicketUse(Value, frozen=True, kw_only=True, omit_defaults=True):
     """One pass through a gate. A free one came back after an exit and used no entry."""
 
     used_at: int

@@ -2,9 +2,8 @@
 
 from typing import ClassVar, Final
 
-import msgspec
-
 from tallymark_server.domain.state import DirectoryRow
+from tallymark_server.domain.value import Value
 
 __all__ = ["DAY_MILLISECONDS", "NumberCodes", "Tally", "TerminalDay", "day_of"]
 
@@ -16,7 +15,7 @@ def day_of(time: int) -> int:
     return time // DAY_MILLISECONDS
 
 
-class Tally(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Tally(Value, frozen=True, kw_only=True, omit_defaults=True):
     """How often in a day something was done, and for how much money in all.
 
     The next day begins in the same place at nothing, so no old days pile up.
