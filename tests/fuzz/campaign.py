@@ -13,6 +13,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -24,6 +25,7 @@ from typing import Any, Final
 
 from tests.fuzz.corpus_files import keep_inputs, kept_inputs
 from tests.fuzz.parsers import PARSERS
+from tests.fuzz.scratch import in_memory
 from tests.proof import Recorded, write_report
 from tests.world.contract import RPCS
 
@@ -144,12 +146,15 @@ def _told_by(module: str, name: str, *arguments: str, seconds: int) -> dict[str,
     results.unlink(missing_ok=True)
     command = [sys.executable, "-m", f"tests.fuzz.{module}", name, *arguments]
     command += ["--seconds", str(seconds), "--results", str(results)]
-    environment = os.environ | {"PYTHONPATH": str(PACKAGES)}
-    with place.with_suffix(".log").open("wb") as log:
+    with (
+        place.with_suffix(".log").open("wb") as log,
+        # libFuzzer ends a process without its last words, so what it made is removed here.
+        tempfile.TemporaryDirectory(prefix="tallymark-fuzz-", dir=in_memory()) as scratch,
+    ):
         ended = subprocess.run(
             command,
             cwd=ROOT,
-            env=environment,
+            env=os.environ | {"PYTHONPATH": str(PACKAGES), "TMPDIR": scratch},
             stdout=log,
             stderr=log,
             timeout=seconds + SPARE_SECONDS,

@@ -2,7 +2,6 @@
 
 import atexit
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -33,6 +32,7 @@ from tests.doubles.authority import Authority
 from tests.fuzz.parser import Budget, Parser
 from tests.fuzz.parsers.event_loop import run
 from tests.fuzz.parsers.evidence import journal_lines
+from tests.fuzz.scratch import in_memory
 
 __all__ = ["PARSERS"]
 
@@ -42,10 +42,8 @@ _WHEN = datetime(2030, 6, 1, tzinfo=UTC).isoformat()
 
 @cache
 def _folder(name: str) -> Path:
-    """Return an empty folder, in memory where the system has such a place, until the end."""
-    memory = Path("/dev/shm")  # noqa: S108 -- a folder of its own is made in it
-    where = memory if os.access(memory, os.W_OK) else None
-    folder = Path(tempfile.mkdtemp(prefix=f"tallymark-fuzz-{name}-", dir=where))
+    """Return an empty folder until the end."""
+    folder = Path(tempfile.mkdtemp(prefix=f"tallymark-fuzz-{name}-", dir=in_memory()))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
