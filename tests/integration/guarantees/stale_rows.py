@@ -16,9 +16,8 @@ __all__ = ["plant_stale_rows"]
 
 def plant_stale_rows(table: type[Row], monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the lane decide on rows of this table as they were read."""
-    unseen = (
-        f"{{key: row for key, row in decision.changes.items() if key[0].table != {table.table!r}}}"
-    )
+    others = f"key.table.table != {table.table!r}"
+    unseen = f"{{key: row for key, row in decision.changes.items() if {others}}}"
     plant(
         Mutant(
             owner=Batch,
