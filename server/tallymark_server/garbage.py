@@ -7,7 +7,7 @@ from typing import Final
 __all__ = ["spare_what_stays"]
 
 MANY_OBJECTS: Final = 10_000
-"""So many that outlived a full collection are spared the next: a few hundred waiting streams."""
+"""So many that outlived a full collection are spared the next: those of many waiting streams."""
 
 TIMES_SPARED_MAX: Final = 100
 """Then all are looked at once more: few of what was spared can be garbage, but not none."""
@@ -18,9 +18,9 @@ _FULL: Final = 2
 def spare_what_stays() -> None:
     """Leave out of later collections what was loaded until now, and what outlives a full one.
 
-    A full collection walks through all that it is not spared, and meanwhile nobody is answered:
-    half a second with ten thousand waiting streams (measured), each of which is some fifty objects
-    that stay for long and go, when they go, by themselves.
+    A full collection walks through all that is not spared, and meanwhile nobody is answered: half
+    a second with ten thousand waiting streams (measured). Those stay for long, and when they end
+    they leave nothing that only a collection finds (measured, too).
     """
     gc.collect()
     gc.freeze()
